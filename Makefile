@@ -1,0 +1,89 @@
+# Everything a person or CI runs. `make help` lists it. Needs git, make and Python >= 3.11 with venv.
+
+PYTHON   ?= python3
+LISTEN   ?= 127.0.0.1:8080
+DATA_DIR ?= ./data
+DURATION ?= 600
+JOBS     ?= 2
+
+VENV := .venv
+BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Stamps: a file per finished step, so that the second `make` only compares dates.
+VENV_READY    := $(VENV)/.ready-venv
+RUNTIME_READY := $(VENV)/.ready-runtime
+DEV_READY     := $(VENV)/.ready-dev
+
+.PHONY: run test check fmt lint types imports soak bench lock services clean help
+.DEFAULT_GOAL := help
+
+run: $(RUNTIME_READY)  ## Start the hub on http://127.0.0.1:8080 with its data in ./data
+	@exec $(BIN)/fairway serve --data-dir $(DATA_DIR) --listen $(LISTEN)
+
+test: $(DEV_READY) services lint types imports  ## Everything: lint, types, imports and every test
+	$(BIN)/python -m pytest -n $(JOBS)
+
+check: $(DEV_READY) lint types imports  ## The quick half: lint, types, imports and the fast tests
+	$(BIN)/python -m pytest -n $(JOBS) -m "not system and not slow"
+
+fmt: $(DEV_READY)  ## Format the code and repair what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --quiet .
+
+lint: $(DEV_READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(DEV_READY)
+	$(BIN)/mypy
+
+imports: $(DEV_READY)
+	$(BIN)/lint-imports
+
+soak: $(DEV_READY) services  ## Crash points and faults, again and again: make soak DURATION=3600 (seconds)
+	@end=$$(( $$(date +%s) + $(DURATION) )); round=0; \
+	while [ $$(date +%s) -lt $$end ]; do \
+	    round=$$((round + 1)); echo "soak: round $$round, $$(( end - $$(date +%s) )) s left"; \
+	    $(BIN)/python -m pytest tests/faults -q || exit 1; \
+	done; echo "soak: $$round rounds without a failure"
+
+bench: $(DEV_READY) services  ## Ratios against a real registry, measured in the same run
+	$(BIN)/python bench/run.py
+
+services:
+	@sh tests/install-services.sh
+
+# No index address, header or other trace of where it ran ends up in the files.
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+          --no-header --no-emit-index-url --no-emit-find-links
+
+lock: $(DEV_READY)  ## Pin the newest allowed versions of all dependencies, with hashes
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) -c requirements.txt --group build -o requirements-build.txt
+	$(COMPILE) -c requirements.txt pyproject.toml --group dev -o requirements-dev.txt
+
+clean:  ## Remove what the targets above made; ./data stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+$(VENV_READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Fairway needs Python 3.11 or newer; try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	    || { echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The build tools are pinned as well, hence no isolated (and unpinned) build environment.
+$(RUNTIME_READY): requirements.txt requirements-build.txt pyproject.toml $(VENV_READY)
+	$(PIP) install --require-hashes -r requirements.txt -r requirements-build.txt
+	$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(DEV_READY): requirements-dev.txt $(RUNTIME_READY)
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,188 @@
+"""The hub's ASGI app: what is served under which path, and what a worker does when it starts and stops.
+
+```text
+/v2…               the distribution API        core/wire behind features/registry
+/service/token     the token service           features/registry/token.py
+/api/…             the management API          FastAPI: */api.py
+/readyz, /metrics  for load balancers and Prometheus
+```
+
+The data plane is plain ASGI, so that nothing stands between a pull and its bytes.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from fairway import __version__
+from fairway.boot import Parts, build
+from fairway.core.oci.errors import RouteUnknown
+from fairway.core.wire.bodies import Message, Receive
+from fairway.core.wire.replies import Send, error_reply, send_reply
+from fairway.core.wire.server import App
+from fairway.features.projects import api as projects
+from fairway.features.registry.probes import metrics_page, readiness
+from fairway.features.registry.pulls import FLUSH_SECONDS, Pulls
+from fairway.features.registry.token import token_routes
+from fairway.features.registry.v2 import registry_routes
+from fairway.features.system import api as system
+from fairway.frame import log
+from fairway.frame.metrics import metrics
+from fairway.frame.settings import Settings
+from fairway.frame.web import errors
+from fairway.frame.web.routes import Authoriser, check_every_route_declares
+
+_log = log.get_logger(__name__)
+_API = "/api/v2.0"
+_OPENAPI = f"{_API}/openapi.json"
+_MAX_REQUEST_ID = 128
+
+
+class Hub:
+    """The ASGI app of one worker.  Between `lifespan` start and stop it owns the worker's parts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._exact: dict[str, App] = {}
+        self._v2: App = _nothing_here
+        self._api: App = _nothing_here
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+
+    async def _request(self, scope: Message, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        metrics().request_started()
+        request_id = _request_id(scope)
+        log.bind_request(request_id)
+        header = (b"x-request-id", request_id.encode("latin-1"))
+
+        async def with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        if path.startswith("/v2/") or path == "/v2":
+            await self._v2(scope, receive, with_id)
+        elif path.startswith("/api/"):
+            await self._api(scope, receive, with_id)
+        else:
+            await self._exact.get(path, _nothing_here)(scope, receive, with_id)
+
+    def _open(self, parts: Parts) -> None:
+        self._v2 = registry_routes(
+            parts.hub, parts.origin, max_manifest_bytes=self._settings.max_manifest_bytes
+        )
+        self._api = _counted(management_api(parts))
+        self._exact = {
+            "/service/token": token_routes(parts.hub, parts.origin),
+            "/readyz": _uncounted(readiness(parts.db, parts.store)),
+            "/metrics": _uncounted(metrics_page(self._settings.metrics_token)),
+        }
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with build(self._settings) as parts, _flushing(parts.hub.pulls):
+                self._open(parts)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        except Exception as error:  # noqa: BLE001 - Granian needs to hear of it, whatever it was
+            _log.exception("the worker cannot start or stop cleanly", exc_info=error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+
+
+def management_api(parts: Parts) -> FastAPI:
+    """The FastAPI app under /api.  Raises UndeclaredRoute for a route that does not say who may use it."""
+    api = FastAPI(title="Fairway", version=__version__, openapi_url=_OPENAPI, docs_url=None, redoc_url=None)
+    errors.install(api)
+    authoriser = Authoriser(parts.who, projects.look_up(parts.db))
+    api.include_router(system.routes(authoriser), prefix="/api")
+    api.include_router(
+        projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
+    )
+    check_every_route_declares(api, open_paths=[_OPENAPI])
+    return api
+
+
+@asynccontextmanager
+async def _flushing(pulls: Pulls) -> AsyncIterator[None]:
+    """Write pull counts every few seconds, and once more at the end."""
+
+    async def flush_for_ever() -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await pulls.flush()
+            except Exception as error:  # noqa: BLE001 - they stay counted; the next round tries again
+                _log.warning("pull counts could not be written", error=str(error))
+
+    task = asyncio.create_task(flush_for_ever())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await pulls.flush()
+
+
+def _request_id(scope: Message) -> str:
+    """The client's own id if it is a plain one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            if 0 < len(text) <= _MAX_REQUEST_ID and text.isascii() and text.isprintable():
+                return text
+    return secrets.token_hex(12)
+
+
+def _counted(app: FastAPI) -> App:
+    """Count requests by the template of the matched route."""
+    counted = metrics()
+    counted.know_operations(str(getattr(route, "path", "")) for route in app.routes)
+
+    async def counting(scope: Message, receive: Receive, send: Send) -> None:
+        status = 0
+        started = time.perf_counter()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        finally:
+            operation = str(getattr(scope.get("route"), "path", ""))
+            counted.request_finished(scope["method"], operation, status, time.perf_counter() - started)
+
+    return counting
+
+
+def _uncounted(app: App) -> App:
+    """Probes keep the gauge of running requests right and count as nothing else."""
+
+    async def probe(scope: Message, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            metrics().request_finished("GET", "probe", 200, 0.0)
+
+    return probe
+
+
+async def _nothing_here(scope: Message, receive: Receive, send: Send) -> None:
+    await send_reply(
+        error_reply(RouteUnknown("nothing is served under this path"), None), scope, receive, send
+    )
+    metrics().request_finished(scope["method"], "none", 404, 0.0)

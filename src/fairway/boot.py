@@ -1,0 +1,85 @@
+"""Builds every long-lived object of a process, in the order they depend on each other, and lets go of them in reverse."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fairway.core.stores.disk import DiskStore
+from fairway.core.stores.protocols import BlobStore
+from fairway.features.accounts import store as accounts
+from fairway.features.accounts.passwords import Hasher, Passwords
+from fairway.features.artifacts.names import Periods
+from fairway.features.registry.hub import ISSUER, SERVICE, Hub
+from fairway.features.registry.origin import Origin
+from fairway.features.registry.pulls import Pulls
+from fairway.frame.access.principals import User
+from fairway.frame.clock import utc_now
+from fairway.frame.db import Database, open_database, sqlite_path
+from fairway.frame.keys import load_or_create_signing_keys
+from fairway.frame.settings import Settings
+from fairway.frame.web.who import Authenticators
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process is made of."""
+
+    settings: Settings
+    db: Database
+    store: BlobStore
+    hub: Hub
+    who: Authenticators
+    origin: Origin
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Parts]:
+    """The parts of a process that serves or works; the schema must be there.  Raises Unavailable, KeyUnusable."""
+    db = await _open(settings, settings.database_pool)
+    # SQLite has no pool to keep apart: its reads never wait.
+    own = sqlite_path(settings.database_url) is None
+    token_db = await _open(settings, settings.token_database_pool) if own else db
+    store = DiskStore.open(settings.storage_path)
+    keys = load_or_create_signing_keys(settings.keys_dir)
+    hasher = Hasher()
+
+    async def user(id: int) -> User | None:
+        account = await accounts.by_id(db, id)
+        return account.user if account is not None and account.enabled else None
+
+    who = Authenticators(
+        keys=keys,
+        issuer=ISSUER,
+        audience=SERVICE,
+        passwords=Passwords(token_db, hasher, utc_now),
+        users=user,
+        clock=utc_now,
+    )
+    hub = Hub(
+        db=db,
+        token_db=token_db,
+        store=store,
+        keys=keys,
+        who=who,
+        pulls=Pulls(db),
+        clock=utc_now,
+        periods=Periods(settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds),
+        uploads_per_user=settings.uploads_per_user,
+        token_seconds=settings.token_seconds,
+        refresh_token_seconds=settings.refresh_token_seconds,
+        create_project_on_push=settings.create_project_on_push,
+    )
+    origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
+    try:
+        yield Parts(settings, db, store, hub, who, origin)
+    finally:
+        hasher.close()
+        if own:
+            await token_db.close()
+        await db.close()
+
+
+async def _open(settings: Settings, pool: int) -> Database:
+    return await open_database(
+        settings.database_url, pool=pool, statement_timeout_ms=settings.statement_timeout_ms
+    )

@@ -1,0 +1,111 @@
+"""What happens once before anything serves: folders, schema, keys, the first administrator, the first words."""
+
+import asyncio
+import secrets
+import string
+import sys
+from dataclasses import dataclass
+
+from fairway.core.oci.errors import FairwayError
+from fairway.core.stores.disk import DiskStore
+from fairway.features.accounts import store as accounts
+from fairway.features.accounts.passwords import Hasher
+from fairway.features.projects import store as projects
+from fairway.frame.db import Conn, UniqueViolation, open_database
+from fairway.frame.db.migrate import migrate
+from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
+from fairway.frame.settings import Settings
+
+ADMIN = accounts.ADMIN
+_ALPHABET = string.ascii_letters + string.digits
+
+
+class DataFolderUnusable(FairwayError):
+    """The data folder cannot be made or is open to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`password` is that of an administrator made just now with a generated one, else ""."""
+
+    password: str
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Make what is missing.  Raises FairwayError with words for the operator."""
+    try:
+        settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(
+            f"the data folder {settings.data_dir} cannot be made: {error.strerror}; choose another with --data-dir"
+        ) from error
+    migrate(settings.database_url)
+    load_or_create_secret_keys(settings)
+    load_or_create_signing_keys(settings.keys_dir)
+    DiskStore.open(settings.storage_path)
+    return Prepared(asyncio.run(_first_administrator(settings)))
+
+
+async def _first_administrator(settings: Settings) -> str:
+    db = await open_database(settings.database_url, pool=1)
+    try:
+        if await accounts.by_name(db, ADMIN) is not None:
+            return ""
+        chosen = settings.admin_password
+        password = chosen or _generated()
+        hasher = Hasher()
+        password_hash = await hasher.hash(password)
+        hasher.close()
+
+        async def body(conn: Conn) -> bool:
+            made = await accounts.ensure_admin(conn, password_hash)
+            admin = await accounts.by_name(conn, ADMIN)
+            assert admin is not None
+            await projects.ensure_library(conn, admin.user)
+            return made
+
+        try:
+            made = await db.write(body)
+        except UniqueViolation:  # another replica's first start was quicker
+            made = False
+        return password if made and not chosen else ""
+    finally:
+        await db.close()
+
+
+def _generated() -> str:
+    """20 characters, about 119 bits, with an upper-case and a lower-case letter and a digit."""
+    while True:
+        password = "".join(secrets.choice(_ALPHABET) for _ in range(20))
+        if (
+            any(c.isupper() for c in password)
+            and any(c.islower() for c in password)
+            and any(c.isdigit() for c in password)
+        ):
+            return password
+
+
+def announce(settings: Settings, prepared: Prepared) -> None:
+    """Tell a person where the hub is and what to try first; the generated password is printed this once."""
+    host = settings.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "127.0.0.1")  # noqa: S104
+    url = settings.external_url or f"http://{host}"
+    place = url.partition("://")[2]
+    secret = prepared.password
+    lines = ["", f"  Fairway is at {url}", ""]
+    if secret:
+        lines += [
+            f"    user      {ADMIN}",
+            f"    password  {secret}",
+            "    (generated; it is not shown again)",
+            "",
+        ]
+    lines += [
+        "  Try:",
+        f"    docker login -u {ADMIN} {place}",
+        f"    docker tag alpine {place}/library/alpine && docker push {place}/library/alpine",
+        f"    skopeo copy --dest-tls-verify=false docker://docker.io/library/alpine docker://{place}/library/alpine",
+        "",
+        "",
+    ]
+    sys.stdout.write("\n".join(lines))
+    sys.stdout.flush()

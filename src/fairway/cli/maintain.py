@@ -1,0 +1,74 @@
+"""`fairway migrate`, `fairway scrub`, `fairway version`."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fairway import __version__
+from fairway.boot import build
+from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
+from fairway.core.oci.errors import FairwayError
+from fairway.features.artifacts.store import blobs
+from fairway.features.registry import housekeeping
+from fairway.frame.db.migrate import migrate as migrate_database
+from fairway.frame.settings import Settings
+
+_BATCH = 50
+_MEBIBYTE = 2**20
+
+
+def migrate(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Bring the database to this version's schema (`serve` does it by itself)."""
+    os.umask(0o027)
+    settings = load_settings(config, data_dir=data_dir)
+    try:
+        changed = migrate_database(settings.database_url)
+    except FairwayError as error:
+        fail(error)
+    typer.echo("The schema is up to date now." if changed else "The schema was up to date already.")
+
+
+def scrub(
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    rate: Annotated[int, typer.Option(help="MiB to read per second at most; 0 for no limit")] = 0,
+) -> None:
+    """Hash every stored blob again; what is damaged is not offered any more, and the next push repairs it."""
+    settings = load_settings(config, data_dir=data_dir)
+    try:
+        damaged = asyncio.run(_scrub(settings, rate * _MEBIBYTE or None))
+    except FairwayError as error:
+        fail(error)
+    if damaged:
+        typer.echo(f"{damaged} damaged; the log names them.  Push those images again to repair them.")
+        raise typer.Exit(1)
+    typer.echo("No damage found.")
+
+
+async def _scrub(settings: Settings, rate: float | None) -> int:
+    found = 0
+    columns = (TextColumn("scrubbing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    async with build(settings) as parts:
+        total = await blobs.count(parts.db)
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task("", total=total)
+            left = total
+            while left > 0:
+                checked, damaged = await housekeeping.scrub_once(
+                    parts.db, parts.store, limit=min(_BATCH, left), rate=rate
+                )
+                if not checked:
+                    break
+                left -= checked
+                found += damaged
+                progress.advance(task, checked)
+    return found
+
+
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)

@@ -1,0 +1,142 @@
+"""`fairway serve`: the supervisor of web workers and the background process.  `fairway worker`: more of the latter.
+
+The supervisor prepares everything that must happen once (schema, keys, first administrator), then only watches: it
+forks the workers, which share its memory until they change it, and starts again whichever dies.
+"""
+
+import gc
+import multiprocessing
+import os
+import sys
+import threading
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from granian.constants import Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from fairway import worker as background
+from fairway.app import Hub
+from fairway.cli.first_start import announce, prepare
+from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
+from fairway.core.oci.errors import FairwayError
+from fairway.frame import log
+from fairway.frame.metrics import forget_process, prepare_multiprocess
+from fairway.frame.settings import Settings
+
+_log = log.get_logger(__name__)
+_RESTART_SECONDS = 1.0
+_HEADER_SECONDS = 30
+_BACKLOG = 4096
+
+
+def serve(
+    data_dir: DataDir = None,
+    listen: Annotated[
+        str | None, typer.Option(help="IP address and port.  Default: 127.0.0.1:8080", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Web worker processes.  Default: 1", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Start the registry."""
+    os.umask(0o027)
+    settings = load_settings(config, data_dir=data_dir, listen=listen, workers=workers)
+    try:
+        prepared = prepare(settings)
+    except FairwayError as error:
+        fail(error)
+    prepare_multiprocess(settings.data_dir / "run" / "metrics")
+    multiprocessing.set_start_method("fork", force=True)
+    gc.freeze()  # what is loaded now stays shared with the workers
+    server = _server(settings)
+    helper = _Background(settings)
+    server.on_startup(helper.start)
+    server.on_startup(partial(announce, settings, prepared))
+    server.on_shutdown(helper.stop)
+    server.serve(target_loader=partial(_loader, settings))
+
+
+def worker(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Run a further background process, on this host or another, against the same database and storage."""
+    os.umask(0o027)
+    settings = load_settings(config, data_dir=data_dir)
+    try:
+        background.run(settings)
+    except FairwayError as error:
+        fail(error)
+
+
+def _loader(settings: Settings, *_target: Any, **_options: Any) -> Hub:
+    """Runs in each web worker."""
+    log.configure(settings)
+    return Hub(settings)
+
+
+def _server(settings: Settings) -> MPServer:
+    return MPServer(
+        "fairway",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.uvloop,
+        backlog=_BACKLOG,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
+        respawn_failed_workers=True,
+        respawn_interval=_RESTART_SECONDS,
+        workers_kill_timeout=settings.shutdown_seconds,
+        log_level=LogLevels(settings.log_level),
+        log_dictconfig=log.server_logging(settings),
+        process_name=None,
+    )
+
+
+class _Background:
+    """The background process, started again when it dies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._process: Any = None
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
+        self._fork()
+        self._watcher.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._process.terminate()
+        self._process.join(self._settings.shutdown_seconds)
+        if self._process.is_alive():
+            self._process.kill()
+
+    def _fork(self) -> None:
+        self._process = multiprocessing.get_context("fork").Process(
+            name="fairway-background", target=_background_main, args=(self._settings,)
+        )
+        self._process.start()
+
+    def _watch(self) -> None:
+        while True:
+            self._process.join()
+            # A terminal sends its SIGINT to every process at once: ours is coming too.
+            if self._stopping.wait(_RESTART_SECONDS):
+                return
+            _log.error("the background process died; starting it again", exit=self._process.exitcode)
+            forget_process(self._process.pid)
+            self._fork()
+
+
+def _background_main(settings: Settings) -> None:
+    try:
+        background.run(settings)
+    except FairwayError as error:
+        sys.stderr.write(f"fairway: the background process: {error.message}\n")
+        raise SystemExit(1) from None

@@ -1,0 +1,90 @@
+"""`fairway user add | password | list`: accounts, straight in the database, for whoever may read the data folder."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
+from fairway.core.oci.errors import FairwayError
+from fairway.features.accounts import rules, store
+from fairway.features.accounts.passwords import Hasher
+from fairway.frame.db import Database, UniqueViolation, open_database
+from fairway.frame.settings import Settings
+from fairway.frame.web.errors import Conflict, NotFound
+
+app = typer.Typer(help="Accounts.", no_args_is_help=True)
+
+T = TypeVar("T")
+Name = Annotated[str, typer.Argument(help="User name")]
+
+
+@app.command()
+def add(
+    name: Name,
+    admin: Annotated[bool, typer.Option("--admin", help="Make a system administrator")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Add an account.  The password is asked for, or read from standard input if that is no terminal."""
+    settings = load_settings(config, data_dir=data_dir)
+
+    async def work(db: Database) -> None:
+        rules.check_username(name)
+        password_hash = await _hashed(_password())
+        try:
+            await db.write(lambda conn: store.create(conn, name, password_hash, sysadmin=admin))
+        except UniqueViolation:
+            raise Conflict(f"there is a user {name} already") from None
+
+    _with_database(settings, work)
+    typer.echo(f"Added {name}.")
+
+
+@app.command()
+def password(name: Name, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Set a new password.  It is asked for, or read from standard input if that is no terminal."""
+    settings = load_settings(config, data_dir=data_dir)
+
+    async def work(db: Database) -> None:
+        account = await store.by_name(db, name)
+        if account is None:
+            raise NotFound(f"there is no user {name}")
+        password_hash = await _hashed(_password())
+        await db.write(lambda conn: store.set_password(conn, account.id, password_hash))
+
+    _with_database(settings, work)
+    typer.echo(f"Changed the password of {name}; refresh tokens made with the old one are void.")
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        chosen: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        chosen = sys.stdin.readline().rstrip("\n")
+    rules.check_password(chosen)
+    return chosen
+
+
+async def _hashed(chosen: str) -> str:
+    hasher = Hasher()
+    try:
+        return await hasher.hash(chosen)
+    finally:
+        hasher.close()
+
+
+def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    async def run() -> T:
+        db = await open_database(settings.database_url, pool=1)
+        try:
+            return await work(db)
+        finally:
+            await db.close()
+
+    try:
+        return asyncio.run(run())
+    except FairwayError as error:
+        fail(error)

@@ -1,0 +1,1 @@
+"""Places images are read from and written to."""

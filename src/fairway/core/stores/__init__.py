@@ -1,0 +1,1 @@
+"""Where blobs are kept: two protocols and the stores that implement them."""

@@ -1,0 +1,126 @@
+"""The body of a request: ASGI messages as an async iterator that keeps its word about length and time.
+
+A body ends in one of three ways: complete; with more or fewer bytes than announced (SizeInvalid); or cut off,
+because the client went away, fell silent or sent bytes that are no HTTP (BodyIncomplete). Whoever reads it keeps
+what arrived if that is of use.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Self
+
+from fairway.core.oci.errors import ManifestTooLarge, SizeInvalid
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+PATIENCE = 60.0
+"""Seconds without a byte after which a body is given up."""
+
+_DRAIN_BYTES = 256 * 1024
+_DRAIN_SECONDS = 2.0
+_MAX_LENGTH_DIGITS = 18
+_BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+
+
+class BodyIncomplete(SizeInvalid):
+    """The body broke off: the client is gone, silent, or not speaking HTTP."""
+
+
+class Body:
+    """The bytes of one request, to be iterated over once. `length` is what `Content-Length` announces, if it does."""
+
+    __slots__ = ("_expects_continue", "_http1", "_receive", "_received", "ended", "length")
+
+    def __init__(self, receive: Receive, method: str, headers: Mapping[str, str], http_version: str) -> None:
+        self._receive = receive
+        self._received = 0
+        self._expects_continue = "expect" in headers
+        self._http1 = http_version.startswith("1")
+        announced = headers.get("content-length", "")
+        known = announced.isascii() and announced.isdigit() and len(announced) <= _MAX_LENGTH_DIGITS
+        self.length = int(announced) if known else None
+        # HTTP/1 frames every body by a header; HTTP/2 needs none.
+        framed = not self._http1 or "transfer-encoding" in headers or announced
+        self.ended = self.length == 0 or not framed or method in _BODILESS
+
+    @property
+    def received(self) -> int:
+        """Bytes that have arrived so far."""
+        return self._received
+
+    def must_be(self, length: int) -> None:
+        """Expect exactly `length` bytes. Raises SizeInvalid, before anything is read, if that is already wrong."""
+        if self.length is None and not self.ended:
+            self.length = length
+        elif (self.length or 0) != length:
+            raise SizeInvalid(f"the range names {length} bytes, the body has {self.length or 0}")
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self.ended:
+            piece, is_last = await self._next_piece(PATIENCE)
+            missing = 0 if self.length is None else self.length - self._received
+            if missing < 0 or (is_last and missing):
+                self.ended = True
+                raise SizeInvalid(f"the body should have had {self.length} bytes")
+            if piece:
+                return piece
+        raise StopAsyncIteration
+
+    async def _next_piece(self, seconds: float) -> tuple[bytes, bool]:
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._receive()
+        except TimeoutError:
+            self.ended = True
+            raise BodyIncomplete(f"no byte of the body arrived for {seconds:.0f} seconds") from None
+        if message["type"] == "http.disconnect":
+            self.ended = True
+            raise BodyIncomplete("the body broke off before its end")
+        piece: bytes = message.get("body", b"")
+        self._received += len(piece)
+        self.ended = not message.get("more_body", False)
+        return piece, self.ended
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises ManifestTooLarge as soon as it is known to have more than `limit` bytes."""
+        if self.length is not None and self.length > limit:
+            raise ManifestTooLarge(f"a manifest may have {limit} bytes at most")
+        pieces = []
+        room = limit
+        async for piece in self:
+            room -= len(piece)
+            if room < 0:
+                raise ManifestTooLarge(f"a manifest may have {limit} bytes at most")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    @property
+    def ends_connection(self) -> bool:
+        """Whether so much is left unread that giving up the connection is cheaper than reading it away.
+
+        So it is with a client that waits for `100 Continue`: asking now would invite it to send.
+        """
+        if self.ended or not self._http1:
+            return False
+        if self._expects_continue and not self._received:
+            return True
+        return self.length is not None and self.length - self._received > _DRAIN_BYTES
+
+    async def drain(self) -> None:
+        """Read away what was left unread, within bounds.
+
+        A client still busy sending then gets to read our answer, and may use the connection again.
+        """
+        end = self._received + _DRAIN_BYTES
+        if self._expects_continue and not self._received:
+            return
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self.ended and self._received < end:
+                    await self._next_piece(_DRAIN_SECONDS)
+        except (TimeoutError, BodyIncomplete):
+            self.ended = True

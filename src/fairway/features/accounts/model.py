@@ -1,0 +1,52 @@
+"""What is known about an account and about the refresh tokens made for it."""
+
+from dataclasses import dataclass, field
+
+from fairway.frame.access.principals import User
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A row of `users`; times in µs since the epoch.
+
+    `credentials_version` moves whenever the password does: what was proven with an older one is void.
+    """
+
+    id: int
+    username: str
+    email: str
+    realname: str
+    comment: str
+    password_hash: str = field(repr=False)
+    sysadmin: bool
+    enabled: bool
+    credentials_version: int
+    created_at: int
+    updated_at: int
+
+    @property
+    def user(self) -> User:
+        """The account as a principal."""
+        return User(self.id, self.username, self.sysadmin)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A long-lived secret that stands for a password at the token endpoint, found by its secret; the account with it."""
+
+    id: int
+    service: str
+    client_id: str
+    expires_at: int
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Logins that failed in a row for one account from one address, and how long it has to wait now."""
+
+    count: int
+    wait_seconds: int
+
+
+NO_FAILURES = Failures(0, 0)

@@ -1,0 +1,162 @@
+"""Is this the password of that account?
+
+argon2id is slow on purpose (about 20 ms and 19 MiB), so it runs in a small pool of its own and a correct answer is
+remembered for a minute: Basic authentication on every `/v2` call stays cheap.  What is remembered is an HMAC under a
+key that only this process has, and it counts only while the account's `credentials_version` is the one it was proven
+with, so a changed password is over at once, in every process.
+
+Nothing tells an unknown account from a wrong password: both cost one hash, both count as a failure, both get the
+same answer.  The throttle is asked before anything else, the memory included, or guesses could be tried on that.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import argon2
+
+from fairway.core.oci.errors import TooManyRequests, Unauthorized, Unavailable
+from fairway.features.accounts import rules, store, throttle
+from fairway.features.accounts.model import Account, Failures
+from fairway.frame.access.principals import User
+from fairway.frame.clock import Clock
+from fairway.frame.db import Database
+
+AT_ONCE: Final = 2
+"""Hashes computed at the same time in one process."""
+MOST_WAITING: Final = 1000
+REMEMBER_SECONDS: Final = 60
+MOST_REMEMBERED: Final = 10_000
+_SWEEP_EVERY: Final = 500
+
+
+class Hasher:
+    """argon2id (19 MiB, two passes, one lane) in a pool of `AT_ONCE` threads."""
+
+    def __init__(self) -> None:
+        self._argon2 = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+        self._nobody = self._argon2.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str) -> str:
+        """The password as it is stored."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._argon2.hash, password)
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether `stored` was made from `password`; None costs as much and is never right."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, stored, password)
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        try:
+            self._argon2.verify(stored or self._nobody, password)
+        except argon2.exceptions.VerifyMismatchError:
+            return False
+        return stored is not None
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    account: int
+    credentials_version: int
+    until: float
+
+
+class Passwords:
+    """Checks passwords; an instance is what `frame/web/who.py` asks about Basic credentials."""
+
+    def __init__(self, db: Database, hasher: Hasher, clock: Clock) -> None:
+        self._db = db
+        self._hasher = hasher
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._proven: dict[bytes, _Proven] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._failed = 0
+
+    async def __call__(self, username: str, password: str, client: str) -> User:
+        """The user these credentials belong to.
+
+        Raises Unauthorized when they are wrong, TooManyRequests while `username` is throttled for the address
+        `client`, and Unavailable when too many logins wait already.
+        """
+        key = throttle.key(username, client)
+        proof = self._proof(username, password)
+        await self._failures(key)
+        account = await self._find(username)
+        if account is not None and self._is_proven(proof, account):
+            return account.user
+        if self._waiting >= MOST_WAITING:
+            raise Unavailable("too many logins at the moment; try again", retry_after=2)
+        self._waiting += 1
+        try:
+            async with self._slots:
+                return await self._check(username, password, key, proof)
+        finally:
+            self._waiting -= 1
+
+    async def _check(self, username: str, password: str, key: str, proof: bytes) -> User:
+        # While this one waited for its slot, others may have failed, succeeded or changed the password.
+        failures = await self._failures(key)
+        account = await self._find(username)
+        if account is not None and self._is_proven(proof, account):
+            return account.user
+        stored = account.password_hash if account is not None and account.enabled else None
+        fits = len(password) <= rules.MAX_PASSWORD
+        right = await self._hasher.matches(stored, password if fits else "")
+        if account is None or not (right and fits):
+            await self._count_failure(key)
+            raise Unauthorized(
+                "these credentials are not valid; check the user name and password, or log in again"
+            )
+        self._remember(proof, account)
+        if failures.count:
+            await self._db.write(lambda conn: store.clear_failures(conn, key), soft=True)
+        return account.user
+
+    async def _failures(self, key: str) -> Failures:
+        failures = await store.failures(self._db, key)
+        if failures.wait_seconds:
+            raise TooManyRequests(
+                f"too many failed logins; try again in {failures.wait_seconds} seconds",
+                retry_after=failures.wait_seconds,
+            )
+        return failures
+
+    async def _find(self, username: str) -> Account | None:
+        return await store.by_name(self._db, username) if rules.is_username(username) else None
+
+    async def _count_failure(self, key: str) -> None:
+        self._failed += 1
+        await self._db.write(lambda conn: store.record_failure(conn, key), soft=True)
+        if self._failed % _SWEEP_EVERY == 0:
+            await self._db.write(store.forget_failures, soft=True)
+
+    def _proof(self, username: str, password: str) -> bytes:
+        # Neither may be moved across the boundary: a user name cannot contain the zero byte.
+        return hmac.digest(self._key, f"{username}\0{password}".encode(), hashlib.sha256)
+
+    def _is_proven(self, proof: bytes, account: Account) -> bool:
+        known = self._proven.get(proof)
+        return (
+            known is not None
+            and account.enabled
+            and known.account == account.id
+            and known.credentials_version == account.credentials_version
+            and self._clock() < known.until
+        )
+
+    def _remember(self, proof: bytes, account: Account) -> None:
+        self._proven.pop(proof, None)
+        until = self._clock() + REMEMBER_SECONDS
+        self._proven[proof] = _Proven(account.id, account.credentials_version, until)
+        if len(self._proven) > MOST_REMEMBERED:
+            del self._proven[next(iter(self._proven))]

@@ -1,0 +1,52 @@
+"""Which user names and passwords are acceptable."""
+
+import re
+
+from fairway.core.oci.errors import BadRequest
+
+MIN_PASSWORD = 8
+MAX_PASSWORD = 128
+MAX_USERNAME = 255
+
+# Harbor's `,"~#%$` and the colon, which Basic authentication cannot carry in a user name.
+_FORBIDDEN_IN_USERNAME = frozenset(',"~#%$:')
+
+_PASSWORD_NEEDS = (
+    (re.compile(r"[A-Z]"), "an upper-case letter"),
+    (re.compile(r"[a-z]"), "a lower-case letter"),
+    (re.compile(r"[0-9]"), "a digit"),
+)
+
+# They satisfy the rules, and they are the first an attacker tries.
+_KNOWN_DEFAULTS = frozenset(
+    {"harbor12345", "fairway12345", "password1", "password123", "changeme1", "welcome1"}
+)
+
+
+def is_username(text: str) -> bool:
+    """Whether an account may have this name: printable, no space around it, none of `,"~#%$:`."""
+    return (
+        0 < len(text) <= MAX_USERNAME
+        and text.isprintable()
+        and text == text.strip()
+        and _FORBIDDEN_IN_USERNAME.isdisjoint(text)
+    )
+
+
+def check_username(text: str) -> None:
+    """Raise BadRequest when no account may have this name."""
+    if not is_username(text):
+        raise BadRequest(
+            f"a user name has 1 to {MAX_USERNAME} printable characters, none of {''.join(sorted(_FORBIDDEN_IN_USERNAME))} "
+            "and no space at either end"
+        )
+
+
+def check_password(password: str) -> None:
+    """Raise BadRequest, which says what is missing and never repeats the password."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise BadRequest(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    if missing := [words for pattern, words in _PASSWORD_NEEDS if not pattern.search(password)]:
+        raise BadRequest(f"the password needs {' and '.join(missing)}")
+    if password.lower() in _KNOWN_DEFAULTS:
+        raise BadRequest("this password is a well-known default; choose another one")

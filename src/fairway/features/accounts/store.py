@@ -1,0 +1,266 @@
+"""The SQL of accounts: people, failed logins, refresh tokens."""
+
+import hashlib
+
+from sqlalchemy import BigInteger, Integer, bindparam, case, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from fairway.features.accounts import throttle
+from fairway.features.accounts.model import NO_FAILURES, Account, Failures, RefreshToken
+from fairway.frame.db import SECOND, Conn, Row, now_us
+from fairway.frame.db.tables import login_failures, refresh_tokens, users
+
+ADMIN = "admin"
+"""The name of the account that the first start makes."""
+
+
+# ------------------------------------------------------------------------------------------- people
+
+_BY_NAME = select(users).where(users.c.username == bindparam("username"))
+_BY_ID = select(users).where(users.c.id == bindparam("id"))
+_COUNT = select(func.count()).select_from(users)
+_CREATE = (
+    insert(users)
+    .values(
+        username=bindparam("username"),
+        email=bindparam("email"),
+        realname=bindparam("realname"),
+        comment=bindparam("comment"),
+        password_hash=bindparam("password_hash"),
+        sysadmin=bindparam("sysadmin"),
+        created_at=now_us(),
+        updated_at=now_us(),
+    )
+    .returning(users.c.id)
+)
+_SET_PASSWORD = (
+    update(users)
+    .where(users.c.id == bindparam("account"))
+    .values(
+        password_hash=bindparam("new_hash"),
+        credentials_version=users.c.credentials_version + 1,
+        updated_at=now_us(),
+    )
+)
+
+
+def _account(row: Row) -> Account:
+    return Account(
+        id=row["id"],
+        username=row["username"],
+        email=row["email"],
+        realname=row["realname"],
+        comment=row["comment"],
+        password_hash=row["password_hash"],
+        sysadmin=bool(row["sysadmin"]),
+        enabled=bool(row["enabled"]),
+        credentials_version=row["credentials_version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+async def by_name(conn: Conn, username: str) -> Account | None:
+    """The account with exactly this name."""
+    row = await conn.first(_BY_NAME, username=username)
+    return None if row is None else _account(row)
+
+
+async def by_id(conn: Conn, account: int) -> Account | None:
+    """The account with this id."""
+    row = await conn.first(_BY_ID, id=account)
+    return None if row is None else _account(row)
+
+
+async def count(conn: Conn) -> int:
+    """How many accounts there are."""
+    return int(await conn.scalar(_COUNT))
+
+
+async def create(
+    conn: Conn,
+    username: str,
+    password_hash: str,
+    *,
+    sysadmin: bool = False,
+    email: str = "",
+    realname: str = "",
+    comment: str = "",
+) -> int:
+    """Add an account; its id.  Raises UniqueViolation when the name is taken."""
+    made = await conn.scalar(
+        _CREATE,
+        username=username,
+        password_hash=password_hash,
+        sysadmin=sysadmin,
+        email=email,
+        realname=realname,
+        comment=comment,
+    )
+    return int(made)
+
+
+async def set_password(conn: Conn, account: int, password_hash: str) -> bool:
+    """Replace the password, which voids every refresh token and remembered login; False when there is no such account."""
+    return await conn.run(_SET_PASSWORD, account=account, new_hash=password_hash) == 1
+
+
+async def ensure_admin(conn: Conn, password_hash: str) -> bool:
+    """Make the first system administrator unless it is there; whether it was made.
+
+    Raises UniqueViolation when another process was quicker: somebody else's password then counts, not this one.
+    """
+    if await by_name(conn, ADMIN) is not None:
+        return False
+    await create(conn, ADMIN, password_hash, sysadmin=True, realname="system administrator")
+    return True
+
+
+# ------------------------------------------------------------------------------------ failed logins
+
+_FAILURES = select(
+    login_failures.c.failures,
+    (login_failures.c.blocked_until - now_us()).label("wait"),
+).where(login_failures.c.key == bindparam("key"))
+
+_forget = bindparam("forget", type_=BigInteger)
+_FAILED = (
+    upsert(login_failures)
+    .values(key=bindparam("key"), failures=1, last_at=now_us(), blocked_until=0)
+    .on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "failures": case(
+                (login_failures.c.last_at < now_us() - _forget, 1), else_=login_failures.c.failures + 1
+            ),
+            "last_at": now_us(),
+        },
+    )
+    .returning(login_failures.c.failures)
+)
+_BLOCK = (
+    update(login_failures)
+    .where(login_failures.c.key == bindparam("failed_key"))
+    .values(blocked_until=now_us() + bindparam("wait", type_=BigInteger))
+)
+_SUCCEEDED = delete(login_failures).where(login_failures.c.key == bindparam("key"))
+_FORGET = delete(login_failures).where(login_failures.c.last_at < now_us() - _forget)
+
+
+async def failures(conn: Conn, key: str) -> Failures:
+    """The failures behind a throttle key and the whole seconds still to wait."""
+    row = await conn.first(_FAILURES, key=key)
+    if row is None:
+        return NO_FAILURES
+    return Failures(row["failures"], max(0, -(-int(row["wait"]) // SECOND)))
+
+
+async def record_failure(conn: Conn, key: str) -> None:
+    """Count one more failure and set the wait that follows from it.  Needs a transaction."""
+    failed = int(await conn.scalar(_FAILED, key=key, forget=throttle.FORGET_SECONDS * SECOND))
+    await conn.run(_BLOCK, failed_key=key, wait=throttle.wait_seconds(failed) * SECOND)
+
+
+async def clear_failures(conn: Conn, key: str) -> None:
+    """Start over after a correct password."""
+    await conn.run(_SUCCEEDED, key=key)
+
+
+async def forget_failures(conn: Conn) -> int:
+    """Drop the counters that start over anyway; how many."""
+    return await conn.run(_FORGET, forget=throttle.FORGET_SECONDS * SECOND)
+
+
+# ----------------------------------------------------------------------------------- refresh tokens
+
+_CREATE_REFRESH = (
+    insert(refresh_tokens)
+    .values(
+        secret_hash=bindparam("secret_hash"),
+        user_id=bindparam("user"),
+        service=bindparam("service"),
+        client_id=bindparam("client"),
+        credentials_version=bindparam("version", type_=Integer),
+        created_at=now_us(),
+        expires_at=now_us() + bindparam("lifetime", type_=BigInteger),
+    )
+    .returning(refresh_tokens.c.id)
+)
+_FIND_REFRESH = (
+    select(
+        refresh_tokens.c.id.label("token_id"),
+        refresh_tokens.c.service,
+        refresh_tokens.c.client_id,
+        refresh_tokens.c.expires_at,
+        *users.c,
+    )
+    .join(users, users.c.id == refresh_tokens.c.user_id)
+    .where(
+        refresh_tokens.c.secret_hash == bindparam("secret_hash"),
+        refresh_tokens.c.expires_at > now_us(),
+        refresh_tokens.c.credentials_version == users.c.credentials_version,
+        users.c.enabled,
+    )
+)
+_TOUCH_REFRESH = (
+    update(refresh_tokens)
+    .where(refresh_tokens.c.id == bindparam("token"))
+    .values(expires_at=now_us() + bindparam("lifetime", type_=BigInteger))
+)
+_REVOKE_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.secret_hash == bindparam("secret_hash"))
+_REVOKE_ALL_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.user_id == bindparam("user"))
+_EXPIRE_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now_us())
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+async def create_refresh_token(
+    conn: Conn,
+    account: Account,
+    secret: str,
+    *,
+    service: str,
+    client_id: str,
+    seconds: int,
+) -> int:
+    """Keep a generated secret (≥ 128 bit) for an account, as its SHA-256; the token's id."""
+    made = await conn.scalar(
+        _CREATE_REFRESH,
+        secret_hash=_hash(secret),
+        user=account.id,
+        service=service,
+        client=client_id,
+        version=account.credentials_version,
+        lifetime=seconds * SECOND,
+    )
+    return int(made)
+
+
+async def find_refresh_token(conn: Conn, secret: str) -> RefreshToken | None:
+    """The token with this secret, while it is good: not expired, the account enabled and its password unchanged."""
+    row = await conn.first(_FIND_REFRESH, secret_hash=_hash(secret))
+    if row is None:
+        return None
+    return RefreshToken(row["token_id"], row["service"], row["client_id"], row["expires_at"], _account(row))
+
+
+async def touch_refresh_token(conn: Conn, token: int, *, seconds: int) -> None:
+    """Let a token that is being used live `seconds` from now."""
+    await conn.run(_TOUCH_REFRESH, token=token, lifetime=seconds * SECOND)
+
+
+async def revoke_refresh_token(conn: Conn, secret: str) -> bool:
+    """Make the token with this secret worthless; whether there was one."""
+    return await conn.run(_REVOKE_REFRESH, secret_hash=_hash(secret)) == 1
+
+
+async def revoke_refresh_tokens(conn: Conn, account: int) -> int:
+    """Make every token of an account worthless; how many there were."""
+    return await conn.run(_REVOKE_ALL_REFRESH, user=account)
+
+
+async def expire_refresh_tokens(conn: Conn) -> int:
+    """Drop the tokens whose time is over; how many."""
+    return await conn.run(_EXPIRE_REFRESH)

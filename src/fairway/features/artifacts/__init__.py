@@ -1,0 +1,1 @@
+"""Repositories, artifacts, tags and references."""

@@ -1,0 +1,387 @@
+"""`SqlNames`: the naming half of a registry in our database, for one caller in one project.
+
+Each writing method is one transaction which also writes what the laws ask for: the project's link and its charge, the
+lease, the collector's review row and the outbox event.  `charge` comes last.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairway.core.content.names import ManifestDamaged
+from fairway.core.content.protocols import ManifestInfo, StoredManifest
+from fairway.core.crash import crashpoint
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import (
+    BlobUnknown,
+    BlobUploadUnknown,
+    InUse,
+    ManifestBlobUnknown,
+    ManifestUnknown,
+    NameUnknown,
+    PreconditionFailed,
+    Unavailable,
+)
+from fairway.core.oci.manifest import Descriptor, Manifest
+from fairway.core.oci.names import Reference, Repository, Tag
+from fairway.core.stores.protocols import Session, Stored
+from fairway.features.artifacts.store import blobs, manifests, uploads
+from fairway.features.artifacts.store import tags as tag_rows
+from fairway.frame import events
+from fairway.frame.db import SECOND, Conn, Database, Row, ledger
+from fairway.frame.db.tables.content import LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """How long promises last, in seconds."""
+
+    lease: int
+    grace: int
+    trash: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose requests these are: `key` binds uploads to a principal, `name` is told in events."""
+
+    key: str
+    name: str
+    may_push: bool
+    """Positive answers leave a lease."""
+
+
+class SqlNames:
+    """Implements `Names`.  Cheap: made per request."""
+
+    def __init__(
+        self, db: Database, project: int, caller: Caller, periods: Periods, *, uploads_per_caller: int
+    ) -> None:
+        self.db = db
+        self.project = project
+        self.caller = caller
+        self.periods = periods
+        self.uploads_per_caller = uploads_per_caller
+
+    # -- reading
+
+    async def manifest(self, repo: Repository, ref: Reference) -> StoredManifest:
+        row = await manifests.manifest(self.db, self.project, repo.rest, ref)
+        if row is None:
+            raise await self._unknown(repo, ref)
+        digest = Digest(row["digest"])
+        if Digest.of(row["payload"], digest.algorithm) != digest:
+            raise ManifestDamaged(
+                f"the stored manifest {digest} of {repo} is damaged; push it again to repair it"
+            )
+        if self.caller.may_push and isinstance(ref, Digest):
+            await self._promise(digest, ManifestUnknown(f"{repo}@{digest} was deleted"))
+        return StoredManifest(digest, row["media_type"], row["payload"])
+
+    async def manifest_info(self, repo: Repository, ref: Reference) -> ManifestInfo:
+        row = await manifests.manifest_info(self.db, self.project, repo.rest, ref)
+        if row is None:
+            raise await self._unknown(repo, ref)
+        digest = Digest(row["digest"])
+        if self.caller.may_push and isinstance(ref, Digest):
+            await self._promise(digest, ManifestUnknown(f"{repo}@{digest} was deleted"))
+        return ManifestInfo(digest, row["media_type"], row["size"])
+
+    async def _unknown(self, repo: Repository, ref: Reference) -> Exception:
+        if await manifests.repository(self.db, self.project, repo.rest) is None:
+            return NameUnknown(f"there is no repository {repo}")
+        return ManifestUnknown(f"{repo} has no manifest {ref}")
+
+    async def tags(self, repo: Repository, *, after: str, limit: int) -> list[str]:
+        repository = await self._repository(self.db, repo)
+        return await tag_rows.tag_names(self.db, repository, after, limit)
+
+    async def referrers(
+        self, repo: Repository, digest: Digest, *, artifact_type: str, after: str, limit: int
+    ) -> list[Descriptor]:
+        rows = await manifests.referrers(
+            self.db, self.project, repo.rest, digest, artifact_type, after, limit
+        )
+        return [_descriptor(row) for row in rows]
+
+    async def blob(self, repo: Repository, digest: Digest) -> Stored:
+        stored = await blobs.visible(self.db, self.project, digest)
+        if stored is None:
+            raise BlobUnknown(f"{repo} has no blob {digest}")
+        if self.caller.may_push:
+            await self._promise(digest, BlobUnknown(f"{repo} has no blob {digest}"))
+        return stored
+
+    async def held(self, digest: Digest) -> Stored | None:
+        row = await blobs.held(self.db, digest)
+        return Stored(row["key"], row["size"]) if row is not None else None
+
+    async def _promise(self, digest: Digest, gone: Exception) -> None:
+        """Keep a positive answer true: renew the lease when less than half is left, or raise `gone`."""
+        left = await blobs.lease_left(self.db, self.project, digest)
+        if left is not None and left * 2 > self.periods.lease * SECOND:
+            return
+
+        async def body(conn: Conn) -> bool:
+            if not await blobs.keep_link(conn, self.project, digest):
+                return False
+            await ledger.lease(conn, self.project, digest, self.periods.lease)
+            return True
+
+        if not await self.db.write(body, soft=True):
+            raise gone
+
+    async def _repository(self, conn: Conn, repo: Repository) -> int:
+        found = await manifests.repository(conn, self.project, repo.rest)
+        if found is None:
+            raise NameUnknown(f"there is no repository {repo}")
+        return found
+
+    # -- blobs
+
+    async def add_blob(
+        self,
+        repo: Repository,
+        digest: Digest,
+        stored: Stored,
+        *,
+        upload: str | None,
+        instead_of: Stored | None,
+    ) -> Stored | None:
+        async def body(conn: Conn) -> Stored | None:
+            needless = None
+            blob = await blobs.add_blob(conn, digest, stored)
+            if blob is None:
+                blob, needless = await self._dedupe(conn, digest, stored, instead_of)
+            crashpoint("blob.in_transaction")
+            charge = await ledger.link(conn, self.project, digest, stored.size, blob)
+            await self._record_blob(conn, repo, digest, stored.size)
+            if upload is not None:
+                await uploads.close(conn, self._upload_key(repo, upload))
+            await ledger.charge(conn, self.project, charge)
+            return needless
+
+        crashpoint("blob.before_transaction")
+        needless = await self.db.write(body)
+        crashpoint("blob.after_commit")
+        return needless
+
+    async def _dedupe(
+        self, conn: Conn, digest: Digest, stored: Stored, instead_of: Stored | None
+    ) -> tuple[int, Stored]:
+        """The row that is there already, and which of the two objects nobody needs."""
+        row = await blobs.held_locked(conn, digest)
+        assert row is not None
+        old = Stored(row["key"], row["size"])
+        if row["state"] == LIVE and old != instead_of:
+            return row["id"], stored
+        await blobs.replace_object(conn, row["id"], stored)
+        await ledger.discard(conn, old.key, old.size, self.periods.trash)
+        return row["id"], old
+
+    async def mount_blob(self, repo: Repository, digest: Digest, source: Repository) -> bool:
+        async def body(conn: Conn) -> bool:
+            row = await blobs.mountable(conn, source.project, digest)
+            if row is None:
+                return False
+            charge = await ledger.link(conn, self.project, digest, row["size"], row["id"])
+            await self._record_blob(conn, repo, digest, row["size"], mounted_from=source)
+            await ledger.charge(conn, self.project, charge)
+            return True
+
+        return await self.db.write(body)
+
+    async def _record_blob(
+        self,
+        conn: Conn,
+        repo: Repository,
+        digest: Digest,
+        size: int,
+        *,
+        mounted_from: Repository | None = None,
+    ) -> None:
+        await ledger.lease(conn, self.project, digest, self.periods.lease)
+        await ledger.review(conn, self.project, digest, "blob pushed", self.periods.grace)
+        await ledger.review(conn, ledger.EVERYWHERE, digest, "blob pushed", self.periods.grace)
+        payload: dict[str, Any] = {"digest": digest, "size": size}
+        if mounted_from is not None:
+            payload["mounted_from"] = mounted_from
+        await self._record(conn, repo, "blob.pushed", payload)
+
+    async def damaged(self, digest: Digest, stored: Stored) -> None:
+        await self.db.write(lambda conn: blobs.mark_damaged(conn, digest, stored.key))
+
+    async def delete_blob(self, repo: Repository, digest: Digest) -> None:
+        async def body(conn: Conn) -> None:
+            user = await blobs.needed_by(conn, self.project, digest)
+            if user is not None:
+                raise InUse(f"the blob {digest} is part of the manifest {user}; delete that first")
+            if await blobs.visible(conn, self.project, digest) is None:
+                raise BlobUnknown(f"{repo} has no blob {digest}")
+            released = await ledger.unlink(conn, self.project, digest)
+            await ledger.review(conn, ledger.EVERYWHERE, digest, "blob deleted", self.periods.grace)
+            await self._record(conn, repo, "blob.deleted", {"digest": digest})
+            await ledger.charge(conn, self.project, -released)
+
+        await self.db.write(body)
+
+    # -- manifests and tags
+
+    async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
+        async def body(conn: Conn) -> None:
+            repository = await manifests.ensure_repository(conn, self.project, repo.rest)
+            await self._require(conn, repository, manifest)
+            artifact = await manifests.add_artifact(conn, self.project, repository, manifest)
+            crashpoint("manifest.after_row")
+            moved = {str(tag): await self._point(conn, repository, tag, artifact, manifest) for tag in tags}
+            charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
+            await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
+            await ledger.review(conn, self.project, manifest.digest, "manifest pushed", self.periods.grace)
+            await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
+            await ledger.charge(conn, self.project, charge)
+
+        crashpoint("manifest.before_transaction")
+        await self.db.write(body)
+        crashpoint("manifest.after_commit")
+
+    async def _require(self, conn: Conn, repository: int, manifest: Manifest) -> None:
+        """All that the manifest needs is here and stays until the transaction ends.  Raises ManifestBlobUnknown."""
+        needed = _in_lock_order(manifest.required_blobs())
+        if needed:
+            present = await blobs.present_blobs(conn, self.project, needed)
+            _refuse_missing([digest for digest in needed if digest not in present], "blob", "push it first")
+        children = _in_lock_order(manifest.children())
+        if children:
+            present = await manifests.present_children(conn, repository, children)
+            _refuse_missing(
+                [digest for digest in children if digest not in present], "manifest", "push it first"
+            )
+
+    async def _point(
+        self, conn: Conn, repository: int, tag: Tag, artifact: int, manifest: Manifest
+    ) -> str | None:
+        crashpoint("manifest.before_tag")
+        before = await tag_rows.move_tag(conn, repository, tag, artifact)
+        if before is not None and before != manifest.digest:
+            await ledger.review(conn, self.project, Digest(before), "tag moved", self.periods.grace)
+        return before
+
+    async def delete_tag(self, repo: Repository, tag: Tag) -> None:
+        async def body(conn: Conn) -> None:
+            repository = await self._repository(conn, repo)
+            digest = await tag_rows.tagged(conn, repository, tag)
+            if digest is None or not await tag_rows.remove_tag(conn, repository, tag):
+                raise ManifestUnknown(f"{repo} has no tag {tag}")
+            await ledger.review(conn, self.project, Digest(digest), "tag deleted", self.periods.grace)
+            await self._record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
+
+        await self.db.write(body)
+
+    async def delete_manifest(self, repo: Repository, digest: Digest) -> None:
+        async def body(conn: Conn) -> None:
+            repository = await self._repository(conn, repo)
+            row = await manifests.lock_artifact(conn, repository, digest)
+            if row is None:
+                raise ManifestUnknown(f"{repo} has no manifest {digest}")
+            parent = await manifests.parent(conn, self.project, repository, digest)
+            if parent is not None:
+                raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
+            tag_names = await tag_rows.tags_of(conn, row["id"])
+            for link in await manifests.links(conn, row["id"]):
+                await ledger.review(
+                    conn, self.project, Digest(link["digest"]), "manifest deleted", self.periods.grace
+                )
+            await manifests.remove_artifact(conn, row["id"])
+            released = await self._release_manifest(conn, digest)
+            await self._record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tag_names})
+            await ledger.charge(conn, self.project, -released)
+
+        await self.db.write(body)
+
+    async def _release_manifest(self, conn: Conn, digest: Digest) -> int:
+        """Drop the project's link to a manifest that no repository has any more; the bytes to release."""
+        if await manifests.manifest_in_project(conn, self.project, digest):
+            return 0
+        if await blobs.visible(conn, self.project, digest) is not None:
+            return 0  # the same bytes were pushed as a blob too; the collector decides about that
+        return await ledger.unlink(conn, self.project, digest)
+
+    async def _record(self, conn: Conn, repo: Repository, kind: str, facts: Mapping[str, Any]) -> None:
+        payload = {"project_id": self.project, "repository": repo, "actor": self.caller.name, **facts}
+        await events.record(conn, f"project:{self.project}", kind, payload)
+
+    # -- uploads
+
+    def _upload_key(self, repo: Repository, upload_id: str) -> uploads.Key:
+        return {
+            "upload": upload_id,
+            "project": self.project,
+            "repository": repo.rest,
+            "principal": self.caller.key,
+        }
+
+    async def open_upload(self, repo: Repository, session: Session) -> None:
+        async def body(conn: Conn) -> bool:
+            if await uploads.count(conn, self.caller.key) >= self.uploads_per_caller:
+                return False
+            await uploads.open_(conn, self._upload_key(repo, session.id), session.state)
+            return True
+
+        if not await self.db.write(body, soft=True):
+            raise Unavailable(
+                f"{self.caller.name} has {self.uploads_per_caller} uploads open; finish or cancel some, then try again",
+                retry_after=30,
+            )
+        crashpoint("upload.after_row")
+
+    async def upload(self, repo: Repository, upload_id: str, /) -> Session:
+        session = await uploads.get(self.db, self._upload_key(repo, upload_id))
+        if session is None:
+            raise BlobUploadUnknown("there is no such upload here; start a new one")
+        return session
+
+    async def save_upload(self, repo: Repository, session: Session) -> None:
+        key = self._upload_key(repo, session.id)
+        if not await self.db.write(lambda conn: uploads.save(conn, key, session), soft=True):
+            raise BlobUploadUnknown("this upload was cancelled meanwhile; start a new one")
+
+    async def close_upload(self, repo: Repository, upload_id: str, /) -> None:
+        await self.db.write(lambda conn: uploads.close(conn, self._upload_key(repo, upload_id)), soft=True)
+
+
+def _descriptor(row: Row) -> Descriptor:
+    return Descriptor(
+        media_type=row["media_type"],
+        digest=Digest(row["digest"]),
+        size=row["size"],
+        platform=None,
+        annotations=json.loads(row["annotations"]),
+        artifact_type=row["artifact_type"],
+        urls=(),
+        data=None,
+    )
+
+
+def _pushed(manifest: Manifest, moved: Mapping[str, str | None]) -> dict[str, Any]:
+    return {
+        "digest": manifest.digest,
+        "media_type": manifest.media_type,
+        "artifact_type": manifest.artifact_type,
+        "size": manifest.size,
+        "subject": manifest.subject.digest if manifest.subject else None,
+        "tags": {tag: {"was": before} for tag, before in moved.items()},
+    }
+
+
+def _refuse_missing(missing: Sequence[Digest], what: str, advice: str) -> None:
+    if missing:
+        raise ManifestBlobUnknown(
+            f"the {what} {missing[0]} is not in this project; {advice}"
+            + (f" ({len(missing) - 1} more are missing too)" if len(missing) > 1 else ""),
+            detail=[{"digest": digest} for digest in missing[:20]],
+        )
+
+
+def _in_lock_order(digests: Iterable[Digest]) -> list[Digest]:
+    return sorted(set(digests))

@@ -1,0 +1,191 @@
+"""Blobs: the row of each digest, and who may see it."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from fairway.core.oci.digest import Digest
+from fairway.core.stores.protocols import Stored
+from fairway.frame.db import Conn, Row, now_us
+from fairway.frame.db.tables import artifact_links, artifacts, blobs, leases, project_blobs, projects
+from fairway.frame.db.tables.content import CORRUPT, LIVE
+from fairway.frame.db.types import within
+
+_VISIBLE = (
+    select(blobs.c.key, blobs.c.size)
+    .join(project_blobs, project_blobs.c.blob_id == blobs.c.id)
+    .where(
+        project_blobs.c.project_id == bindparam("project"),
+        project_blobs.c.digest == bindparam("digest"),
+        blobs.c.state == LIVE,
+    )
+)
+
+
+async def visible(conn: Conn, project: int, digest: Digest) -> Stored | None:
+    """Where a blob lies that the project may show."""
+    row = await conn.first(_VISIBLE, project=project, digest=digest)
+    return Stored(row["key"], row["size"]) if row is not None else None
+
+
+_LEASE_LEFT = select((leases.c.until_at - now_us()).label("left")).where(
+    leases.c.project_id == bindparam("project"), leases.c.digest == bindparam("digest")
+)
+_LINK_KEPT = (
+    select(project_blobs.c.digest)
+    .where(project_blobs.c.project_id == bindparam("project"), project_blobs.c.digest == bindparam("digest"))
+    .with_for_update(read=True, key_share=True)
+)
+
+
+async def lease_left(conn: Conn, project: int, digest: Digest) -> int | None:
+    """Microseconds for which a digest is promised to stay; None or negative when it is not."""
+    left: int | None = await conn.scalar(_LEASE_LEFT, project=project, digest=digest)
+    return left
+
+
+async def keep_link(conn: Conn, project: int, digest: Digest) -> bool:
+    """Is the digest linked to the project?  If so it stays until the transaction ends."""
+    return await conn.first(_LINK_KEPT, project=project, digest=digest) is not None
+
+
+_MOUNTABLE = (
+    select(blobs.c.id, blobs.c.size)
+    .join(project_blobs, project_blobs.c.blob_id == blobs.c.id)
+    .join(projects, projects.c.id == project_blobs.c.project_id)
+    .where(
+        projects.c.name == bindparam("source"),
+        project_blobs.c.digest == bindparam("digest"),
+        blobs.c.state == LIVE,
+    )
+    .with_for_update(read=True, key_share=True, of=[project_blobs, blobs])
+)
+
+
+async def mountable(conn: Conn, source: str, digest: Digest) -> Row | None:
+    """id and size of a blob that the project named `source` has; it stays until the transaction ends."""
+    return await conn.first(_MOUNTABLE, source=source, digest=digest)
+
+
+_PRESENT = (
+    select(project_blobs.c.digest)
+    .join(blobs, blobs.c.id == project_blobs.c.blob_id)
+    .where(
+        project_blobs.c.project_id == bindparam("project"),
+        within(project_blobs.c.digest, bindparam("digests")),
+        blobs.c.state == LIVE,
+    )
+    .order_by(project_blobs.c.digest)
+    .with_for_update(read=True, key_share=True, of=[project_blobs, blobs])
+)
+
+
+async def present_blobs(conn: Conn, project: int, digests: Sequence[Digest]) -> set[str]:
+    """Which of these blobs the project has, kept from being removed until the transaction ends."""
+    rows = await conn.all(_PRESENT, project=project, digests=json.dumps(digests))
+    return {row["digest"] for row in rows}
+
+
+_HELD = select(blobs.c.id, blobs.c.key, blobs.c.size, blobs.c.state).where(
+    blobs.c.digest == bindparam("digest")
+)
+_HELD_LOCKED = _HELD.with_for_update()
+_ADD_BLOB = (
+    upsert(blobs)
+    .values(
+        digest=bindparam("digest"),
+        size=bindparam("size"),
+        key=bindparam("key"),
+        state=LIVE,
+        created_at=now_us(),
+    )
+    .on_conflict_do_nothing(index_elements=["digest"])
+    .returning(blobs.c.id)
+)
+_REPLACE = (
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"))
+    .values(key=bindparam("key"), size=bindparam("size"), state=LIVE, checked_at=literal(None))
+)
+_DAMAGED = (
+    update(blobs)
+    .where(blobs.c.digest == bindparam("digest"), blobs.c.key == bindparam("key"))
+    .values(state=CORRUPT)
+)
+
+
+async def held(conn: Conn, digest: Digest) -> Row | None:
+    """id, key, size and state of a blob, whoever pushed it."""
+    return await conn.first(_HELD, digest=digest)
+
+
+async def held_locked(conn: Conn, digest: Digest) -> Row | None:
+    """The same, locked until the transaction ends."""
+    return await conn.first(_HELD_LOCKED, digest=digest)
+
+
+async def add_blob(conn: Conn, digest: Digest, stored: Stored) -> int | None:
+    """A new blob's id; None when the digest has a row already."""
+    made: int | None = await conn.scalar(_ADD_BLOB, digest=digest, size=stored.size, key=stored.key)
+    return made
+
+
+async def replace_object(conn: Conn, blob: int, stored: Stored) -> None:
+    """Let a blob's row name another object."""
+    await conn.run(_REPLACE, blob=blob, key=stored.key, size=stored.size)
+
+
+async def mark_damaged(conn: Conn, digest: Digest, key: str) -> bool:
+    """Stop offering a blob while it is this object; False when it was replaced meanwhile."""
+    return bool(await conn.run(_DAMAGED, digest=digest, key=key))
+
+
+_UNCHECKED = (
+    select(blobs.c.digest, blobs.c.key, blobs.c.size)
+    .where(blobs.c.state == LIVE)
+    .order_by(blobs.c.checked_at.is_not(None), blobs.c.checked_at)
+    .limit(bindparam("limit"))
+)
+_CHECKED = (
+    update(blobs)
+    .where(blobs.c.digest == bindparam("of"), blobs.c.key == bindparam("object"))
+    .values(checked_at=now_us())
+)
+
+
+_COUNT = select(func.count()).select_from(blobs).where(blobs.c.state == LIVE)
+
+
+async def count(conn: Conn) -> int:
+    """How many blobs there are to check."""
+    return int(await conn.scalar(_COUNT))
+
+
+async def unchecked_longest(conn: Conn, limit: int) -> list[Row]:
+    """digest, key and size of the blobs whose bytes were hashed longest ago, or never."""
+    return await conn.all(_UNCHECKED, limit=limit)
+
+
+async def checked(conn: Conn, digest: Digest, key: str) -> None:
+    """The object `key` was hashed just now and is what it should be."""
+    await conn.run(_CHECKED, of=digest, object=key)
+
+
+_NEEDED = (
+    select(artifacts.c.digest)
+    .join(artifact_links, artifact_links.c.artifact_id == artifacts.c.id)
+    .where(
+        artifact_links.c.project_id == bindparam("project"),
+        artifact_links.c.digest == bindparam("digest"),
+        artifact_links.c.kind.in_([bindparam("config", "config"), bindparam("layer", "layer")]),
+    )
+    .limit(1)
+)
+
+
+async def needed_by(conn: Conn, project: int, digest: Digest) -> str | None:
+    """The digest of a manifest in the project that needs this blob."""
+    found: str | None = await conn.scalar(_NEEDED, project=project, digest=digest)
+    return found

@@ -1,0 +1,244 @@
+"""Repositories, and the manifests in them with what they name."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.manifest import Link, Manifest
+from fairway.core.oci.names import Tag
+from fairway.frame.db import Conn, Row, now_us
+from fairway.frame.db.tables import artifact_links, artifacts, repositories, tags
+from fairway.frame.db.types import within
+
+_REPOSITORY = select(repositories.c.id).where(
+    repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("name")
+)
+_MAKE_REPOSITORY = (
+    upsert(repositories)
+    .values(project_id=bindparam("project"), name=bindparam("name"), created_at=now_us(), updated_at=now_us())
+    .on_conflict_do_nothing(index_elements=["project_id", "name"])
+)
+
+
+async def repository(conn: Conn, project: int, name: str) -> int | None:
+    """The id of a repository, by its name without the project."""
+    found: int | None = await conn.scalar(_REPOSITORY, project=project, name=name)
+    return found
+
+
+async def ensure_repository(conn: Conn, project: int, name: str) -> int:
+    """The id of a repository, made if it is the first push."""
+    found = await repository(conn, project, name)
+    if found is None:
+        await conn.run(_MAKE_REPOSITORY, project=project, name=name)
+        found = await repository(conn, project, name)
+        assert found is not None
+    return found
+
+
+_BY_DIGEST = (
+    select(artifacts.c.digest, artifacts.c.media_type, artifacts.c.payload)
+    .select_from(repositories.join(artifacts, artifacts.c.repository_id == repositories.c.id))
+    .where(
+        repositories.c.project_id == bindparam("project"),
+        repositories.c.name == bindparam("name"),
+        artifacts.c.digest == bindparam("ref"),
+    )
+)
+_BY_TAG = (
+    select(artifacts.c.digest, artifacts.c.media_type, artifacts.c.payload)
+    .select_from(
+        repositories.join(tags, tags.c.repository_id == repositories.c.id).join(
+            artifacts, artifacts.c.id == tags.c.artifact_id
+        )
+    )
+    .where(
+        repositories.c.project_id == bindparam("project"),
+        repositories.c.name == bindparam("name"),
+        tags.c.name == bindparam("ref"),
+    )
+)
+_INFO = [artifacts.c.digest, artifacts.c.media_type, artifacts.c.size]
+_INFO_BY_DIGEST = _BY_DIGEST.with_only_columns(*_INFO, maintain_column_froms=True)
+_INFO_BY_TAG = _BY_TAG.with_only_columns(*_INFO, maintain_column_froms=True)
+
+
+async def manifest(conn: Conn, project: int, name: str, ref: Tag | Digest) -> Row | None:
+    """digest, media_type and payload of what a tag or digest names."""
+    statement = _BY_DIGEST if isinstance(ref, Digest) else _BY_TAG
+    return await conn.first(statement, project=project, name=name, ref=ref)
+
+
+async def manifest_info(conn: Conn, project: int, name: str, ref: Tag | Digest) -> Row | None:
+    """digest, media_type and size (bytes) of what a tag or digest names."""
+    statement = _INFO_BY_DIGEST if isinstance(ref, Digest) else _INFO_BY_TAG
+    return await conn.first(statement, project=project, name=name, ref=ref)
+
+
+_LOCK_ARTIFACT = (
+    select(artifacts.c.id, artifacts.c.size)
+    .where(artifacts.c.repository_id == bindparam("repository"), artifacts.c.digest == bindparam("digest"))
+    .with_for_update()
+)
+
+
+async def lock_artifact(conn: Conn, repository: int, digest: Digest) -> Row | None:
+    """id and size of an artifact, locked against anybody who wants to refer to it."""
+    return await conn.first(_LOCK_ARTIFACT, repository=repository, digest=digest)
+
+
+_CHILDREN = (
+    select(artifacts.c.digest)
+    .where(
+        artifacts.c.repository_id == bindparam("repository"), within(artifacts.c.digest, bindparam("digests"))
+    )
+    .order_by(artifacts.c.digest)
+    .with_for_update(read=True, key_share=True)
+)
+
+
+async def present_children(conn: Conn, repository: int, digests: Sequence[Digest]) -> set[str]:
+    """Which of these manifests the repository has, kept from being removed until the transaction ends."""
+    rows = await conn.all(_CHILDREN, repository=repository, digests=json.dumps(digests))
+    return {row["digest"] for row in rows}
+
+
+_ADD_ARTIFACT = (
+    upsert(artifacts)
+    .values(
+        project_id=bindparam("project"),
+        repository_id=bindparam("repository"),
+        digest=bindparam("digest"),
+        media_type=bindparam("media_type"),
+        kind=bindparam("kind"),
+        artifact_type=bindparam("artifact_type"),
+        subject=bindparam("subject"),
+        annotations=bindparam("annotations"),
+        size=bindparam("size"),
+        payload=bindparam("payload"),
+        pushed_at=now_us(),
+        created_at=now_us(),
+    )
+    .on_conflict_do_nothing(index_elements=["repository_id", "digest"])
+    .returning(artifacts.c.id)
+)
+_PUSHED_AGAIN = (
+    update(artifacts)
+    .where(artifacts.c.repository_id == bindparam("repository"), artifacts.c.digest == bindparam("digest"))
+    .values(pushed_at=now_us())
+    .returning(artifacts.c.id)
+)
+_ADD_LINK = insert(artifact_links).values(
+    artifact_id=bindparam("artifact"),
+    digest=bindparam("digest"),
+    kind=bindparam("kind"),
+    project_id=bindparam("project"),
+)
+
+
+async def add_artifact(conn: Conn, project: int, repository: int, manifest: Manifest) -> int:
+    """Store a manifest with what it names; the id, also when it was there already."""
+    made: int | None = await conn.scalar(
+        _ADD_ARTIFACT,
+        project=project,
+        repository=repository,
+        digest=manifest.digest,
+        media_type=manifest.media_type,
+        kind=manifest.kind,
+        artifact_type=manifest.artifact_type,
+        subject=manifest.subject.digest if manifest.subject else None,
+        annotations=json.dumps(dict(manifest.annotations), separators=(",", ":"), ensure_ascii=False),
+        size=manifest.size,
+        payload=manifest.raw,
+    )
+    if made is None:
+        again: int = await conn.scalar(_PUSHED_AGAIN, repository=repository, digest=manifest.digest)
+        return again
+    await conn.many(_ADD_LINK, [_link_row(made, project, link) for link in manifest.links()])
+    return made
+
+
+def _link_row(artifact: int, project: int, link: Link) -> dict[str, object]:
+    return {"artifact": artifact, "project": project, "digest": link.digest, "kind": link.kind}
+
+
+_LINKS = select(artifact_links.c.digest, artifact_links.c.kind).where(
+    artifact_links.c.artifact_id == bindparam("artifact")
+)
+_PARENT = (
+    select(artifacts.c.digest)
+    .join(artifact_links, artifact_links.c.artifact_id == artifacts.c.id)
+    .where(
+        artifact_links.c.project_id == bindparam("project"),
+        artifact_links.c.digest == bindparam("digest"),
+        artifact_links.c.kind == "child",
+        artifacts.c.repository_id == bindparam("repository"),
+    )
+    .limit(1)
+)
+_REMOVE_ARTIFACT = delete(artifacts).where(artifacts.c.id == bindparam("artifact"))
+_ELSEWHERE = select(
+    exists().where(artifacts.c.project_id == bindparam("project"), artifacts.c.digest == bindparam("digest"))
+)
+
+
+async def links(conn: Conn, artifact: int) -> list[Row]:
+    """digest and kind of everything an artifact names."""
+    return await conn.all(_LINKS, artifact=artifact)
+
+
+async def parent(conn: Conn, project: int, repository: int, digest: Digest) -> str | None:
+    """The digest of an index in the repository that names this manifest."""
+    found: str | None = await conn.scalar(_PARENT, project=project, repository=repository, digest=digest)
+    return found
+
+
+async def remove_artifact(conn: Conn, artifact: int) -> None:
+    """Delete an artifact, its tags and its links."""
+    await conn.run(_REMOVE_ARTIFACT, artifact=artifact)
+
+
+async def manifest_in_project(conn: Conn, project: int, digest: Digest) -> bool:
+    """Does any repository of the project have this manifest?"""
+    return bool(await conn.scalar(_ELSEWHERE, project=project, digest=digest))
+
+
+_REFERRERS = (
+    select(
+        artifacts.c.digest,
+        artifacts.c.media_type,
+        artifacts.c.size,
+        artifacts.c.artifact_type,
+        artifacts.c.annotations,
+    )
+    .join(repositories, repositories.c.id == artifacts.c.repository_id)
+    .where(
+        repositories.c.project_id == bindparam("project"),
+        repositories.c.name == bindparam("name"),
+        artifacts.c.subject == bindparam("subject"),
+        artifacts.c.digest > bindparam("after"),
+    )
+    .order_by(artifacts.c.digest)
+    .limit(bindparam("limit"))
+)
+_REFERRERS_OF_TYPE = _REFERRERS.where(artifacts.c.artifact_type == bindparam("artifact_type"))
+
+
+async def referrers(
+    conn: Conn, project: int, name: str, subject: Digest, artifact_type: str, after: str, limit: int
+) -> list[Row]:
+    """What `Descriptor`s are made of, ordered by digest."""
+    if artifact_type:
+        return await conn.all(
+            _REFERRERS_OF_TYPE,
+            project=project,
+            name=name,
+            subject=subject,
+            after=after,
+            limit=limit,
+            artifact_type=artifact_type,
+        )
+    return await conn.all(_REFERRERS, project=project, name=name, subject=subject, after=after, limit=limit)

@@ -1,0 +1,65 @@
+"""Tags."""
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from fairway.core.oci.names import Tag
+from fairway.frame.db import Conn, now_us
+from fairway.frame.db.tables import artifacts, tags
+
+_TAGS = (
+    select(tags.c.name)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name > bindparam("after"))
+    .order_by(tags.c.name)
+    .limit(bindparam("limit"))
+)
+_TAGS_OF = select(tags.c.name).where(tags.c.artifact_id == bindparam("artifact")).order_by(tags.c.name)
+_TAG_NOW = (
+    select(artifacts.c.digest)
+    .join(tags, tags.c.artifact_id == artifacts.c.id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
+)
+_tag = upsert(tags).values(
+    repository_id=bindparam("repository"),
+    name=bindparam("name"),
+    artifact_id=bindparam("artifact"),
+    pushed_at=now_us(),
+    created_at=now_us(),
+)
+_TAG = _tag.on_conflict_do_update(
+    index_elements=["repository_id", "name"],
+    set_={"artifact_id": _tag.excluded.artifact_id, "pushed_at": _tag.excluded.pushed_at},
+)
+_UNTAG = (
+    delete(tags)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
+    .returning(tags.c.artifact_id)
+)
+
+
+async def tag_names(conn: Conn, repository: int, after: str, limit: int) -> list[str]:
+    """In ASCII order."""
+    return [row["name"] for row in await conn.all(_TAGS, repository=repository, after=after, limit=limit)]
+
+
+async def tags_of(conn: Conn, artifact: int) -> list[str]:
+    """The tags on an artifact."""
+    return [row["name"] for row in await conn.all(_TAGS_OF, artifact=artifact)]
+
+
+async def move_tag(conn: Conn, repository: int, tag: Tag, artifact: int) -> str | None:
+    """Point a tag at an artifact; the digest it pointed at before."""
+    before: str | None = await conn.scalar(_TAG_NOW, repository=repository, name=tag)
+    await conn.run(_TAG, repository=repository, name=tag, artifact=artifact)
+    return before
+
+
+async def tagged(conn: Conn, repository: int, tag: Tag) -> str | None:
+    """The digest a tag points at."""
+    found: str | None = await conn.scalar(_TAG_NOW, repository=repository, name=tag)
+    return found
+
+
+async def remove_tag(conn: Conn, repository: int, tag: Tag) -> bool:
+    """Delete a tag; False when there was none."""
+    return await conn.scalar(_UNTAG, repository=repository, name=tag) is not None

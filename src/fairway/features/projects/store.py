@@ -1,0 +1,232 @@
+"""The SQL of projects and their members.  Who sees which project is said here once, in `_visible_to`."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy import true as sql_true
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from fairway.core.oci.errors import PreconditionFailed
+from fairway.features.projects import rules
+from fairway.features.projects.model import LIBRARY, Filters, Project, Wanted
+from fairway.frame import events
+from fairway.frame.access.may import ProjectFacts
+from fairway.frame.access.principals import Principal, User
+from fairway.frame.access.roles import Role
+from fairway.frame.db import SECOND, Conn, Row, now_us
+from fairway.frame.db.tables import (
+    gc_reviews,
+    leases,
+    members,
+    project_blobs,
+    projects,
+    quotas,
+    repositories,
+    users,
+)
+
+NOBODY = 0
+"""Stands for an anonymous viewer where a statement wants a user id; no user has it."""
+
+_viewer = bindparam("viewer", type_=BigInteger)
+_membership = projects.outerjoin(
+    members, and_(members.c.project_id == projects.c.id, members.c.user_id == _viewer)
+)
+
+_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(_membership)
+_FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
+_FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
+
+_repositories = (
+    select(func.count())
+    .select_from(repositories)
+    .where(repositories.c.project_id == projects.c.id)
+    .scalar_subquery()
+)
+_PROJECT = select(
+    *projects.c,
+    users.c.username.label("owner_name"),
+    members.c.role,
+    _repositories.label("repositories"),
+).select_from(_membership.join(users, users.c.id == projects.c.owner_id))
+_PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
+
+
+def _id(principal: Principal) -> int:
+    return principal.id if isinstance(principal, User) else NOBODY
+
+
+def _role(row: Row) -> Role | None:
+    return None if row["role"] is None else Role(row["role"])
+
+
+async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFacts | None:
+    """What a decision about `principal` in a project (by id or by name) needs; None when there is no such project."""
+    if isinstance(ref, int):
+        row = await conn.first(_FACTS_BY_ID, id=ref, viewer=_id(principal))
+    elif rules.is_name(ref):
+        row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=_id(principal))
+    else:
+        return None
+    return None if row is None else ProjectFacts(row["id"], bool(row["public"]), _role(row))
+
+
+def _project(row: Row) -> Project:
+    return Project(
+        id=row["id"],
+        name=row["name"],
+        public=bool(row["public"]),
+        owner_id=row["owner_id"],
+        owner_name=row["owner_name"],
+        repositories=row["repositories"],
+        role=_role(row),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+async def by_id(conn: Conn, project: int, viewer: Principal) -> Project | None:
+    """A project as `viewer` sees it.  Whether they may see it is decided before."""
+    row = await conn.first(_PROJECT_BY_ID, id=project, viewer=_id(viewer))
+    return None if row is None else _project(row)
+
+
+def _visible_to(viewer: Principal) -> ColumnElement[bool]:
+    """Public projects and the viewer's own; every project for a system administrator."""
+    if not isinstance(viewer, User):
+        return projects.c.public
+    if viewer.sysadmin:
+        return sql_true()
+    return or_(projects.c.public, members.c.user_id.is_not(None))
+
+
+def _matching(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.name:
+        conditions.append(projects.c.name.contains(filters.name.lower(), autoescape=True))
+    if filters.public is not None:
+        conditions.append(projects.c.public if filters.public else ~projects.c.public)
+    if filters.owner:
+        conditions.append(users.c.username == filters.owner)
+    return conditions
+
+
+async def listed(
+    conn: Conn,
+    viewer: Principal,
+    filters: Filters,
+    *,
+    offset: int,
+    limit: int,
+) -> tuple[list[Project], int]:
+    """One page of the projects `viewer` may see, by name, and how many there are on all pages."""
+    conditions = [_visible_to(viewer), *_matching(filters)]
+    counted: Select[Any] = (
+        select(func.count())
+        .select_from(_membership.join(users, users.c.id == projects.c.owner_id))
+        .where(*conditions)
+    )
+    page = _PROJECT.where(*conditions).order_by(projects.c.name).offset(offset).limit(limit)
+    total = int(await conn.scalar(counted, viewer=_id(viewer)))
+    rows = await conn.all(page, viewer=_id(viewer)) if offset < total else []
+    return [_project(row) for row in rows], total
+
+
+_CREATE = (
+    insert(projects)
+    .values(
+        name=bindparam("name"),
+        public=bindparam("public"),
+        owner_id=bindparam("owner"),
+        created_at=now_us(),
+        updated_at=now_us(),
+    )
+    .returning(projects.c.id)
+)
+_JOIN = insert(members).values(
+    project_id=bindparam("project"),
+    user_id=bindparam("user"),
+    role=bindparam("role", type_=Integer),
+    created_at=now_us(),
+)
+_LIMIT = insert(quotas).values(
+    project_id=bindparam("project"), hard=bindparam("hard", type_=BigInteger), used=0
+)
+
+
+async def create(conn: Conn, wanted: Wanted, owner: User) -> int:
+    """Make a project with its quota and `owner` as its first project administrator; its id.
+
+    Needs a transaction.  Raises UniqueViolation when the name is taken.
+    """
+    project = int(await conn.scalar(_CREATE, name=wanted.name, public=wanted.public, owner=owner.id))
+    await conn.run(_JOIN, project=project, user=owner.id, role=int(Role.PROJECT_ADMIN))
+    await conn.run(_LIMIT, project=project, hard=wanted.storage_limit)
+    payload = {"project_id": project, "name": wanted.name, "public": wanted.public, "by": owner.name}
+    await events.record(conn, f"project:{project}", "project.created", payload)
+    return project
+
+
+async def ensure_library(conn: Conn, owner: User) -> bool:
+    """Make the public project `library` unless it is there; whether it was made.
+
+    Needs a transaction.  Raises UniqueViolation when another process was quicker.
+    """
+    if await facts(conn, owner, LIBRARY) is not None:
+        return False
+    await create(conn, Wanted(LIBRARY, public=True), owner)
+    return True
+
+
+_LOCK = select(projects.c.name).where(projects.c.id == bindparam("project")).with_for_update()
+_HAS_REPOSITORIES = select(
+    exists(select(literal(1)).where(repositories.c.project_id == bindparam("project")))
+)
+_REVIEW_BLOBS = (
+    upsert(gc_reviews)
+    .from_select(
+        ["project_id", "digest", "reason", "review_at"],
+        select(
+            literal(0, type_=BigInteger),
+            project_blobs.c.digest,
+            literal("project deleted"),
+            now_us() + bindparam("grace", type_=BigInteger),
+        ).where(project_blobs.c.project_id == bindparam("project")),
+    )
+    .on_conflict_do_nothing(index_elements=["project_id", "digest"])
+)
+_DROP_LEASES = delete(leases).where(leases.c.project_id == bindparam("project"))
+_DELETE = delete(projects).where(projects.c.id == bindparam("project"))
+
+
+async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int) -> bool:
+    """Delete a project without repositories; False when it is gone already.
+
+    Its members, quota and uploads go with it; what it stored is reviewed by the collector after `grace_seconds`.
+    Needs a transaction.  Raises PreconditionFailed while there are repositories in it.
+    """
+    name = await conn.scalar(_LOCK, project=project)  # a push that makes a repository waits for this lock
+    if name is None:
+        return False
+    if await conn.scalar(_HAS_REPOSITORIES, project=project):
+        raise PreconditionFailed("the project contains repositories; delete them first")
+    await conn.run(_REVIEW_BLOBS, project=project, grace=grace_seconds * SECOND)
+    await conn.run(_DROP_LEASES, project=project)
+    await conn.run(_DELETE, project=project)
+    payload = {"project_id": project, "name": name, "by": by.name}
+    await events.record(conn, f"project:{project}", "project.deleted", payload)
+    return True

@@ -1,0 +1,228 @@
+"""One caller's view of the hub.  Each method is the whole story of one registry request: may they, where, what happened.
+
+A pull with a token is decided by the token alone, which carries the project's id: no question to the database about
+rights.  Everything that changes something asks for the caller's rights as they are now; the token can only narrow them.
+
+Without the right, the answer is 401 with the scopes it takes, whether the project exists or not: only who could see
+every project learns that there is none.
+"""
+
+from collections.abc import AsyncIterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fairway.core.content.local import Local
+from fairway.core.content.protocols import ManifestInfo, StoredManifest, UploadState
+from fairway.core.content.refusing import Refusing
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import NameUnknown, Unauthorized
+from fairway.core.oci.manifest import Descriptor, Manifest
+from fairway.core.oci.names import Reference, Repository, Tag
+from fairway.core.stores.protocols import Blob
+from fairway.core.tokens import Access
+from fairway.core.wire.challenge import Scope, bearer_challenge
+from fairway.features.artifacts.names import Caller
+from fairway.features.projects import store as projects
+from fairway.features.projects.model import Wanted
+from fairway.features.projects.rules import is_name
+from fairway.features.registry import rights, store
+from fairway.features.registry.hub import SERVICE, Hub
+from fairway.features.registry.rights import DELETE, PULL, PUSH
+from fairway.frame.access.may import ProjectFacts, may
+from fairway.frame.access.principals import Principal, User
+from fairway.frame.db import UniqueViolation
+from fairway.frame.web.who import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes on once it is allowed: one project's content, seen by this caller."""
+
+    project: int
+    local: Local
+
+
+class Gate(Refusing):
+    """Implements `Registry` for one request.  What is not written here stays refused."""
+
+    def __init__(self, hub: Hub, identity: Identity, realm: str) -> None:
+        self.hub = hub
+        self.identity = identity
+        self.realm = realm
+
+    async def ping(self) -> None:
+        if self.identity.token is None and not isinstance(self.identity.principal, User):
+            raise self._unauthorized([])
+
+    async def repositories(self, *, after: str = "", limit: int) -> list[Repository]:
+        principal = await self.hub.who.current(self.identity)
+        token = self.identity.token
+        narrowed = token is not None and not any(
+            (access.type, access.name) == rights.CATALOG and "*" in access.actions for access in token.access
+        )
+        if narrowed or not may(principal, rights.CATALOG_PERMISSION):
+            raise self._unauthorized([Scope(*rights.CATALOG, frozenset({"*"}))])
+        return [Repository(name) for name in await store.catalogue(self.hub.db, after, limit)]
+
+    # -- pull
+
+    async def manifest(self, repo: Repository, ref: Reference) -> StoredManifest:
+        place = await self._enter(repo, PULL)
+        found = await place.local.manifest(repo, ref)
+        self.hub.pulls.note(place.project, repo, ref, found.digest)
+        return found
+
+    async def manifest_info(self, repo: Repository, ref: Reference) -> ManifestInfo:
+        place = await self._enter(repo, PULL, promise=isinstance(ref, Digest))
+        return await place.local.manifest_info(repo, ref)
+
+    async def blob(self, repo: Repository, digest: Digest) -> Blob:
+        return await (await self._enter(repo, PULL)).local.blob(repo, digest)
+
+    async def blob_size(self, repo: Repository, digest: Digest) -> int:
+        return await (await self._enter(repo, PULL, promise=True)).local.blob_size(repo, digest)
+
+    async def tags(self, repo: Repository, *, after: str = "", limit: int) -> list[str]:
+        return await (await self._enter(repo, PULL)).local.tags(repo, after=after, limit=limit)
+
+    async def referrers(
+        self, repo: Repository, digest: Digest, *, artifact_type: str = "", after: str = "", limit: int
+    ) -> list[Descriptor]:
+        place = await self._enter(repo, PULL)
+        return await place.local.referrers(
+            repo, digest, artifact_type=artifact_type, after=after, limit=limit
+        )
+
+    # -- push
+
+    async def put_blob(self, repo: Repository, digest: Digest, body: AsyncIterable[bytes]) -> None:
+        await (await self._enter(repo, PUSH)).local.put_blob(repo, digest, body)
+
+    async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
+        place = await self._enter(repo, PUSH)
+        if source is not None and not await self._may_read_source(repo, source):
+            return False
+        return await place.local.mount_blob(repo, digest, source)
+
+    async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
+        await (await self._enter(repo, PUSH)).local.put_manifest(repo, manifest, tags)
+
+    async def start_upload(self, repo: Repository) -> UploadState:
+        return await (await self._enter(repo, PUSH)).local.start_upload(repo)
+
+    async def upload(self, repo: Repository, upload_id: str, /) -> UploadState:
+        return await (await self._enter(repo, PUSH)).local.upload(repo, upload_id)
+
+    async def append(
+        self, repo: Repository, upload_id: str, /, body: AsyncIterable[bytes], *, at: int | None
+    ) -> UploadState:
+        return await (await self._enter(repo, PUSH)).local.append(repo, upload_id, body, at=at)
+
+    async def finish(
+        self,
+        repo: Repository,
+        upload_id: str,
+        /,
+        digest: Digest,
+        body: AsyncIterable[bytes] | None,
+        *,
+        at: int | None,
+    ) -> None:
+        await (await self._enter(repo, PUSH)).local.finish(repo, upload_id, digest, body, at=at)
+
+    async def cancel(self, repo: Repository, upload_id: str, /) -> None:
+        await (await self._enter(repo, PUSH)).local.cancel(repo, upload_id)
+
+    # -- delete
+
+    async def delete_tag(self, repo: Repository, tag: Tag) -> None:
+        await (await self._enter(repo, DELETE)).local.delete_tag(repo, tag)
+
+    async def delete_manifest(self, repo: Repository, digest: Digest) -> None:
+        await (await self._enter(repo, DELETE)).local.delete_manifest(repo, digest)
+
+    async def delete_blob(self, repo: Repository, digest: Digest) -> None:
+        await (await self._enter(repo, DELETE)).local.delete_blob(repo, digest)
+
+    # -- may they?
+
+    async def _enter(self, repo: Repository, action: str, *, promise: bool = False) -> Place:
+        """The place behind a decision.  With `promise`, a positive answer must last if this caller may push here.
+
+        Raises Unauthorized, and NameUnknown for a missing project if the caller may know that it is missing.
+        """
+        access = self._access(repo, action)
+        if action == PULL and access is not None and access.project is not None:
+            promise = promise and (PUSH in access.actions or await self._may_push(repo))
+            return self._place(access.project, self.identity.principal, promise=promise)
+        principal = await self.hub.who.current(self.identity)
+        facts = await projects.facts(self.hub.db, principal, repo.project)
+        if facts is None and action == PUSH:
+            facts = await self._project_on_push(repo, principal)
+        if not may(principal, rights.PERMISSIONS[action], facts):
+            raise self._refused(repo, action)
+        if facts is None:
+            raise NameUnknown(f"there is no project {repo.project}; create it first")
+        if access is not None and access.project not in (None, facts.id):
+            raise self._refused(repo, action)  # the token was made for an older project of this name
+        promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts)
+        return self._place(facts.id, principal, promise=promise)
+
+    def _access(self, repo: Repository, action: str) -> Access | None:
+        """What the caller's token says about `repo`; None without a token.  Raises Unauthorized if that is not enough."""
+        if self.identity.token is None:
+            return None
+        access = rights.access_to(self.identity.token, repo)
+        if access is None or action not in access.actions:
+            raise self._refused(repo, action)
+        return access
+
+    async def _may_push(self, repo: Repository) -> bool:
+        if not isinstance(self.identity.principal, User):
+            return False
+        principal = await self.hub.who.current(self.identity)
+        facts = await projects.facts(self.hub.db, principal, repo.project)
+        return may(principal, rights.PERMISSIONS[PUSH], facts)
+
+    async def _may_read_source(self, repo: Repository, source: Repository) -> bool:
+        """May the caller mount from there?  Where it may not, nobody can tell that from a blob that is not there."""
+        access = None
+        if self.identity.token is not None:
+            access = rights.access_to(self.identity.token, source)
+            if access is None:  # it never asked: let it ask for both
+                raise self._unauthorized(
+                    [rights.repository_scope(repo, (PULL, PUSH)), rights.repository_scope(source, (PULL,))]
+                )
+            if PULL not in access.actions:
+                return False
+        principal = await self.hub.who.current(self.identity)
+        facts = await projects.facts(self.hub.db, principal, source.project)
+        if facts is None or not may(principal, rights.PERMISSIONS[PULL], facts):
+            return False
+        return access is None or access.project in (None, facts.id)
+
+    async def _project_on_push(self, repo: Repository, principal: Principal) -> ProjectFacts | None:
+        """A private project for a first push, where the operator allows it."""
+        if not (self.hub.create_project_on_push and isinstance(principal, User) and is_name(repo.project)):
+            return None
+        wanted = Wanted(repo.project, public=False)
+        with suppress(UniqueViolation):  # somebody else's first push was quicker
+            await self.hub.db.write(lambda conn: projects.create(conn, wanted, principal))
+        return await projects.facts(self.hub.db, principal, repo.project)
+
+    def _place(self, project: int, principal: Principal, *, promise: bool) -> Place:
+        key = f"user:{principal.id}" if isinstance(principal, User) else "anonymous"
+        return Place(project, self.hub.local(project, Caller(key, principal.name, promise)))
+
+    def _refused(self, repo: Repository, action: str) -> Unauthorized:
+        asked = (action,) if action == DELETE else (PULL, action)
+        return self._unauthorized([rights.repository_scope(repo, asked)])
+
+    def _unauthorized(self, scopes: Sequence[Scope]) -> Unauthorized:
+        error = "" if self.identity.token is None else "insufficient_scope"
+        what = " and ".join(str(scope) for scope in scopes) or "this registry"
+        return Unauthorized(
+            f"{self.identity.principal.name} has no access to {what}: log in as somebody who has, "
+            "or check that the project exists",
+            challenge=bearer_challenge(self.realm, SERVICE, scopes, error),
+        )

@@ -1,0 +1,40 @@
+"""What the registry's requests share in one process, and how a caller's place is put together from it."""
+
+from dataclasses import dataclass
+
+from fairway.core.content.local import Local
+from fairway.core.stores.protocols import BlobStore
+from fairway.core.tokens import SigningKeys
+from fairway.features.artifacts.names import Caller, Periods, SqlNames
+from fairway.features.registry.pulls import Pulls
+from fairway.frame.clock import Clock
+from fairway.frame.db import Database
+from fairway.frame.web.who import Authenticators
+
+SERVICE = "harbor-registry"
+"""Our name in challenges and tokens.  It is Harbor's, because scripts written for Harbor ask for it by name."""
+
+ISSUER = "fairway"
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The long-lived parts.  `token_db` is a pool of its own, so that pushes cannot starve logins."""
+
+    db: Database
+    token_db: Database
+    store: BlobStore
+    keys: SigningKeys
+    who: Authenticators
+    pulls: Pulls
+    clock: Clock
+    periods: Periods
+    uploads_per_user: int
+    token_seconds: int
+    refresh_token_seconds: int
+    create_project_on_push: bool
+
+    def local(self, project: int, caller: Caller) -> Local:
+        """Our own store as `caller` sees it in one project."""
+        names = SqlNames(self.db, project, caller, self.periods, uploads_per_caller=self.uploads_per_user)
+        return Local(names, self.store)

@@ -1,0 +1,67 @@
+"""Counts pulls in memory and writes them in batches: a pull itself writes nothing.
+
+A crash loses what was counted since the last batch, at most `FLUSH_SECONDS`.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.names import Reference, Repository, Tag
+from fairway.features.registry import store
+from fairway.frame.db import Database
+
+FLUSH_SECONDS = 10.0
+MOST = 20_000
+"""Different artifacts counted in one batch; beyond, further ones are counted in the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What was pulled; `tag` is "" for a pull by digest."""
+
+    project: int
+    repository: str
+    digest: str
+    tag: str
+
+
+class Pulls:
+    """The counts of one process since the last flush."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._counts: Counter[Pulled] = Counter()
+
+    def note(self, project: int, repo: Repository, ref: Reference, digest: Digest) -> None:
+        """One manifest was sent to a client."""
+        pulled = Pulled(project, repo.rest, digest, ref if isinstance(ref, Tag) else "")
+        if pulled in self._counts or len(self._counts) < MOST:
+            self._counts[pulled] += 1
+
+    async def flush(self) -> int:
+        """Write what was counted; how many pulls.  After an error they stay counted and the error goes on."""
+        counts, self._counts = self._counts, Counter()
+        if not counts:
+            return 0
+        try:
+            await self._db.write(lambda conn: store.add_pulls(conn, _rows(counts)), soft=True)
+        except Exception:
+            self._counts.update(counts)
+            raise
+        return counts.total()
+
+
+def _rows(counts: Counter[Pulled]) -> list[store.PullRow]:
+    # One order for everybody: two processes flushing at once must not lock rows crosswise.
+    rows = [
+        store.PullRow(
+            project=pulled.project,
+            repository=pulled.repository,
+            digest=pulled.digest,
+            tag=pulled.tag,
+            count=count,
+        )
+        for pulled, count in counts.items()
+    ]
+    return sorted(rows, key=lambda row: (row["project"], row["repository"], row["digest"], row["tag"]))

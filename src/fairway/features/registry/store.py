@@ -1,0 +1,75 @@
+"""SQL that belongs to no single page of content: pull counts, and the catalogue of all repositories."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from sqlalchemy import BigInteger, and_, bindparam, literal, select, update
+
+from fairway.frame.db import Conn, now_us
+from fairway.frame.db.tables import artifacts, projects, repositories, tags
+
+_ANSWERS = select(literal(1))
+
+
+async def answers(conn: Conn) -> None:
+    """Return if the database answers.  Raises Unavailable."""
+    await conn.scalar(_ANSWERS)
+
+
+class PullRow(TypedDict):
+    """How often one artifact was pulled, by one of its tags or by digest (`tag` empty)."""
+
+    project: int
+    repository: str
+    digest: str
+    tag: str
+    count: int
+
+
+_repository = (
+    select(repositories.c.id)
+    .where(repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("repository"))
+    .scalar_subquery()
+)
+_count = bindparam("count", type_=BigInteger)
+_ARTIFACT_PULLED = (
+    update(artifacts)
+    .where(artifacts.c.repository_id == _repository, artifacts.c.digest == bindparam("digest"))
+    .values(pull_count=artifacts.c.pull_count + _count, pulled_at=now_us())
+)
+_REPOSITORY_PULLED = (
+    update(repositories)
+    .where(repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("repository"))
+    .values(pull_count=repositories.c.pull_count + _count, pulled_at=now_us())
+)
+_TAG_PULLED = (
+    update(tags)
+    .where(tags.c.repository_id == _repository, tags.c.name == bindparam("tag"))
+    .values(pulled_at=now_us())
+)
+
+
+async def add_pulls(conn: Conn, rows: Sequence[PullRow]) -> None:
+    """Add counts and set pull times; what was deleted meanwhile is passed over."""
+    await conn.many(_REPOSITORY_PULLED, rows)
+    await conn.many(_ARTIFACT_PULLED, rows)
+    await conn.many(_TAG_PULLED, [row for row in rows if row["tag"]])
+
+
+_CATALOGUE = (
+    select(projects.c.name.label("project"), repositories.c.name.label("repository"))
+    .join(repositories, repositories.c.project_id == projects.c.id)
+    .where(
+        (projects.c.name > bindparam("project"))
+        | and_(projects.c.name == bindparam("project"), repositories.c.name > bindparam("repository"))
+    )
+    .order_by(projects.c.name, repositories.c.name)
+    .limit(bindparam("limit"))
+)
+
+
+async def catalogue(conn: Conn, after: str, limit: int) -> list[str]:
+    """Full names of all repositories, ordered by project and then by name, those that follow `after`."""
+    project, _, repository = after.partition("/")
+    rows = await conn.all(_CATALOGUE, project=project, repository=repository, limit=limit)
+    return [f"{row['project']}/{row['repository']}" for row in rows]

@@ -1,0 +1,246 @@
+"""The token service: credentials and wishes in, a short-lived token with requested ∩ granted out.
+
+GET as docker does it, POST as OAuth2 (password and refresh_token grants) as containerd and others do.  A wrong password
+is 401 and never an anonymous token.  Asking for more than one may have is no error: the token says what it is good for,
+and a repository that was asked for and refused is listed without actions, whether it exists or not.
+
+Sources: distribution's token specifications (token.md, oauth.md); RFC 6749 §4.3, §6.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from fairway.core.oci.errors import (
+    BadRequest,
+    BodyTooLarge,
+    FairwayError,
+    MethodNotAllowed,
+    NameInvalid,
+    Unauthorized,
+)
+from fairway.core.oci.names import Repository
+from fairway.core.tokens import Access, Token, sign
+from fairway.core.wire.bodies import Body, Message, Receive
+from fairway.core.wire.challenge import Scope, parse_scopes
+from fairway.core.wire.replies import Reply, Send, error_reply, json_reply, send_reply
+from fairway.core.wire.server import App
+from fairway.features.accounts import store as accounts
+from fairway.features.projects import store as projects
+from fairway.features.projects.rules import is_name
+from fairway.features.registry import rights
+from fairway.features.registry.hub import ISSUER, SERVICE, Hub
+from fairway.features.registry.origin import Origin
+from fairway.frame.access.may import may
+from fairway.frame.access.principals import ANONYMOUS, Principal, User
+from fairway.frame.log import get_logger
+from fairway.frame.metrics import metrics
+
+_log = get_logger(__name__)
+_MAX_FORM = 64 * 1024
+_MAX_FIELDS = 200
+_MAX_SCOPES = 100
+_NO_STORE = (b"cache-control", b"no-store")
+_OPERATION = "token"
+
+Fields = Mapping[str, Sequence[str]]
+
+
+def token_routes(hub: Hub, origin: Origin) -> App:
+    """The ASGI app for /service/token."""
+    counted = metrics()
+    counted.know_operations([_OPERATION])
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        started = hub.clock()
+        try:
+            reply = await _answer(hub, origin, scope, receive)
+        except FairwayError as error:
+            reply = error_reply(error, None)
+        except Exception as error:  # noqa: BLE001 - whatever it was, its detail stays in the house
+            counted.unexpected_error(_OPERATION)
+            _log.error("token request failed", exc_info=error)
+            reply = error_reply(FairwayError("the token service failed; the operator's log says more"), None)
+        await send_reply(reply, scope, receive, send)
+        counted.request_finished(scope["method"], _OPERATION, reply.status, hub.clock() - started)
+
+    return app
+
+
+async def _answer(hub: Hub, origin: Origin, scope: Message, receive: Receive) -> Reply:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    peer = scope["client"][0] if scope.get("client") else ""
+    client = origin.client(headers, peer)
+    query = _fields(scope["query_string"].decode("latin-1"))
+    match scope["method"]:
+        case "GET":
+            return await _by_get(hub, query, headers, client)
+        case "POST":
+            body = Body(receive, "POST", headers, scope["http_version"])
+            form = _fields((await _read(body)).decode("utf-8", "replace"))
+            return await _by_post(hub, {**query, **form}, headers, client)
+        case _:
+            raise MethodNotAllowed("ask for a token with GET or POST", allowed=("GET", "POST"))
+
+
+async def _read(body: Body) -> bytes:
+    read = b""
+    async for piece in body:
+        read += piece
+        if len(read) > _MAX_FORM:
+            raise BodyTooLarge(f"a token request may have up to {_MAX_FORM} bytes")
+    return read
+
+
+def _fields(text: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(text, max_num_fields=_MAX_FIELDS, errors="replace")
+    except ValueError:
+        raise BadRequest(f"a token request may have up to {_MAX_FIELDS} fields") from None
+
+
+def _field(fields: Fields, name: str) -> str:
+    return fields.get(name, ("",))[0]
+
+
+async def _by_get(hub: Hub, query: Fields, headers: Mapping[str, str], client: str) -> Reply:
+    _check_service(query)
+    principal = await _identified(hub, headers, client)
+    scopes = _scopes(query)
+    if principal is ANONYMOUS and not scopes:
+        raise Unauthorized("log in: send a user name and password", challenge='Basic realm="fairway"')
+    granted = await _granted(hub, principal, scopes)
+    answer = _issue(hub, principal, granted)
+    if _field(query, "offline_token") in ("true", "1") and isinstance(principal, User):
+        answer["refresh_token"] = await _refresh_token(hub, principal, _field(query, "client_id"))
+    return json_reply(200, answer, _NO_STORE)
+
+
+async def _by_post(hub: Hub, form: Fields, headers: Mapping[str, str], client: str) -> Reply:
+    _check_service(form)
+    refresh = ""
+    match _field(form, "grant_type"):
+        case "password":
+            username, password = _field(form, "username"), _field(form, "password")
+            principal: Principal = await hub.who.password(username, password, client)
+        case "refresh_token":
+            refresh = _field(form, "refresh_token")
+            principal = await _refreshed(hub, refresh, _field(form, "client_id"))
+        case "" if "authorization" in headers:
+            principal = await _identified(hub, headers, client)
+        case _:
+            raise BadRequest("grant_type must be password or refresh_token")
+    granted = await _granted(hub, principal, _scopes(form))
+    answer = _issue(hub, principal, granted)
+    answer["scope"] = " ".join(
+        str(Scope(access.type, access.name, access.actions)) for access in granted if access.actions
+    )
+    if refresh:
+        answer["refresh_token"] = refresh
+    elif _field(form, "access_type") == "offline" and isinstance(principal, User):
+        answer["refresh_token"] = await _refresh_token(hub, principal, _field(form, "client_id"))
+    return json_reply(200, answer, _NO_STORE)
+
+
+def _check_service(fields: Fields) -> None:
+    service = _field(fields, "service")
+    if service not in ("", SERVICE):
+        raise BadRequest(f"this token service is {SERVICE!r}, not {service[:64]!r}")
+
+
+def _scopes(fields: Fields) -> list[Scope]:
+    scopes = parse_scopes(fields.get("scope", ()))
+    if len(scopes) > _MAX_SCOPES:
+        raise BadRequest(f"a token may be asked for up to {_MAX_SCOPES} scopes")
+    return scopes
+
+
+async def _identified(hub: Hub, headers: Mapping[str, str], client: str) -> Principal:
+    identity = await hub.who.identify(headers, client)
+    if identity.token is not None:
+        raise Unauthorized("a token cannot be had for a token; send a user name and password")
+    return identity.principal
+
+
+async def _refreshed(hub: Hub, secret: str, client_id: str) -> Principal:
+    found = await accounts.find_refresh_token(hub.token_db, secret)
+    if found is None or found.service != SERVICE or found.client_id != client_id:
+        raise Unauthorized("this refresh token is not valid any more; log in again")
+    return found.account.user
+
+
+async def _refresh_token(hub: Hub, user: User, client_id: str) -> str:
+    account = await accounts.by_id(hub.token_db, user.id)
+    if account is None:
+        raise Unauthorized("this account is gone; log in as somebody else")
+    secret = secrets.token_urlsafe(32)
+    await hub.token_db.write(
+        lambda conn: accounts.create_refresh_token(
+            conn,
+            account,
+            secret,
+            service=SERVICE,
+            client_id=client_id[:255],
+            seconds=hub.refresh_token_seconds,
+        )
+    )
+    return secret
+
+
+async def _granted(hub: Hub, principal: Principal, scopes: Sequence[Scope]) -> list[Access]:
+    """requested ∩ granted, an entry per repository asked for; several scopes on one repository add up."""
+    asked: dict[tuple[str, str], frozenset[str]] = {}
+    for scope in scopes:
+        key = scope.type, scope.name
+        asked[key] = asked.get(key, frozenset()) | scope.actions
+    granted = []
+    for (kind, name), actions in asked.items():
+        if kind == "repository":
+            access = await _repository_access(hub, principal, name, actions)
+            if access is not None:
+                granted.append(access)
+        elif (kind, name) == rights.CATALOG:
+            may_list = "*" in actions and may(principal, rights.CATALOG_PERMISSION)
+            granted.append(Access(kind, name, frozenset({"*"}) if may_list else frozenset()))
+    return granted
+
+
+async def _repository_access(
+    hub: Hub, principal: Principal, name: str, actions: frozenset[str]
+) -> Access | None:
+    try:
+        repo = Repository(name)
+    except NameInvalid:
+        return None
+    facts = await projects.facts(hub.token_db, principal, repo.project)
+    allowed = rights.allowed(principal, actions, facts)
+    if facts is None and hub.create_project_on_push and isinstance(principal, User) and is_name(repo.project):
+        allowed = actions & {
+            rights.PULL,
+            rights.PUSH,
+        }  # a first push will make the project, and ask again then
+    return Access("repository", repo, allowed, facts.id if facts is not None and allowed else None)
+
+
+def _issue(hub: Hub, principal: Principal, access: Sequence[Access]) -> dict[str, Any]:
+    now = int(hub.clock())
+    user = principal if isinstance(principal, User) else None
+    token = Token(
+        subject=user.name if user else "",
+        subject_id=user.id if user else 0,
+        issuer=ISSUER,
+        audience=SERVICE,
+        access=tuple(access),
+        issued_at=now,
+        expires_at=now + hub.token_seconds,
+        id=secrets.token_hex(8),
+    )
+    text = sign(hub.keys, token)
+    return {
+        "token": text,
+        "access_token": text,
+        "expires_in": hub.token_seconds,
+        "issued_at": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }

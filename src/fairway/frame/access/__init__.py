@@ -1,0 +1,1 @@
+"""Who may do what: principals, the permission catalogue, the roles, and one pure question, `may`."""

@@ -1,0 +1,67 @@
+"""Every permission there is, as (resource, action) with Harbor's names.
+
+A permission is either about one project ("push to a repository of it") or about the whole server ("list every
+repository").  Which role holds which project permission is the table in roles.py; permissions about the whole server
+are the system administrator's.
+"""
+
+from typing import NamedTuple
+
+
+class Permission(NamedTuple):
+    """A pair such as ("repository", "push")."""
+
+    resource: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}:{self.action}"
+
+
+PROJECT_READ = Permission("project", "read")
+PROJECT_UPDATE = Permission("project", "update")
+PROJECT_DELETE = Permission("project", "delete")
+REPOSITORY_LIST = Permission("repository", "list")
+REPOSITORY_READ = Permission("repository", "read")
+REPOSITORY_CREATE = Permission("repository", "create")
+REPOSITORY_UPDATE = Permission("repository", "update")
+REPOSITORY_DELETE = Permission("repository", "delete")
+REPOSITORY_PULL = Permission("repository", "pull")
+REPOSITORY_PUSH = Permission("repository", "push")
+ARTIFACT_CREATE = Permission("artifact", "create")
+ARTIFACT_READ = Permission("artifact", "read")
+ARTIFACT_LIST = Permission("artifact", "list")
+ARTIFACT_DELETE = Permission("artifact", "delete")
+ACCESSORY_LIST = Permission("accessory", "list")
+TAG_CREATE = Permission("tag", "create")
+TAG_LIST = Permission("tag", "list")
+TAG_DELETE = Permission("tag", "delete")
+
+CATALOG_READ = Permission("catalog", "read")
+
+IN_PROJECT = frozenset(
+    {
+        PROJECT_READ,
+        PROJECT_UPDATE,
+        PROJECT_DELETE,
+        REPOSITORY_LIST,
+        REPOSITORY_READ,
+        REPOSITORY_CREATE,
+        REPOSITORY_UPDATE,
+        REPOSITORY_DELETE,
+        REPOSITORY_PULL,
+        REPOSITORY_PUSH,
+        ARTIFACT_CREATE,
+        ARTIFACT_READ,
+        ARTIFACT_LIST,
+        ARTIFACT_DELETE,
+        ACCESSORY_LIST,
+        TAG_CREATE,
+        TAG_LIST,
+        TAG_DELETE,
+    }
+)
+"""Permissions that are about one project."""
+
+ON_SERVER = frozenset({CATALOG_READ})
+"""Permissions that are about the whole server."""

@@ -1,0 +1,71 @@
+"""The five roles a member of a project can have, and what each of them holds.
+
+Ids are the values of Harbor's API and stored as they are; they are not ordered by power.  The table is read into
+`HELD` and `HELD_BY_ANYONE` when this module is imported; a word in it that the catalogue does not know is an error.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Final
+
+from fairway.frame.access.catalogue import IN_PROJECT, Permission
+
+
+class Role(IntEnum):
+    """A member's role; the values are Harbor's role ids."""
+
+    PROJECT_ADMIN = 1
+    DEVELOPER = 2
+    GUEST = 3
+    MAINTAINER = 4
+    LIMITED_GUEST = 5
+
+
+STRONGEST_FIRST: Final = (Role.PROJECT_ADMIN, Role.MAINTAINER, Role.DEVELOPER, Role.GUEST, Role.LIMITED_GUEST)
+
+# C create, R read, U update, D delete, L list, P pull, S push. "anyone" is everybody, logged in or not, on a public
+# project; a member holds that too.
+_TABLE = """
+             project_admin  maintainer  developer  guest  limited_guest  anyone
+project      RUD            R           R          R      R              R
+repository   CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
+artifact     CRDL           CRDL        CRL        RL     RL             RL
+accessory    L              L           L          L      L              L
+tag          CDL            CDL         CL         L      L              L
+"""
+
+_ACTIONS = {
+    "C": "create",
+    "R": "read",
+    "U": "update",
+    "D": "delete",
+    "L": "list",
+    "P": "pull",
+    "S": "push",
+}
+
+
+def _columns(table: str) -> dict[str, frozenset[Permission]]:
+    heads, *rows = [line.split() for line in table.strip().splitlines()]
+    held: dict[str, set[Permission]] = {head: set() for head in heads}
+    for resource, *cells in rows:
+        for head, cell in zip(heads, cells, strict=True):
+            held[head] |= {Permission(resource, _ACTIONS[letter]) for letter in cell if letter != "-"}
+    if unknown := set().union(*held.values()) - IN_PROJECT:
+        raise ValueError(f"not in the permission catalogue: {', '.join(sorted(map(str, unknown)))}")
+    return {head: frozenset(permissions) for head, permissions in held.items()}
+
+
+_HELD = _columns(_TABLE)
+
+HELD: Final = {role: _HELD[role.name.lower()] for role in Role}
+"""What each role holds in its project."""
+
+HELD_BY_ANYONE: Final = _HELD["anyone"]
+"""What everybody holds in a public project."""
+
+
+def strongest(roles: Iterable[Role]) -> Role | None:
+    """The most powerful of `roles`; None when there is none."""
+    found = set(roles)
+    return next((role for role in STRONGEST_FIRST if role in found), None)

@@ -1,0 +1,36 @@
+"""The database: how it is opened, asked and written to.  Nobody else knows which engine is behind it."""
+
+from pathlib import Path
+
+from fairway.frame.db.database import Body, Conn, Database, Row, UniqueViolation
+from fairway.frame.db.types import SECOND, now_us
+
+__all__ = [
+    "SECOND",
+    "Body",
+    "Conn",
+    "Database",
+    "Row",
+    "UniqueViolation",
+    "now_us",
+    "open_database",
+    "sqlite_path",
+]
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an `sqlite:///path` URL; None for another engine."""
+    prefix = "sqlite:///"
+    return Path(url[len(prefix) :]) if url.startswith(prefix) else None
+
+
+async def open_database(url: str, *, pool: int = 10, statement_timeout_ms: int = 5000) -> Database:
+    """Open `sqlite:///path` or `postgresql://…`; the schema must be there already.  Raises Unavailable."""
+    path = sqlite_path(url)
+    if path is not None:
+        from fairway.frame.db.sqlite import SqliteDatabase
+
+        return SqliteDatabase(path)
+    from fairway.frame.db.postgres import PostgresDatabase
+
+    return await PostgresDatabase.open(url, pool=pool, statement_timeout_ms=statement_timeout_ms)

@@ -1,0 +1,224 @@
+"""What every change to content must write beside itself, in the same transaction.
+
+- the link of a digest to a project, which is what its quota counts (once per project and digest);
+- the quota, last of all: one conditional UPDATE, or one appended delta where there is no limit;
+- a lease, so that a positive answer stays true for a while;
+- a row in the collector's review queue, pushed forward each time, so that candidates come from what changed;
+- the trash, which takes keys whose bytes may go once nobody can still be reading them.
+
+Callers write in this order: rows, lease, review, `charge`.  Quota rows are thus locked for the shortest time.
+"""
+
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import QuotaExceeded
+from fairway.frame.db.database import Conn
+from fairway.frame.db.tables import gc_reviews, leases, project_blobs, quota_deltas, quotas, trash
+from fairway.frame.db.types import SECOND, now_us
+
+EVERYWHERE = 0
+"""The project id of a review that asks whether any project still links a blob."""
+
+UNLIMITED = -1
+
+_link = upsert(project_blobs).values(
+    project_id=bindparam("project"),
+    digest=bindparam("digest"),
+    size=bindparam("size"),
+    blob_id=bindparam("blob"),
+    created_at=now_us(),
+)
+_LINK = _link.on_conflict_do_nothing(index_elements=["project_id", "digest"])
+
+# The digest was charged as a manifest before; now it can be read as a blob too.
+_LINK_AS_BLOB = (
+    update(project_blobs)
+    .where(
+        project_blobs.c.project_id == bindparam("project"),
+        project_blobs.c.digest == bindparam("digest"),
+        project_blobs.c.blob_id.is_(None),
+    )
+    .values(blob_id=bindparam("blob"))
+)
+
+
+async def link(conn: Conn, project: int, digest: Digest, size: int, blob: int | None) -> int:
+    """Link a digest to a project; the bytes to charge: `size`, or 0 when it was linked already.
+
+    `blob` is the blob's row, or None for a manifest.
+    """
+    if await conn.run(_LINK, project=project, digest=digest, size=size, blob=blob):
+        return size
+    if blob is not None:
+        await conn.run(_LINK_AS_BLOB, project=project, digest=digest, blob=blob)
+    return 0
+
+
+_UNLINK = (
+    delete(project_blobs)
+    .where(project_blobs.c.project_id == bindparam("project"), project_blobs.c.digest == bindparam("digest"))
+    .returning(project_blobs.c.size)
+)
+
+
+async def unlink(conn: Conn, project: int, digest: Digest) -> int:
+    """Remove the link; the bytes to release, 0 when there was none."""
+    size: int | None = await conn.scalar(_UNLINK, project=project, digest=digest)
+    return size or 0
+
+
+_HARD = select(quotas.c.hard).where(quotas.c.project_id == bindparam("project"))
+_APPEND = insert(quota_deltas).values(project_id=bindparam("project"), delta=bindparam("delta"))
+_CHARGE = (
+    update(quotas)
+    .where(
+        quotas.c.project_id == bindparam("project"),
+        (quotas.c.hard < 0)
+        | (bindparam("delta", type_=BigInteger) <= 0)
+        | (quotas.c.used + bindparam("delta", type_=BigInteger) <= quotas.c.hard),
+    )
+    .values(used=quotas.c.used + bindparam("delta", type_=BigInteger))
+)
+
+
+async def charge(conn: Conn, project: int, delta: int) -> None:
+    """Add `delta` bytes (negative: release) to a project's use; the last statement before COMMIT.
+
+    Raises QuotaExceeded when the project has a limit and this would pass it.
+    """
+    if not delta:
+        return
+    hard = await conn.scalar(_HARD, project=project)
+    if hard is None or hard == UNLIMITED:
+        await conn.run(_APPEND, project=project, delta=delta)
+    elif not await conn.run(_CHARGE, project=project, delta=delta):
+        raise QuotaExceeded(
+            f"adding {delta} bytes will exceed the configured upper limit of {hard} bytes; "
+            "delete what is not needed, or ask an administrator to raise the project's quota"
+        )
+
+
+_SUM = select(
+    quota_deltas.c.project_id,
+    func.max(quota_deltas.c.id).label("last"),
+).group_by(quota_deltas.c.project_id)
+_TAKE = (
+    delete(quota_deltas)
+    .where(quota_deltas.c.project_id == bindparam("project"), quota_deltas.c.id <= bindparam("last"))
+    .returning(quota_deltas.c.delta)
+)
+_FOLD = (
+    update(quotas)
+    .where(quotas.c.project_id == bindparam("project"))
+    .values(used=quotas.c.used + bindparam("delta", type_=BigInteger))
+)
+
+
+async def fold_deltas(conn: Conn) -> int:
+    """Add the appended deltas to each project's use; how many projects had any."""
+    rows = await conn.all(_SUM)
+    for row in rows:
+        taken = await conn.all(_TAKE, project=row["project_id"], last=row["last"])
+        await conn.run(_FOLD, project=row["project_id"], delta=sum(r["delta"] for r in taken))
+    return len(rows)
+
+
+_USED = select(
+    (
+        quotas.c.used
+        + func.coalesce(
+            cast(
+                select(func.sum(quota_deltas.c.delta))
+                .where(quota_deltas.c.project_id == bindparam("project"))
+                .scalar_subquery(),
+                BigInteger,
+            ),
+            0,
+        )
+    ).label("used")
+).where(quotas.c.project_id == bindparam("project"))
+
+
+async def used(conn: Conn, project: int) -> int:
+    """Bytes charged to a project, deltas included."""
+    return int(await conn.scalar(_USED, project=project) or 0)
+
+
+_lease = upsert(leases).values(
+    project_id=bindparam("project"),
+    digest=bindparam("digest"),
+    until_at=now_us() + bindparam("micros", type_=BigInteger),
+)
+_LEASE = _lease.on_conflict_do_update(
+    index_elements=["project_id", "digest"],
+    set_={"until_at": _lease.excluded.until_at},
+    where=leases.c.until_at < _lease.excluded.until_at,
+)
+
+
+async def lease(conn: Conn, project: int, digest: Digest, seconds: int) -> None:
+    """Promise that a digest stays in a project for `seconds` from now, whatever the collector finds."""
+    await conn.run(_LEASE, project=project, digest=digest, micros=seconds * SECOND)
+
+
+_review = upsert(gc_reviews).values(
+    project_id=bindparam("project"),
+    digest=bindparam("digest"),
+    reason=bindparam("reason"),
+    review_at=now_us() + bindparam("micros", type_=BigInteger),
+)
+_REVIEW = _review.on_conflict_do_update(
+    index_elements=["project_id", "digest"],
+    set_={"review_at": _review.excluded.review_at, "reason": _review.excluded.reason, "tries": 0},
+)
+
+
+async def review(conn: Conn, project: int, digest: Digest, reason: str, grace_seconds: int) -> None:
+    """Ask the collector to look at a digest, not before `grace_seconds` from now; a later change pushes it on."""
+    await conn.run(_REVIEW, project=project, digest=digest, reason=reason, micros=grace_seconds * SECOND)
+
+
+_EXPIRED_LEASES = delete(leases).where(leases.c.until_at < now_us())
+
+
+async def drop_expired_leases(conn: Conn) -> int:
+    """Delete promises that are over; how many."""
+    return await conn.run(_EXPIRED_LEASES)
+
+
+_DISCARD = (
+    upsert(trash)
+    .values(
+        key=bindparam("key"),
+        size=bindparam("size"),
+        not_before=now_us() + bindparam("micros", type_=BigInteger),
+    )
+    .on_conflict_do_nothing(index_elements=["key"])
+)
+
+
+async def discard(conn: Conn, key: str, size: int, after_seconds: int) -> None:
+    """Queue an object for removal; a reader that found its key just now still has `after_seconds` to open it."""
+    await conn.run(_DISCARD, key=key, size=size, micros=after_seconds * SECOND)
+
+
+_DUE = (
+    select(trash.c.key)
+    .where(trash.c.not_before <= now_us())
+    .order_by(trash.c.not_before)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_EMPTIED = delete(trash).where(trash.c.key == bindparam("key"))
+
+
+async def due_trash(conn: Conn, limit: int) -> list[str]:
+    """Keys whose bytes may be removed now."""
+    return [row["key"] for row in await conn.all(_DUE, limit=limit)]
+
+
+async def emptied(conn: Conn, key: str) -> None:
+    """The bytes of `key` are gone."""
+    await conn.run(_EMPTIED, key=key)

@@ -1,0 +1,123 @@
+"""Brings the schema to this code's revision, once, whoever starts first.
+
+Several processes or replicas may start together: a lock (a file lock beside the SQLite file, an advisory lock on
+PostgreSQL) lets one migrate while the others wait.  Each revision is one transaction, so a crash leaves a whole revision
+or none.  A schema newer than the code is refused: an old replica must not write into a layout it does not know.
+"""
+
+import asyncio
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fairway.core.oci.errors import FairwayError
+from fairway.frame.db import sqlite_path
+from fairway.frame.db.migrations import HEAD
+
+ADVISORY_LOCK = 0x6661697277617921
+"""Any constant that no other program takes: "fairway!" in ASCII."""
+
+
+class SchemaUnknown(FairwayError):
+    """The database was written by a newer Fairway."""
+
+
+def migrate(url: str) -> bool:
+    """Upgrade the database behind `url`; True when something changed.  Raises SchemaUnknown."""
+    path = sqlite_path(url)
+    if path is None:
+        return asyncio.run(_migrate_postgres(url))
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with _file_lock(path.with_name(path.name + ".migrate-lock")):
+        if _sqlite_revision(path) == HEAD:
+            return False  # without importing alembic: a restart should be quick
+        _migrate_sqlite(path)
+        return True
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sqlite_revision(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    connection = sqlite3.connect(path)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    finally:
+        connection.close()
+    return row[0] if row else None
+
+
+def _migrate_sqlite(path: Path) -> None:
+    from sqlalchemy import create_engine, event
+
+    engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def _manual_transactions(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not commit behind DDL's back
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with engine.connect() as connection:
+        _upgrade(connection)
+    engine.dispose()
+
+
+async def _migrate_postgres(url: str) -> bool:
+    import asyncpg
+
+    raw = await asyncpg.connect(url)
+    try:
+        await raw.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
+        try:
+            revision = await raw.fetchval("SELECT version_num FROM alembic_version")
+        except asyncpg.UndefinedTableError:
+            revision = None
+        if revision == HEAD:
+            return False
+        await _upgrade_postgres(url)
+        return True
+    finally:
+        await raw.close()  # which also lets the advisory lock go
+
+
+async def _upgrade_postgres(url: str) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_async_engine("postgresql+asyncpg://" + url.partition("://")[2], poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(_upgrade)
+    await engine.dispose()
+
+
+def _upgrade(connection: Any) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+        connection.commit()
+    except CommandError as error:
+        raise SchemaUnknown(
+            f"the database was written by a newer Fairway ({error}); start that version, or restore a backup made before it"
+        ) from error

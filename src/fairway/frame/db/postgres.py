@@ -1,0 +1,175 @@
+"""PostgreSQL through asyncpg: a small bounded pool, short transactions, retries on serialization failures.
+
+READ COMMITTED with explicit row locks (in digest order) is what every statement here is written for.
+"""
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+import asyncpg
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
+from sqlalchemy.sql.base import Executable
+
+from fairway.core.oci.errors import Unavailable
+from fairway.frame.db.database import Body, Row, UniqueViolation
+from fairway.frame.db.statements import Compiler
+
+T = TypeVar("T")
+
+ATTEMPTS = 4
+"""One try and at most three retries after a serialization failure or deadlock."""
+
+_RETRY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    ssl.SSLError,
+)
+
+
+class PostgresConn:
+    """One asyncpg connection with the Conn face."""
+
+    def __init__(self, raw: Any, compiler: Compiler) -> None:
+        self.raw = raw
+        self._compiler = compiler
+
+    async def all(self, statement: Executable, /, **params: Any) -> list[Row]:
+        compiled = self._compiler.compile(statement, params)
+        return cast(list[Row], await self.raw.fetch(compiled.sql, *compiled.arguments(params)))
+
+    async def first(self, statement: Executable, /, **params: Any) -> Row | None:
+        compiled = self._compiler.compile(statement, params)
+        return cast(Row | None, await self.raw.fetchrow(compiled.sql, *compiled.arguments(params)))
+
+    async def scalar(self, statement: Executable, /, **params: Any) -> Any:
+        compiled = self._compiler.compile(statement, params)
+        return await self.raw.fetchval(compiled.sql, *compiled.arguments(params))
+
+    async def run(self, statement: Executable, /, **params: Any) -> int:
+        compiled = self._compiler.compile(statement, params)
+        status: str = await self.raw.execute(compiled.sql, *compiled.arguments(params))
+        return int(status.rpartition(" ")[2] or 0)
+
+    async def many(self, statement: Executable, rows: Sequence[Mapping[str, Any]], /) -> None:
+        if rows:
+            compiled = self._compiler.compile(statement, rows[0])
+            await self.raw.executemany(compiled.sql, [compiled.arguments(row) for row in rows])
+
+
+async def _no_reset(_connection: Any) -> None:
+    """Nothing here leaves session state behind, so a connection goes back without a round trip."""
+
+
+class PostgresDatabase:
+    """A bounded pool.  Use from one event loop."""
+
+    dialect = "postgresql"
+
+    def __init__(self, pool: asyncpg.Pool, wait_seconds: float) -> None:
+        self._pool = pool
+        self._wait = wait_seconds
+        self._compiler = Compiler(dialect.dialect())  # type: ignore[no-untyped-call]
+
+    @classmethod
+    async def open(cls, url: str, *, pool: int, statement_timeout_ms: int) -> "PostgresDatabase":
+        """Connect at least once.  Raises Unavailable when the server does not answer."""
+        try:
+            made = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=pool,
+                reset=_no_reset,
+                command_timeout=statement_timeout_ms / 1000 + 5,
+                timeout=10,
+                max_inactive_connection_lifetime=300,
+                statement_cache_size=500,
+                server_settings={
+                    "application_name": "fairway",
+                    "statement_timeout": str(statement_timeout_ms),
+                    "idle_in_transaction_session_timeout": "60000",
+                    "timezone": "UTC",
+                },
+            )
+        except (*_GONE, asyncpg.PostgresError) as error:
+            raise _unavailable(error) from error
+        return cls(made, statement_timeout_ms / 1000)
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Any]:
+        async with self._pool.acquire(timeout=self._wait) as raw:
+            yield raw
+
+    async def all(self, statement: Executable, /, **params: Any) -> list[Row]:
+        return await self._once("all", statement, params)  # type: ignore[no-any-return]
+
+    async def first(self, statement: Executable, /, **params: Any) -> Row | None:
+        return await self._once("first", statement, params)  # type: ignore[no-any-return]
+
+    async def scalar(self, statement: Executable, /, **params: Any) -> Any:
+        return await self._once("scalar", statement, params)
+
+    async def run(self, statement: Executable, /, **params: Any) -> int:
+        return await self._once("run", statement, params)  # type: ignore[no-any-return]
+
+    async def many(self, statement: Executable, rows: Sequence[Mapping[str, Any]], /) -> None:
+        await self.write(lambda conn: conn.many(statement, rows))
+
+    async def _once(self, verb: str, statement: Executable, params: dict[str, Any]) -> Any:
+        try:
+            async with self._borrowed() as raw:
+                return await getattr(PostgresConn(raw, self._compiler), verb)(statement, **params)
+        except asyncpg.UniqueViolationError as error:
+            raise UniqueViolation(error.constraint_name or "") from error
+        except _GONE as error:
+            raise _unavailable(error) from error
+
+    async def read(self, body: Body[T]) -> T:
+        try:
+            async with self._borrowed() as raw, raw.transaction(isolation="repeatable_read", readonly=True):
+                return await body(PostgresConn(raw, self._compiler))
+        except _GONE as error:
+            raise _unavailable(error) from error
+
+    async def write(self, body: Body[T], *, soft: bool = False) -> T:
+        # Shielded for the same reason as on SQLite: cancellation must not leave a half-known commit.
+        return await asyncio.shield(asyncio.ensure_future(self._write(body, soft)))
+
+    async def _write(self, body: Body[T], soft: bool) -> T:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._borrowed() as raw, raw.transaction():
+                    if soft:
+                        await raw.execute("SET LOCAL synchronous_commit = off")
+                    return await body(PostgresConn(raw, self._compiler))
+            except _RETRY as error:
+                if attempt == ATTEMPTS - 1:
+                    raise _unavailable(error) from error
+                await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+            except asyncpg.UniqueViolationError as error:
+                raise UniqueViolation(error.constraint_name or "") from error
+            except _GONE as error:
+                raise _unavailable(error) from error
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    # The driver's text may name hosts and users; the class is enough for a client, the cause is in the log.
+    return Unavailable(f"the database cannot answer now ({type(error).__name__}); try again", retry_after=2)

@@ -1,0 +1,247 @@
+"""SQLite: reads on the event loop, writes on one thread with group commit.
+
+Theory of operation.  A read takes 7–20 µs, less than handing it to another thread, so it runs where it is asked.
+Writes queue for the writer thread, which takes all that wait, opens one BEGIN IMMEDIATE, runs each body under its own
+savepoint and commits once: a hundred pushes pay for one fsync.  A body that fails takes only its own savepoint back.
+If the COMMIT itself fails, every body of the group fails and none is acknowledged.
+
+Other processes (further web workers, the background process) have their own writer thread; SQLite's lock lets one
+group at a time through.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy.dialects import sqlite as dialect
+from sqlalchemy.sql.base import Executable
+
+from fairway.core.oci.errors import Unavailable
+from fairway.frame.db.database import Body, Row, UniqueViolation
+from fairway.frame.db.statements import Compiler
+
+T = TypeVar("T")
+
+GROUP = 64
+"""Bodies committed together at most: bounds how long the first of them waits."""
+BUSY_SECONDS = 15.0
+"""How long a write waits for another process's group before it is refused with 503."""
+
+
+class SqliteConn:
+    """A sqlite3 connection with the Conn face.  Its coroutines never suspend."""
+
+    def __init__(self, raw: sqlite3.Connection, compiler: Compiler) -> None:
+        self.raw = raw
+        self._compiler = compiler
+
+    def _execute(self, statement: Executable, params: Mapping[str, Any]) -> sqlite3.Cursor:
+        compiled = self._compiler.compile(statement, params)
+        try:
+            return self.raw.execute(compiled.sql, compiled.arguments(params))
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    async def all(self, statement: Executable, /, **params: Any) -> list[Row]:
+        return cast(list[Row], self._execute(statement, params).fetchall())
+
+    async def first(self, statement: Executable, /, **params: Any) -> Row | None:
+        cursor = self._execute(statement, params)
+        row = cursor.fetchone()
+        cursor.close()
+        return cast(Row | None, row)
+
+    async def scalar(self, statement: Executable, /, **params: Any) -> Any:
+        row = cast(Any, await self.first(statement, **params))
+        return None if row is None else row[0]
+
+    async def run(self, statement: Executable, /, **params: Any) -> int:
+        cursor = self._execute(statement, params)
+        if cursor.description is not None:  # RETURNING: the statement is done only when its rows are read
+            return len(cursor.fetchall())
+        return cursor.rowcount
+
+    async def many(self, statement: Executable, rows: Sequence[Mapping[str, Any]], /) -> None:
+        for row in rows:
+            self._execute(statement, row)
+
+
+def translated(error: sqlite3.Error) -> Exception:
+    name = getattr(error, "sqlite_errorname", "")
+    if name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
+        return UniqueViolation(str(error))
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return error
+    # Locked by others, disk full, I/O error: the caller may try again later.
+    return Unavailable(f"the database cannot answer now ({name or 'SQLITE_ERROR'}); try again", retry_after=2)
+
+
+def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
+    raw = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    raw.row_factory = sqlite3.Row
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.execute("PRAGMA foreign_keys=ON")
+    raw.execute("PRAGMA synchronous=FULL")
+    raw.execute("PRAGMA cache_size=-8000")
+    raw.execute("PRAGMA temp_store=MEMORY")
+    if not writer:
+        raw.execute("PRAGMA query_only=ON")
+    return raw
+
+
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends.  Raises RuntimeError for one that does: it awaited more than its connection."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return cast(T, done.value)
+    coroutine.close()
+    raise RuntimeError("a transaction's body may await nothing but its connection")
+
+
+class _Work:
+    """One body waiting for the writer, and who waits for it."""
+
+    __slots__ = ("body", "future", "loop", "outcome", "soft")
+
+    def __init__(self, body: Body[Any], soft: bool) -> None:
+        self.body = body
+        self.soft = soft
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.outcome: Callable[[], None] | None = None
+
+    def succeed(self, value: Any) -> None:
+        self.outcome = lambda: None if self.future.done() else self.future.set_result(value)
+
+    def fail(self, error: BaseException) -> None:
+        self.outcome = lambda: None if self.future.done() else self.future.set_exception(error)
+
+    def tell(self) -> None:
+        assert self.outcome is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self.outcome)
+
+
+class _Writer(threading.Thread):
+    """The only thread of this process that writes."""
+
+    def __init__(self, path: Path, compiler: Compiler) -> None:
+        super().__init__(name="sqlite-writer", daemon=True)
+        self.inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._raw = connect(path, writer=True)
+        self._conn = SqliteConn(self._raw, compiler)
+        self._soft = False
+
+    def run(self) -> None:
+        closing = False
+        while not closing:
+            work = self.inbox.get()
+            group: list[_Work] = []
+            while work is not None:
+                group.append(work)
+                if len(group) == GROUP:
+                    break
+                try:
+                    work = self.inbox.get_nowait()
+                except queue.Empty:
+                    break
+            closing = work is None
+            if group:
+                self._commit(group)
+        self._raw.close()
+
+    def _commit(self, group: list[_Work]) -> None:
+        try:
+            self._durability(soft=all(work.soft for work in group))
+            self._raw.execute("BEGIN IMMEDIATE")
+            for work in group:
+                self._run_one(work, alone=len(group) == 1)
+            if self._raw.in_transaction:
+                self._raw.execute("COMMIT")
+        except BaseException as error:  # the writer must outlive anything, and everybody must hear
+            if self._raw.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._raw.execute("ROLLBACK")
+            told = translated(error) if isinstance(error, sqlite3.Error) else error
+            for work in group:
+                work.fail(told)
+        for work in group:
+            work.tell()
+
+    def _durability(self, *, soft: bool) -> None:
+        if soft != self._soft:
+            self._raw.execute("PRAGMA synchronous=NORMAL" if soft else "PRAGMA synchronous=FULL")
+            self._soft = soft
+
+    def _run_one(self, work: _Work, *, alone: bool) -> None:
+        if alone:
+            try:
+                work.succeed(drive(cast(Coroutine[Any, Any, Any], work.body(self._conn))))
+            except Exception as error:
+                work.fail(error)
+                if self._raw.in_transaction:
+                    self._raw.execute("ROLLBACK")
+            return
+        self._raw.execute("SAVEPOINT one")
+        try:
+            work.succeed(drive(cast(Coroutine[Any, Any, Any], work.body(self._conn))))
+        except Exception as error:
+            if not self._raw.in_transaction:
+                raise  # SQLite gave up the whole transaction (disk full, I/O error)
+            work.fail(error)
+            self._raw.execute("ROLLBACK TO one")
+        self._raw.execute("RELEASE one")
+
+
+class SqliteDatabase:
+    """One file.  Use from one event loop."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        compiler = Compiler(dialect.dialect())
+        self._writer = _Writer(path, compiler)
+        self._writer.start()
+        self._raw = connect(path, writer=False)
+        self._reader = SqliteConn(self._raw, compiler)
+        self.all = self._reader.all
+        self.first = self._reader.first
+        self.scalar = self._reader.scalar
+        self._closed = False
+
+    async def run(self, statement: Executable, /, **params: Any) -> int:
+        return await self.write(lambda conn: conn.run(statement, **params))
+
+    async def many(self, statement: Executable, rows: Sequence[Mapping[str, Any]], /) -> None:
+        await self.write(lambda conn: conn.many(statement, rows))
+
+    async def read(self, body: Body[T]) -> T:
+        self._raw.execute("BEGIN")
+        try:
+            return drive(cast(Coroutine[Any, Any, T], body(self._reader)))
+        finally:
+            if self._raw.in_transaction:
+                self._raw.execute("COMMIT")
+
+    async def write(self, body: Body[T], *, soft: bool = False) -> T:
+        if self._closed:
+            raise Unavailable("the database is closed", retry_after=2)
+        work = _Work(body, soft)
+        self._writer.inbox.put(work)
+        # Shielded: a caller that is cancelled (client gone) must not be taken for one whose write was undone.
+        return cast(T, await asyncio.shield(work.future))
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._writer.inbox.put(None)
+            await asyncio.to_thread(self._writer.join)
+            self._raw.close()

@@ -1,0 +1,38 @@
+"""The whole data model, a page per area.  Features read their rows through their own store.py; nothing else defines a table."""
+
+from fairway.frame.db.tables.accounts import login_failures, refresh_tokens, users
+from fairway.frame.db.tables.base import metadata
+from fairway.frame.db.tables.content import (
+    artifact_links,
+    artifacts,
+    blobs,
+    project_blobs,
+    repositories,
+    tags,
+    uploads,
+)
+from fairway.frame.db.tables.plumbing import gc_reviews, generations, leases, outbox, trash
+from fairway.frame.db.tables.projects import members, projects, quota_deltas, quotas
+
+__all__ = [
+    "artifact_links",
+    "artifacts",
+    "blobs",
+    "gc_reviews",
+    "generations",
+    "leases",
+    "login_failures",
+    "members",
+    "metadata",
+    "outbox",
+    "project_blobs",
+    "projects",
+    "quota_deltas",
+    "quotas",
+    "refresh_tokens",
+    "repositories",
+    "tags",
+    "trash",
+    "uploads",
+    "users",
+]

@@ -1,0 +1,142 @@
+"""What is stored: blobs, who may see them, manifests, what they name, tags, and uploads in progress.
+
+```text
+project ── repository ── artifact (a manifest, bytes included) ── artifact_links ──▶ digests it names
+   │            └─────── tag ──▶ artifact
+   └── project_blobs ──▶ digests charged to the project; blob_id says which of them can be read as blobs
+                             └──▶ blob ──▶ one object in storage, under its own unique key
+```
+
+`artifact_links` carries digests, not ids: a subject may be pushed later, a foreign layer never is.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from fairway.frame.db.tables.base import metadata
+from fairway.frame.db.types import Id, Micros, Name
+
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, ForeignKey("projects.id"), nullable=False),
+    Column("name", Name, nullable=False),  # without the project
+    Column("description", Text, nullable=False, server_default=""),
+    Column("pull_count", BigInteger, nullable=False, server_default="0"),
+    Column("pulled_at", Micros),
+    Column("created_at", Micros, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+LIVE, CORRUPT = 0, 1
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("digest", Name, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False, server_default="0"),
+    Column("checked_at", Micros),  # when the bytes were last hashed by the scrub
+    Column("created_at", Micros, nullable=False),
+    UniqueConstraint("digest"),
+    Index(None, "checked_at"),
+    sqlite_autoincrement=True,
+)
+
+project_blobs = Table(
+    "project_blobs",
+    metadata,
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Name, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("blob_id", Id, ForeignKey("blobs.id")),  # null for a manifest, whose bytes are in artifacts
+    Column("created_at", Micros, nullable=False),
+    Index(None, "blob_id"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, ForeignKey("projects.id"), nullable=False),
+    Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", Name, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # image | index
+    Column("artifact_type", Text, nullable=False),
+    Column("subject", Name),
+    Column("annotations", Text, nullable=False),  # JSON object
+    Column("size", BigInteger, nullable=False),  # of the manifest
+    Column("pull_count", BigInteger, nullable=False, server_default="0"),
+    Column("pulled_at", Micros),
+    Column("pushed_at", Micros, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # last: scans that do not ask for it never read its pages
+    UniqueConstraint("repository_id", "digest"),
+    Index(None, "project_id", "digest"),
+    Index(
+        "ix_artifacts_subject",
+        "repository_id",
+        "subject",
+        "digest",
+        sqlite_where=text("subject IS NOT NULL"),
+        postgresql_where=text("subject IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+artifact_links = Table(
+    "artifact_links",
+    metadata,
+    Column("artifact_id", Id, ForeignKey("artifacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Name, primary_key=True),
+    Column("kind", Text, primary_key=True),  # config | layer | child | subject | foreign
+    Column("project_id", Id, nullable=False),
+    Index(None, "project_id", "digest"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("artifact_id", Id, ForeignKey("artifacts.id", ondelete="CASCADE"), nullable=False),
+    Column("pulled_at", Micros),
+    Column("pushed_at", Micros, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    UniqueConstraint("repository_id", "name"),
+    Index(None, "artifact_id"),
+    sqlite_autoincrement=True,
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("repository", Name, nullable=False),
+    Column("principal", Name, nullable=False),
+    Column("received", BigInteger, nullable=False),  # bytes
+    Column("state", Text, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    Index(None, "updated_at"),
+    Index(None, "principal"),
+    Index(None, "project_id"),
+)

@@ -1,0 +1,58 @@
+"""What keeps the store honest: leases, the collector's review queue, the trash, the outbox and the generations."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+
+from fairway.frame.db.tables.base import metadata
+from fairway.frame.db.types import Id, Micros, Name
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("project_id", Id, primary_key=True),
+    Column("digest", Name, primary_key=True),
+    Column("until_at", Micros, nullable=False),
+    Index(None, "until_at"),
+)
+
+# Project 0 means the blob as a whole: does any project still link it?
+gc_reviews = Table(
+    "gc_reviews",
+    metadata,
+    Column("project_id", Id, primary_key=True),
+    Column("digest", Name, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("review_at", Micros, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Index(None, "review_at"),
+)
+
+trash = Table(
+    "trash",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("not_before", Micros, nullable=False),
+    Index(None, "not_before"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("event_id", Name, nullable=False),  # what receivers de-duplicate by
+    Column("topic", Name, nullable=False),  # events of one topic are delivered in order
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON object
+    Column("created_at", Micros, nullable=False),
+    Column("claimed_until", Micros, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Index(None, "topic", "id"),
+    sqlite_autoincrement=True,
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

@@ -1,0 +1,52 @@
+"""Projects, their members and their quota.
+
+`quotas.hard` is bytes, -1 for no limit.  A project without a limit never touches its quota row on a push: it appends
+to `quota_deltas`, which are folded into `used` in the background, so that a busy project has no hot row.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+
+from fairway.frame.db.tables.base import metadata
+from fairway.frame.db.types import Id, Micros, Name
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    UniqueConstraint("name"),
+    Index(None, "owner_id"),
+    sqlite_autoincrement=True,
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Integer, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Index(None, "user_id"),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("hard", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+)
+
+quota_deltas = Table(
+    "quota_deltas",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("delta", BigInteger, nullable=False),
+    Index(None, "project_id"),
+    sqlite_autoincrement=True,
+)

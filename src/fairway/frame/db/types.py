@@ -1,0 +1,64 @@
+"""The column types and SQL expressions on which SQLite and PostgreSQL must agree.
+
+Times are BIGINT microseconds since the epoch, UTC, and come from the database's clock (`now_us`), never from a process.
+Text that is ordered or compared is ordered by code point on both engines: the OCI tag listing is defined in ASCII order.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Integer, Text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+Micros = BigInteger
+Name = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+SECOND = 1_000_000
+"""Microseconds in one second."""
+
+
+class each_of(FunctionElement[str]):
+    """The strings of a JSON array parameter, as a set to compare with: `within(column, bindparam("digests"))`.
+
+    One parameter whatever the length, so that the statement's text, and with it the prepared statement, stays the same.
+    """
+
+    type = Text()
+    inherit_cache = True
+    name = "each_of"
+
+
+@compiles(each_of, "postgresql")
+def _each_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"(SELECT value FROM json_array_elements_text(CAST({compiler.process(element.clauses, **kw)} AS JSON)))"
+
+
+@compiles(each_of, "sqlite")
+def _each_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"
+
+
+def within(column: ColumnElement[str], parameter: ColumnElement[str]) -> ColumnElement[bool]:
+    """`column` is one of the strings in the JSON array `parameter`."""
+    return column.op("IN", is_comparison=True)(each_of(parameter))
+
+
+class now_us(FunctionElement[int]):
+    """The database's time in microseconds since the epoch; it moves on inside a transaction."""
+
+    type = BigInteger()
+    inherit_cache = True
+    name = "now_us"
+
+
+@compiles(now_us, "postgresql")
+def _now_postgresql(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
+
+@compiles(now_us, "sqlite")
+def _now_sqlite(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    # SQLite 3.40 has no sub-second unixepoch(); julianday carries milliseconds.
+    return "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000"

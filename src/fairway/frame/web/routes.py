@@ -1,0 +1,263 @@
+"""Routes that say who may use them, and the one place where that is decided.
+
+```python
+routes = Routes(authoriser, tags=["project"])
+
+
+@routes.get("/projects/{project_name_or_id}", permission=PROJECT_READ)
+async def get_project(project: InProject) -> ProjectOut: ...
+```
+
+The decision sees the matched route and its decoded parameters, which are also what the handler gets.  For a project
+permission it looks the project up (`{project_name_or_id}` or `{project_name}` of the path, or where `project=` says)
+and asks `may`.  A caller without the permission gets 403, or 401 when anonymous, whether the project exists or not;
+only who could see every project gets a 404.
+
+`check_every_route_declares` makes a route without a declaration stop the process at start.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.requests import Request
+
+from fairway.core.oci.errors import Unauthorized
+from fairway.frame.access.catalogue import IN_PROJECT, Permission
+from fairway.frame.access.may import ProjectFacts, may
+from fairway.frame.access.principals import Anonymous, Principal, User
+from fairway.frame.web.body import ModelReader
+from fairway.frame.web.errors import Forbidden, NotFound, Unprocessable
+from fairway.frame.web.who import Authenticators
+
+
+class Everyone(Enum):
+    """What a route declares that needs no permission."""
+
+    PUBLIC = "anybody, logged in or not"
+    AUTHENTICATED = "anybody who is logged in"
+
+
+PUBLIC: Final = Everyone.PUBLIC
+AUTHENTICATED: Final = Everyone.AUTHENTICATED
+Declared = Everyone | Permission
+
+ProjectRef = int | str
+"""A project by id or by name."""
+
+LookUp = Callable[[Principal, ProjectRef], Awaitable[ProjectFacts | None]]
+"""The facts about a project for a decision about this principal; None when there is no such project."""
+
+FindRef = Callable[[Request], ProjectRef]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class UndeclaredRoute(RuntimeError):
+    """A route does not say who may use it.  A programming error; the process must not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who got past the decision, and for a project permission the project they got it for."""
+
+    principal: Principal
+    project: ProjectFacts | None = None
+
+
+class Authoriser:
+    """Decides, for one declared permission and one request."""
+
+    def __init__(self, authenticators: Authenticators, look_up: LookUp) -> None:
+        self._authenticators = authenticators
+        self._look_up = look_up
+
+    async def decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
+        """Raises Unauthorized, Forbidden or, for a system administrator, NotFound."""
+        principal = await self._who(request)
+        if declared is PUBLIC:
+            return Caller(principal)
+        if declared is AUTHENTICATED:
+            if isinstance(principal, Anonymous):
+                raise Unauthorized("log in first")
+            return Caller(principal)
+        assert isinstance(declared, Permission)
+        ref = find(request) if find else None
+        project = None if ref is None else await self._look_up(principal, ref)
+        if not may(principal, declared, project):
+            if isinstance(principal, Anonymous):
+                raise Unauthorized("log in first")
+            raise Forbidden(f"this needs the permission {declared}, which you do not have here")
+        if ref is not None and project is None:
+            raise NotFound(f"project {ref} not found")
+        return Caller(principal, project)
+
+    async def _who(self, request: Request) -> Principal:
+        client = request.client.host if request.client else ""
+        identity = await self._authenticators.identify(request.headers, client)
+        if identity.token is not None:
+            # It was made for some repositories; here it would stand for all its user may do.
+            raise Unauthorized("registry tokens are good for /v2 only; use a user name and password here")
+        return identity.principal
+
+
+class Guard:
+    """The dependency that runs first on a route and leaves the Caller for the handler."""
+
+    def __init__(self, authoriser: Authoriser, declared: Declared, find: FindRef | None) -> None:
+        self._authoriser = authoriser
+        self.declared = declared
+        self._find = find
+
+    async def __call__(self, request: Request) -> None:
+        request.state.caller = await self._authoriser.decide(request, self.declared, self._find)
+
+
+class Routes:
+    """A router whose every route must declare its permission.  Include `router` in the application."""
+
+    def __init__(self, authoriser: Authoriser, *, tags: Collection[str] = ()) -> None:
+        self.router = APIRouter(tags=list(tags))
+        self._authoriser = authoriser
+
+    def get(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
+        """Declare a GET route; `options` are FastAPI's, and `project`, which finds a ProjectRef in a request."""
+        return self._add("GET", path, permission, **options)
+
+    def head(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
+        """Declare a HEAD route."""
+        return self._add("HEAD", path, permission, **options)
+
+    def post(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
+        """Declare a POST route."""
+        return self._add("POST", path, permission, **options)
+
+    def put(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
+        """Declare a PUT route."""
+        return self._add("PUT", path, permission, **options)
+
+    def patch(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
+        """Declare a PATCH route."""
+        return self._add("PATCH", path, permission, **options)
+
+    def delete(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
+        """Declare a DELETE route."""
+        return self._add("DELETE", path, permission, **options)
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        permission: Declared,
+        *,
+        project: FindRef | None = None,
+        **options: Any,
+    ) -> Callable[[F], F]:
+        find = None
+        if isinstance(permission, Permission) and permission in IN_PROJECT:
+            find = project or _ref_of_path(path)
+            if find is None:
+                raise UndeclaredRoute(f"{method} {path} needs {permission} but names no project")
+
+        def add(endpoint: F) -> F:
+            self.router.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                dependencies=[Depends(Guard(self._authoriser, permission, find))],
+                openapi_extra=_described_body(path, endpoint),
+                **options,
+            )
+            return endpoint
+
+        return add
+
+
+def _ref_of_path(path: str) -> FindRef | None:
+    if "{project_name_or_id}" in path:
+        return _name_or_id
+    if "{project_name}" in path:
+        return lambda request: str(request.path_params["project_name"])
+    return None
+
+
+def _name_or_id(request: Request) -> ProjectRef:
+    """All digits is an id, unless X-Is-Resource-Name says otherwise or no id is that long."""
+    text = str(request.path_params["project_name_or_id"])
+    by_name = request.headers.get("x-is-resource-name", "").lower() == "true"
+    return int(text) if not by_name and text.isascii() and text.isdigit() and len(text) <= 18 else text
+
+
+def project_in_query(name: str) -> FindRef:
+    """For a route that names its project in the query parameter `name`, which must be there."""
+
+    def find(request: Request) -> ProjectRef:
+        ref = request.query_params.get(name)
+        if ref is None:
+            raise Unprocessable(f"query.{name}: required")
+        return ref
+
+    return find
+
+
+def _described_body(path: str, endpoint: Callable[..., Any]) -> dict[str, Any] | None:
+    """The OpenAPI words for a body that is read by `json_body`, which FastAPI cannot see."""
+    dependant: Dependant = get_dependant(path=path, call=endpoint)
+    for each in dependant.dependencies:
+        if isinstance(each.call, ModelReader):
+            schema = each.call.model.model_json_schema()
+            return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return None
+
+
+def check_every_route_declares(app: FastAPI, *, open_paths: Collection[str] = ()) -> None:
+    """Raise UndeclaredRoute when a route of `app`, at any depth, was not declared through `Routes`.
+
+    `open_paths` are the exact paths of routes and mounts that are known to guard themselves or to be for everybody.
+    """
+    undeclared = [
+        f"{', '.join(sorted(context.methods or ()))} {context.path}".strip()
+        for context in iter_route_contexts(app.routes)
+        if context.path not in open_paths and not _declares(context.original_route)
+    ]
+    if undeclared:
+        raise UndeclaredRoute(f"these routes do not say who may use them: {'; '.join(undeclared)}")
+
+
+def _declares(route: object) -> bool:
+    return isinstance(route, APIRoute) and any(
+        isinstance(each.dependency, Guard) for each in route.dependencies
+    )
+
+
+async def _caller(request: Request) -> Principal:
+    caller: Caller = request.state.caller
+    return caller.principal
+
+
+async def _user(request: Request) -> User:
+    caller: Caller = request.state.caller
+    if not isinstance(caller.principal, User):
+        raise Unauthorized("log in first")
+    return caller.principal
+
+
+async def _project(request: Request) -> ProjectFacts:
+    caller: Caller = request.state.caller
+    assert caller.project is not None, "only a route with a project permission has a project"
+    return caller.project
+
+
+AskedBy = Annotated[Principal, Depends(_caller)]
+"""A handler's parameter for who is asking."""
+
+LoggedIn = Annotated[User, Depends(_user)]
+"""A handler's parameter for the user who is asking, on a route that is not for anonymous callers."""
+
+InProject = Annotated[ProjectFacts, Depends(_project)]
+"""A handler's parameter for the project of the route's permission; it exists, and the caller may do this there."""

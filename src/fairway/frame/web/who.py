@@ -1,0 +1,128 @@
+"""Who sent this request?  Authorization header in, identity out; what they may do is decided elsewhere.
+
+Two schemes, for the management API and the registry alike: Bearer with a token of ours, and Basic.  No header is
+`ANONYMOUS`.  A header that is there but wrong is always Unauthorized and never quietly anonymous.
+
+A token says who it was made for, not who they are today: the User in its Identity has `sysadmin=False`, and
+`current` reads the person again.  Whoever answers a question about rights beyond what the token itself carries
+(push, delete) asks `current` first.
+"""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fairway.core.oci.errors import BadRequest, Unauthorized
+from fairway.core.tokens import SigningKeys, Token, verify
+from fairway.frame.access.principals import ANONYMOUS, Principal, User
+from fairway.frame.clock import Clock
+
+Passwords = Callable[[str, str, str], Awaitable[User]]
+"""(user name, password, client address) → the user; raises Unauthorized or TooManyRequests."""
+
+Users = Callable[[int], Awaitable[User | None]]
+"""The user with this id as they are now; None when gone or disabled."""
+
+_MAX_BASIC: Final = 8192
+_CACHED_TOKENS: Final = 4096
+_MAX_CACHED_LENGTH: Final = 4096
+
+_REFUSED: Final = "these credentials are not valid; check the user name and password, or log in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A principal, and the token that brought it when there was one."""
+
+    principal: Principal
+    token: Token | None = None
+
+
+NOBODY: Final = Identity(ANONYMOUS)
+
+
+class Authenticators:
+    """Tells identities from headers.  Verified tokens are remembered until they expire; passwords are not, here."""
+
+    def __init__(
+        self,
+        *,
+        keys: SigningKeys,
+        issuer: str,
+        audience: str,
+        passwords: Passwords,
+        users: Users,
+        clock: Clock,
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._passwords = passwords
+        self._users = users
+        self._clock = clock
+        self._verified: dict[str, Identity] = {}
+
+    async def identify(self, headers: Mapping[str, str], client: str) -> Identity:
+        """Who sent these headers (lower-case or case-insensitive names) from the address `client`.
+
+        Raises Unauthorized for credentials that are wrong, expired or malformed, TooManyRequests while an account
+        is throttled, and BadRequest for a header of absurd length.
+        """
+        header = headers.get("authorization")
+        if header is None:
+            return NOBODY
+        scheme, _, credentials = header.strip().partition(" ")
+        credentials = credentials.strip()
+        match scheme.lower():
+            case "bearer":
+                return self._bearer(credentials)
+            case "basic":
+                username, password = _parse_basic(credentials)
+                return Identity(await self._passwords(username, password, client))
+            case _:
+                raise Unauthorized("authenticate with Basic or Bearer")
+
+    async def password(self, username: str, password: str, client: str) -> User:
+        """The user with this name and password, sent otherwise than in a header.  Raises as `identify`."""
+        if not (username and password) or len(username) + len(password) > _MAX_BASIC:
+            raise Unauthorized(_REFUSED)
+        return await self._passwords(username, password, client)
+
+    async def current(self, identity: Identity) -> Principal:
+        """The principal as it is now.  Raises Unauthorized when the token's user is gone or disabled."""
+        if identity.token is None or not isinstance(identity.principal, User):
+            return identity.principal
+        user = await self._users(identity.principal.id)
+        if user is None:
+            raise Unauthorized(_REFUSED)
+        return user
+
+    def _bearer(self, text: str) -> Identity:
+        now = self._clock()
+        known = self._verified.pop(text, None)
+        if known is not None and known.token is not None and now < known.token.expires_at:
+            self._verified[text] = known  # at the end: the first one is the one used longest ago
+            return known
+        token = verify(self._keys, text, audience=self._audience, issuer=self._issuer, now=now)
+        principal: Principal = User(token.subject_id, token.subject) if token.subject_id else ANONYMOUS
+        identity = Identity(principal, token)
+        if len(text) <= _MAX_CACHED_LENGTH:
+            self._verified[text] = identity
+            if len(self._verified) > _CACHED_TOKENS:
+                del self._verified[next(iter(self._verified))]
+        return identity
+
+
+def _parse_basic(credentials: str) -> tuple[str, str]:
+    """User name and password of RFC 7617 credentials in UTF-8; both must be there."""
+    if len(credentials) > _MAX_BASIC:
+        raise BadRequest("the Authorization header is too long")
+    try:
+        username, colon, password = b64decode(credentials, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise Unauthorized("the Basic credentials are malformed: base64 of user:password in UTF-8") from None
+    if not (colon and username and password):
+        raise Unauthorized(_REFUSED)
+    return username, password

@@ -1,0 +1,85 @@
+"""The background process: steps repeated at intervals, each supervised, until somebody says stop.
+
+A step that fails is logged and tried again at its next turn; it never takes the others with it.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fairway.boot import Parts, build
+from fairway.features.registry import housekeeping
+from fairway.frame import log
+from fairway.frame.metrics import metrics
+from fairway.frame.settings import Settings
+
+_log = log.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do every `seconds`; `run` returns how much there was to do."""
+
+    name: str
+    seconds: float
+    run: Callable[[], Awaitable[int]]
+
+
+def steps(parts: Parts) -> list[Step]:
+    """Everything the background process does."""
+    db, store, settings = parts.db, parts.store, parts.settings
+    return [
+        Step(
+            "expire uploads",
+            60,
+            lambda: housekeeping.expire_uploads(db, store, settings.upload_expiry_seconds),
+        ),
+        Step("empty trash", 30, lambda: housekeeping.empty_trash(db, store)),
+        Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
+        Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
+    ]
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, or until the process that started this one is gone."""
+    log.configure(settings)
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with build(settings) as parts:
+        made = steps(parts)
+        metrics().know_operations(step.name for step in made)
+        tasks = [asyncio.create_task(_repeat(step, stop)) for step in made]
+        tasks.append(asyncio.create_task(stop_when_orphaned(stop.set)))
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _repeat(step: Step, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            done = await step.run()
+            if done:
+                _log.info("background step", step=step.name, done=done)
+        except Exception as error:  # noqa: BLE001 - one bad turn must not end the loop
+            metrics().unexpected_error(step.name)
+            _log.error("background step failed", step=step.name, exc_info=error)
+        await asyncio.sleep(step.seconds)
+
+
+async def stop_when_orphaned(stop: Callable[[], None]) -> None:
+    """Call `stop` when the parent process has died without a word (kill -9): nobody supervises us any more."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells us but the number
+        await asyncio.sleep(1)
+    _log.warning("the supervisor is gone; stopping")
+    stop()

@@ -1,0 +1,111 @@
+"""Which projects may be made."""
+
+import pytest
+
+from fairway.core.oci.errors import BadRequest
+from fairway.core.oci.names import Repository
+from fairway.features.projects.model import UNLIMITED, Wanted
+from fairway.features.projects.rules import is_name, wanted
+
+
+@pytest.mark.parametrize("name", ["a", "0", "library", "my-team", "a.b_c-d", "x" * 240, "123"])
+def test_a_project_name(name: str) -> None:
+    assert is_name(name)
+    Repository(f"{name}/app")  # every project can hold a repository
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "A",
+        "a/b",
+        "-a",
+        "a-",
+        "a..b",
+        "a__b",
+        "a--b",
+        "a b",
+        "ä",
+        "a\n",
+        "\n",
+        "a\0",
+        "٣",
+        "x" * 256,
+        "..",
+        "a%2fb",
+    ],
+)
+def test_no_project_name(name: str) -> None:
+    assert not is_name(name)
+    with pytest.raises(BadRequest):
+        ask(name=name)
+
+
+def ask(
+    *,
+    name: str = "team",
+    public: bool | None = None,
+    metadata: dict[str, str | None] | None = None,
+    storage_limit: int | None = None,
+    by_sysadmin: bool = False,
+) -> Wanted:
+    return wanted(
+        name, public=public, metadata=metadata or {}, storage_limit=storage_limit, by_sysadmin=by_sysadmin
+    )
+
+
+def test_a_project_is_private_unless_asked_otherwise() -> None:
+    assert not ask().public
+    assert ask(public=True).public
+    assert ask(metadata={"public": "true"}).public
+
+
+def test_the_metadata_counts_before_the_old_field() -> None:
+    assert not ask(public=True, metadata={"public": "false"}).public
+
+
+@pytest.mark.parametrize("value", ["yes", "True", "1", " true"])
+def test_public_is_true_or_false_and_nothing_else(value: str) -> None:
+    with pytest.raises(BadRequest, match=r"metadata\.public"):
+        ask(metadata={"public": value})
+
+
+def test_settings_sent_switched_off_are_taken() -> None:
+    off = {"auto_scan": "false", "prevent_vul": "false", "severity": "low", "reuse_sys_cve_allowlist": "true"}
+    ask(metadata={**off, "enable_content_trust": None, "retention_id": ""})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"prevent_vul": "true"},
+        {"enable_content_trust_cosign": "true"},
+        {"retention_id": "7"},
+        {"severity": "dire"},
+    ],
+)
+def test_a_protection_that_would_not_be_enforced_is_refused(metadata: dict[str, str | None]) -> None:
+    with pytest.raises(BadRequest):
+        ask(metadata=metadata)
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(BadRequest, match="not known"):
+        ask(metadata={"colour": "blue"})
+
+
+def test_only_a_system_administrator_sets_a_limit() -> None:
+    assert ask(storage_limit=5000).storage_limit == UNLIMITED
+    assert ask(storage_limit=5000, by_sysadmin=True).storage_limit == 5000
+
+
+@pytest.mark.parametrize("limit", [None, 0, -1])
+def test_no_limit(limit: int | None) -> None:
+    assert ask(storage_limit=limit, by_sysadmin=True).storage_limit == UNLIMITED
+
+
+@pytest.mark.parametrize("limit", [-2, 1024 * 2**40 + 1, 10**400])
+def test_a_limit_that_makes_no_sense(limit: int) -> None:
+    with pytest.raises(BadRequest, match="storage_limit"):
+        ask(storage_limit=limit, by_sysadmin=True)

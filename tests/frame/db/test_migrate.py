@@ -1,0 +1,68 @@
+"""The migrations and the tables say the same, on both engines; whoever comes first migrates, a newer schema is refused."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from postgres import Postgres
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from fairway.frame.db import migrations
+from fairway.frame.db.migrate import SchemaUnknown, migrate
+from fairway.frame.db.tables import metadata
+
+
+def differences(connection: object) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+    return list(compare_metadata(context, metadata))
+
+
+def test_the_head_named_in_code_is_the_newest_revision() -> None:
+    folder = Path(migrations.__file__).parent
+    assert ScriptDirectory(str(folder)).get_current_head() == migrations.HEAD
+
+
+def test_migrated_sqlite_has_exactly_the_tables_of_the_code(sqlite_template: Path) -> None:
+    engine = create_engine(f"sqlite:///{sqlite_template}")
+    with engine.connect() as connection:
+        assert differences(connection) == []
+    engine.dispose()
+
+
+async def test_migrated_postgresql_has_exactly_the_tables_of_the_code(
+    postgres: Postgres, postgres_template: str
+) -> None:
+    engine = create_async_engine(postgres.url(postgres_template).replace("postgresql", "postgresql+asyncpg", 1))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+def test_many_starting_together_migrate_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'fairway.db'}"
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(migrate, [url] * 4)) == [False, False, False, True]
+
+
+def test_replicas_starting_together_migrate_postgresql_once(postgres: Postgres) -> None:
+    url = postgres.create("together")
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert sorted(pool.map(migrate, [url] * 4)) == [False, False, False, True]
+    finally:
+        postgres.drop("together")
+
+
+def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "fairway.db"
+    migrate(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(SchemaUnknown, match="newer Fairway"):
+        migrate(f"sqlite:///{path}")
