@@ -2,10 +2,12 @@
 
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hub import Hub
 from postgres import Postgres, binaries
 
 from fairway.frame.db import Database, open_database
@@ -56,3 +58,35 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     database = await open_database(database_url, pool=5)
     yield database
     await database.close()
+
+
+StartHub = Callable[..., Hub]
+
+
+@pytest.fixture
+def start_hub(tmp_path: Path) -> Iterator[StartHub]:
+    """Starts a hub on an empty SQLite data folder, or with `database_url=`; every hub is gone after the test."""
+    hubs: list[Hub] = []
+
+    def start(*, name: str = "hub", **options: Any) -> Hub:
+        folder = tmp_path / name
+        folder.mkdir()
+        hubs.append(Hub(folder, **options))
+        return hubs[-1].start()
+
+    yield start
+    for hub in hubs:
+        hub.kill()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def hub(request: pytest.FixtureRequest, start_hub: StartHub) -> Iterator[Hub]:
+    """A running hub, once on SQLite with one worker and once on PostgreSQL with three."""
+    if request.param == "sqlite":
+        yield start_hub()
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    name = f"h_{uuid.uuid4().hex}"
+    yield start_hub(database_url=server.create(name), workers=3)
+    server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    server.drop(name)

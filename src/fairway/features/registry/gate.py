@@ -15,7 +15,7 @@ from fairway.core.content.local import Local
 from fairway.core.content.protocols import ManifestInfo, StoredManifest, UploadState
 from fairway.core.content.refusing import Refusing
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import NameUnknown, Unauthorized
+from fairway.core.oci.errors import NameInvalid, NameUnknown, Unauthorized
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Blob
@@ -151,6 +151,8 @@ class Gate(Refusing):
 
         Raises Unauthorized, and NameUnknown for a missing project if the caller may know that it is missing.
         """
+        if not repo.rest:
+            raise NameInvalid(f"a repository is named <project>/<name>, such as library/{repo}")
         access = self._access(repo, action)
         if action == PULL and access is not None and access.project is not None:
             promise = promise and (PUSH in access.actions or await self._may_push(repo))

@@ -1,0 +1,5 @@
+"""`python -m fairway` is the command `fairway`."""
+
+from fairway.cli import app
+
+app()

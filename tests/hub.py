@@ -1,0 +1,116 @@
+"""A real hub for tests: `fairway serve` as its own processes, on a free port, on either engine."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from postgres import free_port
+
+PASSWORD = "Fairway-tests-1"
+"""The administrator's, on every hub a test starts."""
+
+
+class Hub:
+    """One running hub.  `stop` drains it, `kill` is kill -9 of all its processes; `start` starts it again."""
+
+    def __init__(
+        self, folder: Path, *, database_url: str | None = None, workers: int = 1, env: dict[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.port = free_port()
+        self.place = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.place}"
+        self.workers = workers
+        self.settings = {
+            "FAIRWAY_ADMIN_PASSWORD": PASSWORD,
+            **({"FAIRWAY_DATABASE_URL": database_url} if database_url else {}),
+        }
+        self.extra = env or {}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """Everything its processes have said."""
+        return (self.folder / "hub.log").read_text(errors="replace")
+
+    def start(self, **env: str) -> "Hub":
+        """Start and wait until it is ready.  `env` is for this start only."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAIRWAY_")}
+        command = [sys.executable, "-m", "fairway", "serve", "--data-dir", str(self.data)]
+        command += ["--listen", self.place, "--workers", str(self.workers)]
+        with (self.folder / "hub.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={**inherited, **self.settings, **self.extra, **env},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # so that `kill` reaches every process of it, and nobody else's
+            )
+        self._wait_until_ready(30)
+        return self
+
+    def _wait_until_ready(self, seconds: float) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the hub ended with {self.process.returncode}:\n{self.log[-4000:]}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.02)
+        raise TimeoutError(f"the hub is not ready after {seconds} s:\n{self.log[-4000:]}")
+
+    def pids(self) -> list[int]:
+        """All its processes."""
+        assert self.process is not None
+        group = self.process.pid
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if os.getpgid(int(entry.name)) == group:
+                        found.append(int(entry.name))
+                except ProcessLookupError:
+                    continue
+        return found
+
+    def memory(self) -> int:
+        """Proportional set size of all its processes, in bytes."""
+        total = 0
+        for pid in self.pids():
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+        return total
+
+    def stop(self) -> int:
+        """SIGTERM to the supervisor, as an init system does; the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(40)
+            finally:
+                self.kill()
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """kill -9, supervisor and all."""
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(10)
+        while self.pids():
+            time.sleep(0.01)
