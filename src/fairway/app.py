@@ -11,7 +11,9 @@ The data plane is plain ASGI, so that nothing stands between a pull and its byte
 """
 
 import asyncio
+import os
 import secrets
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -32,6 +34,7 @@ from fairway.features.registry.v2 import registry_routes
 from fairway.features.system import api as system
 from fairway.frame import log
 from fairway.frame.metrics import metrics
+from fairway.frame.process import when_orphaned
 from fairway.frame.settings import Settings
 from fairway.frame.web import errors
 from fairway.frame.web.routes import Authoriser, check_every_route_declares
@@ -90,7 +93,7 @@ class Hub:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with build(self._settings) as parts, _flushing(parts.hub.pulls):
+            async with build(self._settings) as parts, _flushing(parts.hub.pulls), _supervised():
                 self._open(parts)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -133,6 +136,16 @@ async def _flushing(pulls: Pulls) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
         await pulls.flush()
+
+
+@asynccontextmanager
+async def _supervised() -> AsyncIterator[None]:
+    """Stop this worker, as SIGTERM does, when its supervisor is gone."""
+    task = asyncio.create_task(when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def _request_id(scope: Message) -> str:

@@ -4,7 +4,6 @@ A step that fails is logged and tried again at its next turn; it never takes the
 """
 
 import asyncio
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from fairway.boot import Parts, build
 from fairway.features.registry import housekeeping
 from fairway.frame import log
 from fairway.frame.metrics import metrics
+from fairway.frame.process import when_orphaned
 from fairway.frame.settings import Settings
 
 _log = log.get_logger(__name__)
@@ -57,7 +57,7 @@ async def _run(settings: Settings) -> None:
         made = steps(parts)
         metrics().know_operations(step.name for step in made)
         tasks = [asyncio.create_task(_repeat(step, stop)) for step in made]
-        tasks.append(asyncio.create_task(stop_when_orphaned(stop.set)))
+        tasks.append(asyncio.create_task(when_orphaned(stop.set)))
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -74,12 +74,3 @@ async def _repeat(step: Step, stop: asyncio.Event) -> None:
             metrics().unexpected_error(step.name)
             _log.error("background step failed", step=step.name, exc_info=error)
         await asyncio.sleep(step.seconds)
-
-
-async def stop_when_orphaned(stop: Callable[[], None]) -> None:
-    """Call `stop` when the parent process has died without a word (kill -9): nobody supervises us any more."""
-    parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells us but the number
-        await asyncio.sleep(1)
-    _log.warning("the supervisor is gone; stopping")
-    stop()

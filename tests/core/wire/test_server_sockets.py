@@ -219,7 +219,6 @@ async def test_readers_that_hang_up_stop_the_reading(hub: Hub, monkeypatch: pyte
         await line.reader.readexactly(PIECE)
         line.writer.transport.abort()
     await hub.settled(20)
-    print([b.read_so_far//PIECE for b in blobs])
     assert all(status == 206 for _, status, _ in hub.done)
-    assert all(blob.read_so_far < 100 * PIECE for blob in blobs)
+    assert all(blob.read_so_far < blob.size / 2 for blob in blobs)
     assert not hub.failures

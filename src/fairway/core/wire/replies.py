@@ -132,6 +132,7 @@ async def _stream(pieces: AsyncIterator[bytes], receive: Receive, send: Send) ->
             async with asyncio.timeout(PATIENCE):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             sent += len(piece)
+            await asyncio.sleep(0)  # what is sent to nobody is swallowed at once; this lets us hear of it
         await send({"type": "http.response.body", "body": b""})
     except TimeoutError:
         return sent

@@ -49,6 +49,11 @@ class Gate(Refusing):
         self.hub = hub
         self.identity = identity
         self.realm = realm
+        self._admitted: Place | None = None
+
+    async def admit_push(self, repo: Repository) -> None:
+        """Decide about a manifest before its bytes are asked for.  Raises as `put_manifest`."""
+        self._admitted = await self._enter(repo, PUSH)
 
     async def ping(self) -> None:
         if self.identity.token is None and not isinstance(self.identity.principal, User):
@@ -105,7 +110,8 @@ class Gate(Refusing):
         return await place.local.mount_blob(repo, digest, source)
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
-        await (await self._enter(repo, PUSH)).local.put_manifest(repo, manifest, tags)
+        place = self._admitted or await self._enter(repo, PUSH)
+        await place.local.put_manifest(repo, manifest, tags)
 
     async def start_upload(self, repo: Repository) -> UploadState:
         return await (await self._enter(repo, PUSH)).local.start_upload(repo)

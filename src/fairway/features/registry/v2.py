@@ -16,6 +16,8 @@ from fairway.frame.log import get_logger
 from fairway.frame.metrics import metrics
 
 _log = get_logger(__name__)
+_READS = frozenset({"GET", "HEAD"})
+_SERVER_ERROR = 500
 _BLOB_UPLOADS = (paths.PatchUpload, paths.PutUpload, paths.StartUpload)
 
 
@@ -41,7 +43,10 @@ def registry_routes(hub: Hub, origin: Origin, *, max_manifest_bytes: int) -> App
                 realm, SERVICE, rights.scopes_for(request.call), _error(request.headers)
             )
             raise
-        return Gate(hub, identity, realm)
+        gate = Gate(hub, identity, realm)
+        if isinstance(request.call, paths.PutManifest):
+            await gate.admit_push(request.call.repo)  # before megabytes of a stranger's body are read and parsed
+        return gate
 
     def on_error(error: Exception, request: Request) -> None:
         counted.unexpected_error(operation_of(request))
@@ -53,11 +58,14 @@ def registry_routes(hub: Hub, origin: Origin, *, max_manifest_bytes: int) -> App
             counted.blob_sent(sent)
         elif isinstance(request.call, _BLOB_UPLOADS) and request.body.received:
             counted.blob_received(request.body.received)
-        _log.debug(
+        tell = _log.debug if request.method in _READS and status < _SERVER_ERROR else _log.info
+        tell(
             "request",
             operation=operation_of(request),
             path=request.path,
+            client=request.client,
             status=status,
+            bytes=sent or request.body.received,
             seconds=round(seconds, 6),
         )
 
