@@ -271,6 +271,20 @@ async def test_a_writer_that_waited_for_the_last_one_finds_the_upload_gone(world
     assert await content(world.store, stored) == b"x"
 
 
+async def test_there_is_nothing_to_hold_once_the_last_holder_has_finished(world: World) -> None:
+    async def hold_only(session_id: str) -> None:
+        async with world.store.uploads.hold(session_id):
+            pytest.fail("there is nothing to hold")
+
+    session = await world.store.uploads.begin()
+    async with world.store.uploads.hold(session.id):
+        waiting = asyncio.create_task(hold_only(session.id))
+        await asyncio.sleep(PATIENCE / 4)
+        await world.store.uploads.finish(session, Digest.of(b""))
+    with pytest.raises(BlobUploadUnknown):
+        await waiting
+
+
 async def test_an_error_while_holding_lets_the_next_one_in(world: World) -> None:
     session = await world.store.uploads.begin()
     with pytest.raises(ZeroDivisionError):

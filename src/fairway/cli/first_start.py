@@ -11,11 +11,13 @@ from fairway.core.stores.disk import DiskStore
 from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.projects import store as projects
+from fairway.frame import log
 from fairway.frame.db import Conn, UniqueViolation, open_database
 from fairway.frame.db.migrate import migrate
 from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
 from fairway.frame.settings import Settings
 
+_log = log.get_logger(__name__)
 ADMIN = accounts.ADMIN
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -39,7 +41,8 @@ def prepare(settings: Settings) -> Prepared:
         raise DataFolderUnusable(
             f"the data folder {settings.data_dir} cannot be made: {error.strerror}; choose another with --data-dir"
         ) from error
-    migrate(settings.database_url)
+    if migrate(settings.database_url):
+        _log.info("the database has this version's schema now")
     load_or_create_secret_keys(settings)
     load_or_create_signing_keys(settings.keys_dir)
     DiskStore.open(settings.storage_path)
@@ -100,10 +103,11 @@ def announce(settings: Settings, prepared: Prepared) -> None:
             "",
         ]
     lines += [
-        "  Try:",
-        f"    docker login -u {ADMIN} {place}",
-        f"    docker tag alpine {place}/library/alpine && docker push {place}/library/alpine",
-        f"    skopeo copy --dest-tls-verify=false docker://docker.io/library/alpine docker://{place}/library/alpine",
+        "  Try, with podman (docker: the same without --tls-verify=false):",
+        f"    podman login --tls-verify=false -u {ADMIN} {place}",
+        f"    printf 'FROM scratch\\nLABEL hello=fairway\\n' | podman build -t {place}/library/hello -f - .",
+        f"    podman push --tls-verify=false {place}/library/hello",
+        f"    curl -u {ADMIN} {url}/v2/library/hello/tags/list",
         "",
         "",
     ]

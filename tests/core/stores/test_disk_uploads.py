@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -305,7 +305,7 @@ async def test_bytes_that_could_not_be_synced_are_thrown_away(
 ) -> None:
     session = await append(store, await store.uploads.begin(), b"x")
     with monkeypatch.context() as broken:
-        broken.setattr(os, "fsync", failing_call(code, at=1))
+        broken.setattr(os, "fsync", failing_call(code, at=1, before=os.fsync))
         with pytest.raises(error):
             await finish(store, session, Digest.of(b"x"))
     assert not blobs(root)
@@ -318,7 +318,7 @@ async def test_a_name_that_could_not_be_synced_is_taken_back(
 ) -> None:
     session = await append(store, await store.uploads.begin(), b"x")
     with monkeypatch.context() as broken:
-        broken.setattr(os, "fsync", failing_call(errno.EIO, at=2))
+        broken.setattr(os, "fsync", failing_call(errno.EIO, at=2, before=os.fsync))
         with pytest.raises(Unavailable):
             await finish(store, session, Digest.of(b"x"))
     assert not blobs(root)
@@ -330,7 +330,7 @@ async def test_a_chunk_that_could_not_be_written_leaves_the_upload_as_it_was(
 ) -> None:
     session = await append(store, await store.uploads.begin(), b"before ")
     with monkeypatch.context() as broken:
-        broken.setattr(os, "pwritev", failing_call(errno.EIO, at=2))
+        broken.setattr(os, "pwritev", failing_call(errno.EIO, at=2, before=os.pwritev))
         with pytest.raises(Unavailable):
             await append(store, session, bytes(1_000_000), bytes(1_000_000))
     assert (root / "uploads" / session.id).stat().st_size == session.offset
@@ -348,15 +348,15 @@ async def test_a_short_write_is_continued(
     assert (root / stored.key).read_bytes() == b"one two three"
 
 
-def failing_call(code: int, *, at: int) -> Callable[..., int]:
-    """A system call that fails with `code` the `at`-th time, and does nothing before."""
+def failing_call(code: int, *, at: int, before: Callable[..., object]) -> Callable[..., object]:
+    """A system call that fails with `code` the `at`-th time."""
     calls = 0
 
-    def call(_fd: int, batch: Sequence[bytes] = (), _offset: int = 0) -> int:
+    def call(*args: object) -> object:
         nonlocal calls
         calls += 1
         if calls == at:
             raise OSError(code, os.strerror(code))
-        return sum(map(len, batch))
+        return before(*args)
 
     return call

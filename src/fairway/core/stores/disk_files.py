@@ -32,15 +32,14 @@ class UploadLock:
             if self._fd < 0:
                 self._fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(self._fd), self._path.lstat()):
-                return True
+            self._path.lstat()
+            return True
         except BlockingIOError:
             return False
         except FileNotFoundError:
-            pass
+            raise _gone() from None
         except OSError as error:
             raise storage_error("lock the upload", error) from error
-        raise _gone()
 
     def modified(self) -> float:
         """When the upload was last written to, in seconds since the epoch."""
@@ -68,7 +67,10 @@ class UploadWriter:
         self.offset = offset
 
     def write(self, batch: list[bytes]) -> None:
-        """Hash and write.  On failure the file is left as long as it was before the body."""
+        """Hash and write, and empty the batch so that its memory is free at once.
+
+        On failure the file is left as long as it was before the body.
+        """
         if self._fd < 0:
             self._fd = open_upload(self._path, self._start)
         if self._hasher is not None:
@@ -81,6 +83,7 @@ class UploadWriter:
             with suppress(OSError):
                 os.ftruncate(self._fd, self._start)
             raise
+        batch.clear()
 
     def close(self) -> None:
         """Release the file.  What the kernel could not write out is reported by the fsync that publishes it."""

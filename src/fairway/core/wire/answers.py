@@ -157,16 +157,27 @@ def descriptors(content: Mapping[str, Any]) -> Iterator[Descriptor]:
     """The descriptors of a page of referrers."""
     listed = content.get("manifests")
     for item in listed if isinstance(listed, list) else []:
-        with suppress(errors.DigestInvalid, KeyError, TypeError):
-            annotations = item.get("annotations") or {}
-            if isinstance(item["size"], int) and isinstance(annotations, dict):
-                yield Descriptor(
-                    media_type=str(item["mediaType"]),
-                    digest=Digest(item["digest"]),
-                    size=item["size"],
-                    annotations={key: text for key, text in annotations.items() if isinstance(text, str)},
-                    artifact_type=str(item.get("artifactType") or ""),
-                )
+        found = _descriptor(item)
+        if found is not None:
+            yield found
+
+
+def _descriptor(item: object) -> Descriptor | None:
+    if not isinstance(item, dict):
+        return None
+    digest, size, annotations = item.get("digest"), item.get("size"), item.get("annotations") or {}
+    if not (isinstance(digest, str) and isinstance(size, int) and isinstance(annotations, dict)):
+        return None
+    try:
+        return Descriptor(
+            media_type=str(item.get("mediaType") or ""),
+            digest=Digest(digest),
+            size=size,
+            annotations={key: text for key, text in annotations.items() if isinstance(text, str)},
+            artifact_type=str(item.get("artifactType") or ""),
+        )
+    except errors.DigestInvalid:
+        return None
 
 
 def _strings(values: object) -> list[str]:

@@ -317,7 +317,6 @@ class RemoteRegistry:
         return self._upload(repo, upload_id)
 
 
-
 class _Counted:
     """A body that knows, afterwards, how long it was."""
 

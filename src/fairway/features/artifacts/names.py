@@ -124,7 +124,7 @@ class SqlNames:
             return
 
         async def body(conn: Conn) -> bool:
-            if not await blobs.keep_link(conn, self.project, digest):
+            if not await ledger.keep_link(conn, self.project, digest):
                 return False
             await ledger.lease(conn, self.project, digest, self.periods.lease)
             return True
@@ -150,10 +150,7 @@ class SqlNames:
         instead_of: Stored | None,
     ) -> Stored | None:
         async def body(conn: Conn) -> Stored | None:
-            needless = None
-            blob = await blobs.add_blob(conn, digest, stored)
-            if blob is None:
-                blob, needless = await self._dedupe(conn, digest, stored, instead_of)
+            blob, needless = await self._blob_row(conn, digest, stored, instead_of)
             crashpoint("blob.in_transaction")
             charge = await ledger.link(conn, self.project, digest, stored.size, blob)
             await self._record_blob(conn, repo, digest, stored.size)
@@ -167,12 +164,18 @@ class SqlNames:
         crashpoint("blob.after_commit")
         return needless
 
-    async def _dedupe(
+    async def _blob_row(
         self, conn: Conn, digest: Digest, stored: Stored, instead_of: Stored | None
-    ) -> tuple[int, Stored]:
-        """The row that is there already, and which of the two objects nobody needs."""
-        row = await blobs.held_locked(conn, digest)
-        assert row is not None
+    ) -> tuple[int, Stored | None]:
+        """The digest's row, and which object nobody needs when there were two."""
+        while True:
+            made = await blobs.add_blob(conn, digest, stored)
+            if made is not None:
+                return made, None
+            row = await blobs.held_locked(conn, digest)
+            if row is not None:
+                break
+            # The collector removed it between the two statements.
         old = Stored(row["key"], row["size"])
         if row["state"] == LIVE and old != instead_of:
             return row["id"], stored
@@ -214,11 +217,12 @@ class SqlNames:
 
     async def delete_blob(self, repo: Repository, digest: Digest) -> None:
         async def body(conn: Conn) -> None:
+            linked = await ledger.lock_link(conn, self.project, digest)
+            if not linked or await blobs.visible(conn, self.project, digest) is None:
+                raise BlobUnknown(f"{repo} has no blob {digest}")
             user = await blobs.needed_by(conn, self.project, digest)
             if user is not None:
                 raise InUse(f"the blob {digest} is part of the manifest {user}; delete that first")
-            if await blobs.visible(conn, self.project, digest) is None:
-                raise BlobUnknown(f"{repo} has no blob {digest}")
             released = await ledger.unlink(conn, self.project, digest)
             await ledger.review(conn, ledger.EVERYWHERE, digest, "blob deleted", self.periods.grace)
             await self._record(conn, repo, "blob.deleted", {"digest": digest})
@@ -234,10 +238,11 @@ class SqlNames:
             await self._require(conn, repository, manifest)
             artifact = await manifests.add_artifact(conn, self.project, repository, manifest)
             crashpoint("manifest.after_row")
-            moved = {str(tag): await self._point(conn, repository, tag, artifact, manifest) for tag in tags}
+            moved = {tag: await self._point(conn, repository, tag, artifact) for tag in tags}
             charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
             await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
-            await ledger.review(conn, self.project, manifest.digest, "manifest pushed", self.periods.grace)
+            changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
+            await self._review(conn, changed, "manifest pushed")
             await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
             await ledger.charge(conn, self.project, charge)
 
@@ -258,14 +263,13 @@ class SqlNames:
                 [digest for digest in children if digest not in present], "manifest", "push it first"
             )
 
-    async def _point(
-        self, conn: Conn, repository: int, tag: Tag, artifact: int, manifest: Manifest
-    ) -> str | None:
+    async def _point(self, conn: Conn, repository: int, tag: Tag, artifact: int) -> str | None:
         crashpoint("manifest.before_tag")
-        before = await tag_rows.move_tag(conn, repository, tag, artifact)
-        if before is not None and before != manifest.digest:
-            await ledger.review(conn, self.project, Digest(before), "tag moved", self.periods.grace)
-        return before
+        return await tag_rows.move_tag(conn, repository, tag, artifact)
+
+    async def _review(self, conn: Conn, digests: Iterable[Digest], reason: str) -> None:
+        for digest in _in_lock_order(digests):
+            await ledger.review(conn, self.project, digest, reason, self.periods.grace)
 
     async def delete_tag(self, repo: Repository, tag: Tag) -> None:
         async def body(conn: Conn) -> None:
@@ -288,10 +292,7 @@ class SqlNames:
             if parent is not None:
                 raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
             tag_names = await tag_rows.tags_of(conn, row["id"])
-            for link in await manifests.links(conn, row["id"]):
-                await ledger.review(
-                    conn, self.project, Digest(link["digest"]), "manifest deleted", self.periods.grace
-                )
+            await self._review(conn, [digest, *await manifests.linked(conn, row["id"])], "manifest deleted")
             await manifests.remove_artifact(conn, row["id"])
             released = await self._release_manifest(conn, digest)
             await self._record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tag_names})
@@ -301,6 +302,8 @@ class SqlNames:
 
     async def _release_manifest(self, conn: Conn, digest: Digest) -> int:
         """Drop the project's link to a manifest that no repository has any more; the bytes to release."""
+        if not await ledger.lock_link(conn, self.project, digest):
+            return 0
         if await manifests.manifest_in_project(conn, self.project, digest):
             return 0
         if await blobs.visible(conn, self.project, digest) is not None:
@@ -363,7 +366,7 @@ def _descriptor(row: Row) -> Descriptor:
     )
 
 
-def _pushed(manifest: Manifest, moved: Mapping[str, str | None]) -> dict[str, Any]:
+def _pushed(manifest: Manifest, moved: Mapping[Tag, str | None]) -> dict[str, Any]:
     return {
         "digest": manifest.digest,
         "media_type": manifest.media_type,

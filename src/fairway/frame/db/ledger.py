@@ -44,16 +44,36 @@ _LINK_AS_BLOB = (
 )
 
 
+_KEEP_LINK = (
+    select(project_blobs.c.digest)
+    .where(project_blobs.c.project_id == bindparam("project"), project_blobs.c.digest == bindparam("digest"))
+    .with_for_update(read=True, key_share=True)
+)
+_LOCK_LINK = _KEEP_LINK.with_for_update()
+
+
 async def link(conn: Conn, project: int, digest: Digest, size: int, blob: int | None) -> int:
     """Link a digest to a project; the bytes to charge: `size`, or 0 when it was linked already.
 
-    `blob` is the blob's row, or None for a manifest.
+    `blob` is the blob's row, or None for a manifest.  Either way the link stays until the transaction ends.
     """
-    if await conn.run(_LINK, project=project, digest=digest, size=size, blob=blob):
-        return size
-    if blob is not None:
-        await conn.run(_LINK_AS_BLOB, project=project, digest=digest, blob=blob)
-    return 0
+    while not await conn.run(_LINK, project=project, digest=digest, size=size, blob=blob):
+        if await keep_link(conn, project, digest):
+            if blob is not None:
+                await conn.run(_LINK_AS_BLOB, project=project, digest=digest, blob=blob)
+            return 0
+        # It was released between the two statements: make it anew.
+    return size
+
+
+async def keep_link(conn: Conn, project: int, digest: Digest) -> bool:
+    """Is the digest linked to the project?  If so nobody releases it until the transaction ends."""
+    return await conn.first(_KEEP_LINK, project=project, digest=digest) is not None
+
+
+async def lock_link(conn: Conn, project: int, digest: Digest) -> bool:
+    """The same for whoever may release it: waits for all who keep it, and makes those who come later wait."""
+    return await conn.first(_LOCK_LINK, project=project, digest=digest) is not None
 
 
 _UNLINK = (

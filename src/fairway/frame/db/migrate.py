@@ -7,6 +7,7 @@ or none.  A schema newer than the code is refused: an old replica must not write
 
 import asyncio
 import fcntl
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ async def _upgrade_postgres(url: str) -> None:
 
 
 def _upgrade(connection: Any) -> None:
+    # It lists its plugins at every start; that something was migrated is said by whoever called.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError

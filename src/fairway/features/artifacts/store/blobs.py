@@ -33,22 +33,12 @@ async def visible(conn: Conn, project: int, digest: Digest) -> Stored | None:
 _LEASE_LEFT = select((leases.c.until_at - now_us()).label("left")).where(
     leases.c.project_id == bindparam("project"), leases.c.digest == bindparam("digest")
 )
-_LINK_KEPT = (
-    select(project_blobs.c.digest)
-    .where(project_blobs.c.project_id == bindparam("project"), project_blobs.c.digest == bindparam("digest"))
-    .with_for_update(read=True, key_share=True)
-)
 
 
 async def lease_left(conn: Conn, project: int, digest: Digest) -> int | None:
     """Microseconds for which a digest is promised to stay; None or negative when it is not."""
     left: int | None = await conn.scalar(_LEASE_LEFT, project=project, digest=digest)
     return left
-
-
-async def keep_link(conn: Conn, project: int, digest: Digest) -> bool:
-    """Is the digest linked to the project?  If so it stays until the transaction ends."""
-    return await conn.first(_LINK_KEPT, project=project, digest=digest) is not None
 
 
 _MOUNTABLE = (
@@ -91,7 +81,7 @@ async def present_blobs(conn: Conn, project: int, digests: Sequence[Digest]) -> 
 _HELD = select(blobs.c.id, blobs.c.key, blobs.c.size, blobs.c.state).where(
     blobs.c.digest == bindparam("digest")
 )
-_HELD_LOCKED = _HELD.with_for_update()
+_HELD_LOCKED = _HELD.with_for_update(key_share=True)  # NO KEY UPDATE: links to the row may be added meanwhile
 _ADD_BLOB = (
     upsert(blobs)
     .values(

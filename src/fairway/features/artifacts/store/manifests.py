@@ -165,8 +165,8 @@ def _link_row(artifact: int, project: int, link: Link) -> dict[str, object]:
     return {"artifact": artifact, "project": project, "digest": link.digest, "kind": link.kind}
 
 
-_LINKS = select(artifact_links.c.digest, artifact_links.c.kind).where(
-    artifact_links.c.artifact_id == bindparam("artifact")
+_LINKED = (
+    select(artifact_links.c.digest).distinct().where(artifact_links.c.artifact_id == bindparam("artifact"))
 )
 _PARENT = (
     select(artifacts.c.digest)
@@ -185,9 +185,9 @@ _ELSEWHERE = select(
 )
 
 
-async def links(conn: Conn, artifact: int) -> list[Row]:
-    """digest and kind of everything an artifact names."""
-    return await conn.all(_LINKS, artifact=artifact)
+async def linked(conn: Conn, artifact: int) -> list[Digest]:
+    """Everything an artifact names."""
+    return [Digest(row["digest"]) for row in await conn.all(_LINKED, artifact=artifact)]
 
 
 async def parent(conn: Conn, project: int, repository: int, digest: Digest) -> str | None:

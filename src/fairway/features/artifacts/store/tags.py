@@ -1,6 +1,6 @@
 """Tags."""
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.names import Tag
@@ -19,16 +19,27 @@ _TAG_NOW = (
     .join(tags, tags.c.artifact_id == artifacts.c.id)
     .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
 )
-_tag = upsert(tags).values(
-    repository_id=bindparam("repository"),
-    name=bindparam("name"),
-    artifact_id=bindparam("artifact"),
-    pushed_at=now_us(),
-    created_at=now_us(),
+_TAG_LOCKED = (
+    select(tags.c.id, artifacts.c.digest)
+    .join(artifacts, artifacts.c.id == tags.c.artifact_id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
+    .with_for_update(of=tags)
 )
-_TAG = _tag.on_conflict_do_update(
-    index_elements=["repository_id", "name"],
-    set_={"artifact_id": _tag.excluded.artifact_id, "pushed_at": _tag.excluded.pushed_at},
+_NEW_TAG = (
+    upsert(tags)
+    .values(
+        repository_id=bindparam("repository"),
+        name=bindparam("name"),
+        artifact_id=bindparam("artifact"),
+        pushed_at=now_us(),
+        created_at=now_us(),
+    )
+    .on_conflict_do_nothing(index_elements=["repository_id", "name"])
+)
+_MOVE = (
+    update(tags)
+    .where(tags.c.id == bindparam("tag"))
+    .values(artifact_id=bindparam("artifact"), pushed_at=now_us())
 )
 _UNTAG = (
     delete(tags)
@@ -48,10 +59,15 @@ async def tags_of(conn: Conn, artifact: int) -> list[str]:
 
 
 async def move_tag(conn: Conn, repository: int, tag: Tag, artifact: int) -> str | None:
-    """Point a tag at an artifact; the digest it pointed at before."""
-    before: str | None = await conn.scalar(_TAG_NOW, repository=repository, name=tag)
-    await conn.run(_TAG, repository=repository, name=tag, artifact=artifact)
-    return before
+    """Point a tag at an artifact; the digest it pointed at before, exactly, however many move it at once."""
+    while True:
+        row = await conn.first(_TAG_LOCKED, repository=repository, name=tag)
+        if row is not None:
+            await conn.run(_MOVE, tag=row["id"], artifact=artifact)
+            return str(row["digest"])
+        if await conn.run(_NEW_TAG, repository=repository, name=tag, artifact=artifact):
+            return None
+        # Somebody else's first push of this tag was committed between the two statements.
 
 
 async def tagged(conn: Conn, repository: int, tag: Tag) -> str | None:

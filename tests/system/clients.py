@@ -1,0 +1,116 @@
+"""skopeo, podman, buildah and umoci as subprocesses: one person with one login, whose files all lie in one folder.
+
+Passwords travel in files and on standard input, never on a command line.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+import pytest
+from hub import Hub
+
+_SECONDS = 300
+
+
+class ClientFailed(Exception):
+    """A client said no; the text is what it wrote to standard error."""
+
+
+def need(*programs: str) -> None:
+    """Skip the test unless all of these are installed."""
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed (Debian: apt-get install {program})")
+
+
+def run(*command: str, env: dict[str, str] | None = None, stdin: str = "") -> str:
+    """Run a program; its standard output.  Raises ClientFailed."""
+    need(command[0])
+    done = subprocess.run(
+        command,
+        input=stdin,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise ClientFailed(f"{' '.join(command)}: exit status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """An image in a `dir:` folder; every blob has been hashed."""
+
+    manifest: bytes
+    blobs: frozenset[str]
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{sha256(self.manifest).hexdigest()}"
+
+
+class Person:
+    """Someone at a keyboard who uses one hub.  Without `password` they have not logged in."""
+
+    def __init__(self, folder: Path, hub: Hub, *, user: str = "admin", password: str = "") -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.hub = hub
+        self.auth = folder / "auth.json"
+        if password:
+            login = base64.b64encode(f"{user}:{password}".encode()).decode()
+            self.auth.write_text(json.dumps({"auths": {hub.place: {"auth": login}}}))
+        registries, storage = folder / "registries.conf", folder / "storage.conf"
+        registries.write_text(f'[[registry]]\nlocation = "{hub.place}"\ninsecure = true\n')
+        # vfs and chroot isolation need nothing from the kernel, so they work inside of containers, too.
+        storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/store"\nrunroot = "{folder}/run"\n')
+        self.env = {
+            "REGISTRY_AUTH_FILE": str(self.auth),
+            "CONTAINERS_REGISTRIES_CONF": str(registries),
+            "CONTAINERS_STORAGE_CONF": str(storage),
+            "BUILDAH_ISOLATION": "chroot",
+            "XDG_RUNTIME_DIR": str(folder),
+        }
+
+    def skopeo(self, *arguments: str, stdin: str = "") -> str:
+        return run("skopeo", *arguments, env=self.env, stdin=stdin)
+
+    def podman(self, *arguments: str, stdin: str = "") -> str:
+        return run("podman", *arguments, env=self.env, stdin=stdin)
+
+    def buildah(self, *arguments: str, stdin: str = "") -> str:
+        return run("buildah", *arguments, env=self.env, stdin=stdin)
+
+    def ref(self, name: str) -> str:
+        """`library/debian:12` as podman and buildah want it."""
+        return f"{self.hub.place}/{name}"
+
+    def push(self, source: str, name: str, *flags: str) -> None:
+        """skopeo copy into the hub."""
+        self.skopeo("copy", *flags, source, f"docker://{self.ref(name)}")
+
+    def pull(self, name: str, *flags: str) -> Pulled:
+        """skopeo copy out of the hub, byte for byte, with every blob compared with its digest."""
+        folder = self.folder / f"pulled-{len(list(self.folder.glob('pulled-*')))}"
+        self.skopeo("copy", *flags, f"docker://{self.ref(name)}", f"dir:{folder}")
+        return pulled(folder)
+
+
+def pulled(folder: Path) -> Pulled:
+    """What skopeo left in a `dir:` folder."""
+    found = set()
+    for file in folder.iterdir():
+        if len(file.name) == 64:
+            with file.open("rb") as content:
+                assert file_digest(content, "sha256").hexdigest() == file.name
+            found.add(f"sha256:{file.name}")
+    return Pulled((folder / "manifest.json").read_bytes(), frozenset(found))
