@@ -35,6 +35,11 @@ class Hub:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def database_url(self) -> str:
+        """Where its rows are."""
+        return self.settings.get("FAIRWAY_DATABASE_URL", f"sqlite:///{self.data}/fairway.db")
+
+    @property
     def log(self) -> str:
         """Everything its processes have said."""
         return (self.folder / "hub.log").read_text(errors="replace")
@@ -70,16 +75,16 @@ class Hub:
         raise TimeoutError(f"the hub is not ready after {seconds} s:\n{self.log[-4000:]}")
 
     def pids(self) -> list[int]:
-        """All its processes."""
+        """All its processes, without those that are dead and only wait to be buried by init."""
         assert self.process is not None
         group = self.process.pid
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    if os.getpgid(int(entry.name)) == group:
+                    if os.getpgid(int(entry.name)) == group and not _is_dead(entry):
                         found.append(int(entry.name))
-                except ProcessLookupError:
+                except (ProcessLookupError, FileNotFoundError):
                     continue
         return found
 
@@ -114,3 +119,9 @@ class Hub:
         self.process.wait(10)
         while self.pids():
             time.sleep(0.01)
+
+
+def _is_dead(process: Path) -> bool:
+    """A zombie whose last thread has ended, so that it holds no file, lock or port any more."""
+    state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+    return state == "Z" and len(list((process / "task").iterdir())) <= 1

@@ -13,7 +13,7 @@ from fairway.core.oci.media_types import OCI_IMAGE_MANIFEST
 from fairway.core.oci.names import Repository, Tag
 
 APP = Repository("team/app")
-OTHER = Repository("team/other")
+OTHER = Repository("visitors/app")  # of another project: within one, places may share blobs
 V1, V2 = Tag("v1"), Tag("v2")
 DATA = b"0123456789" * 500
 DIGEST = Digest.of(DATA)
@@ -106,7 +106,7 @@ class TestMounting:
     async def test_a_blob_that_is_not_there_cannot(self, registry: Any) -> None:
         await registry.put_blob(APP, DIGEST, chunks(DATA))
         assert not await registry.mount_blob(OTHER, NOTHING, APP)
-        assert not await registry.mount_blob(OTHER, DIGEST, Repository("team/elsewhere"))
+        assert not await registry.mount_blob(OTHER, DIGEST, Repository("nowhere/app"))
         with NO_BLOB:
             await registry.blob_size(OTHER, DIGEST)
 

@@ -73,16 +73,17 @@ class Person:
         registries.write_text(f'[[registry]]\nlocation = "{hub.place}"\ninsecure = true\n')
         # vfs and chroot isolation need nothing from the kernel, so they work inside of containers, too.
         storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/store"\nrunroot = "{folder}/run"\n')
+        self.registries = str(registries)
         self.env = {
             "REGISTRY_AUTH_FILE": str(self.auth),
-            "CONTAINERS_REGISTRIES_CONF": str(registries),
+            "CONTAINERS_REGISTRIES_CONF": self.registries,
             "CONTAINERS_STORAGE_CONF": str(storage),
             "BUILDAH_ISOLATION": "chroot",
             "XDG_RUNTIME_DIR": str(folder),
         }
 
     def skopeo(self, *arguments: str, stdin: str = "") -> str:
-        return run("skopeo", *arguments, env=self.env, stdin=stdin)
+        return run("skopeo", "--registries-conf", self.registries, *arguments, env=self.env, stdin=stdin)
 
     def podman(self, *arguments: str, stdin: str = "") -> str:
         return run("podman", *arguments, env=self.env, stdin=stdin)

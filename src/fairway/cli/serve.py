@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 from functools import partial
 from typing import Annotated, Any
 
@@ -77,8 +78,27 @@ def _loader(settings: Settings, *_target: Any, **_options: Any) -> Hub:
     return Hub(settings)
 
 
+class _Supervisor(MPServer):
+    """Granian's, but it never gives up.
+
+    Granian ends everything when one worker dies twice within seconds.  A request that kills its worker must not take
+    the others with it, and a worker that cannot start now may be able to later.
+    """
+
+    _respawned_at = 0.0
+
+    def _respawn_workers(
+        self, workers: list[int], spawn_target: Any, target_loader: Any, delay: float = 0
+    ) -> None:
+        since = time.monotonic() - self._respawned_at
+        time.sleep(max(0.0, _RESTART_SECONDS - since))  # one that dies at once must not keep us busy
+        super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
+        self._respawned_at = time.monotonic()
+        self.respawned_wrks.clear()  # by which Granian would recognise the second death
+
+
 def _server(settings: Settings) -> MPServer:
-    return MPServer(
+    return _Supervisor(
         "fairway",
         address=settings.host,
         port=settings.port,

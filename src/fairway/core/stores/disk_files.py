@@ -79,6 +79,7 @@ class UploadWriter:
         try:
             with storage_failures("store the upload"):
                 self.offset += _write_all(self._fd, batch, self.offset)
+                crashpoint("upload.during_append")
         except Unavailable:
             with suppress(OSError):
                 os.ftruncate(self._fd, self._start)

@@ -7,7 +7,7 @@ lease, the collector's review row and the outbox event.  `charge` comes last.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from fairway.core.content.names import ManifestDamaged
 from fairway.core.content.protocols import ManifestInfo, StoredManifest
@@ -29,8 +29,10 @@ from fairway.core.stores.protocols import Session, Stored
 from fairway.features.artifacts.store import blobs, manifests, uploads
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame import events
-from fairway.frame.db import SECOND, Conn, Database, Row, ledger
+from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, Row, ledger
 from fairway.frame.db.tables.content import LIVE
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,12 @@ class SqlNames:
         row = await blobs.held(self.db, digest)
         return Stored(row["key"], row["size"]) if row is not None else None
 
+    async def _write(self, body: Body[T], *, soft: bool = False) -> T:
+        try:
+            return await self.db.write(body, soft=soft)
+        except ReferenceViolation as error:
+            raise NameUnknown("the project was deleted just now") from error
+
     async def _promise(self, digest: Digest, gone: Exception) -> None:
         """Keep a positive answer true: renew the lease when less than half is left, or raise `gone`."""
         left = await blobs.lease_left(self.db, self.project, digest)
@@ -129,7 +137,7 @@ class SqlNames:
             await ledger.lease(conn, self.project, digest, self.periods.lease)
             return True
 
-        if not await self.db.write(body, soft=True):
+        if not await self._write(body, soft=True):
             raise gone
 
     async def _repository(self, conn: Conn, repo: Repository) -> int:
@@ -160,7 +168,7 @@ class SqlNames:
             return needless
 
         crashpoint("blob.before_transaction")
-        needless = await self.db.write(body)
+        needless = await self._write(body)
         crashpoint("blob.after_commit")
         return needless
 
@@ -193,7 +201,7 @@ class SqlNames:
             await ledger.charge(conn, self.project, charge)
             return True
 
-        return await self.db.write(body)
+        return await self._write(body)
 
     async def _record_blob(
         self,
@@ -213,7 +221,7 @@ class SqlNames:
         await self._record(conn, repo, "blob.pushed", payload)
 
     async def damaged(self, digest: Digest, stored: Stored) -> None:
-        await self.db.write(lambda conn: blobs.mark_damaged(conn, digest, stored.key))
+        await self._write(lambda conn: blobs.mark_damaged(conn, digest, stored.key))
 
     async def delete_blob(self, repo: Repository, digest: Digest) -> None:
         async def body(conn: Conn) -> None:
@@ -228,7 +236,7 @@ class SqlNames:
             await self._record(conn, repo, "blob.deleted", {"digest": digest})
             await ledger.charge(conn, self.project, -released)
 
-        await self.db.write(body)
+        await self._write(body)
 
     # -- manifests and tags
 
@@ -247,7 +255,7 @@ class SqlNames:
             await ledger.charge(conn, self.project, charge)
 
         crashpoint("manifest.before_transaction")
-        await self.db.write(body)
+        await self._write(body)
         crashpoint("manifest.after_commit")
 
     async def _require(self, conn: Conn, repository: int, manifest: Manifest) -> None:
@@ -280,7 +288,7 @@ class SqlNames:
             await ledger.review(conn, self.project, Digest(digest), "tag deleted", self.periods.grace)
             await self._record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
 
-        await self.db.write(body)
+        await self._write(body)
 
     async def delete_manifest(self, repo: Repository, digest: Digest) -> None:
         async def body(conn: Conn) -> None:
@@ -298,7 +306,7 @@ class SqlNames:
             await self._record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tag_names})
             await ledger.charge(conn, self.project, -released)
 
-        await self.db.write(body)
+        await self._write(body)
 
     async def _release_manifest(self, conn: Conn, digest: Digest) -> int:
         """Drop the project's link to a manifest that no repository has any more; the bytes to release."""
@@ -331,7 +339,7 @@ class SqlNames:
             await uploads.open_(conn, self._upload_key(repo, session.id), session.state)
             return True
 
-        if not await self.db.write(body, soft=True):
+        if not await self._write(body, soft=True):
             raise Unavailable(
                 f"{self.caller.name} has {self.uploads_per_caller} uploads open; finish or cancel some, then try again",
                 retry_after=30,
@@ -346,11 +354,11 @@ class SqlNames:
 
     async def save_upload(self, repo: Repository, session: Session) -> None:
         key = self._upload_key(repo, session.id)
-        if not await self.db.write(lambda conn: uploads.save(conn, key, session), soft=True):
+        if not await self._write(lambda conn: uploads.save(conn, key, session), soft=True):
             raise BlobUploadUnknown("this upload was cancelled meanwhile; start a new one")
 
     async def close_upload(self, repo: Repository, upload_id: str, /) -> None:
-        await self.db.write(lambda conn: uploads.close(conn, self._upload_key(repo, upload_id)), soft=True)
+        await self._write(lambda conn: uploads.close(conn, self._upload_key(repo, upload_id)), soft=True)
 
 
 def _descriptor(row: Row) -> Descriptor:

@@ -42,6 +42,7 @@ _log = get_logger(__name__)
 _MAX_FORM = 64 * 1024
 _MAX_FIELDS = 200
 _MAX_SCOPES = 100
+_MAX_CLIENT_ID = 255
 _NO_STORE = (b"cache-control", b"no-store")
 _OPERATION = "token"
 
@@ -114,7 +115,7 @@ async def _by_get(hub: Hub, query: Fields, headers: Mapping[str, str], client: s
     granted = await _granted(hub, principal, scopes)
     answer = _issue(hub, principal, granted)
     if _field(query, "offline_token") in ("true", "1") and isinstance(principal, User):
-        answer["refresh_token"] = await _refresh_token(hub, principal, _field(query, "client_id"))
+        answer["refresh_token"] = await _refresh_token(hub, principal, _client_id(query))
     return json_reply(200, answer, _NO_STORE)
 
 
@@ -127,7 +128,7 @@ async def _by_post(hub: Hub, form: Fields, headers: Mapping[str, str], client: s
             principal: Principal = await hub.who.password(username, password, client)
         case "refresh_token":
             refresh = _field(form, "refresh_token")
-            principal = await _refreshed(hub, refresh, _field(form, "client_id"))
+            principal = await _refreshed(hub, refresh, _client_id(form))
         case "" if "authorization" in headers:
             principal = await _identified(hub, headers, client)
         case _:
@@ -140,7 +141,7 @@ async def _by_post(hub: Hub, form: Fields, headers: Mapping[str, str], client: s
     if refresh:
         answer["refresh_token"] = refresh
     elif _field(form, "access_type") == "offline" and isinstance(principal, User):
-        answer["refresh_token"] = await _refresh_token(hub, principal, _field(form, "client_id"))
+        answer["refresh_token"] = await _refresh_token(hub, principal, _client_id(form))
     return json_reply(200, answer, _NO_STORE)
 
 
@@ -148,6 +149,13 @@ def _check_service(fields: Fields) -> None:
     service = _field(fields, "service")
     if service not in ("", SERVICE):
         raise BadRequest(f"this token service is {SERVICE!r}, not {service[:64]!r}")
+
+
+def _client_id(fields: Fields) -> str:
+    client = _field(fields, "client_id")
+    if len(client) > _MAX_CLIENT_ID or not client.isprintable():
+        raise BadRequest(f"client_id may have up to {_MAX_CLIENT_ID} printable characters")
+    return client
 
 
 def _scopes(fields: Fields) -> list[Scope]:
@@ -182,7 +190,7 @@ async def _refresh_token(hub: Hub, user: User, client_id: str) -> str:
             account,
             secret,
             service=SERVICE,
-            client_id=client_id[:255],
+            client_id=client_id,
             seconds=hub.refresh_token_seconds,
         )
     )

@@ -45,7 +45,9 @@ def registry_routes(hub: Hub, origin: Origin, *, max_manifest_bytes: int) -> App
             raise
         gate = Gate(hub, identity, realm)
         if isinstance(request.call, paths.PutManifest):
-            await gate.admit_push(request.call.repo)  # before megabytes of a stranger's body are read and parsed
+            await gate.admit_push(
+                request.call.repo
+            )  # before megabytes of a stranger's body are read and parsed
         return gate
 
     def on_error(error: Exception, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fairway.frame.db.database import Body, Conn, Database, Row, UniqueViolation
+from fairway.frame.db.database import Body, Conn, Database, ReferenceViolation, Row, UniqueViolation
 from fairway.frame.db.types import SECOND, now_us
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Body",
     "Conn",
     "Database",
+    "ReferenceViolation",
     "Row",
     "UniqueViolation",
     "now_us",

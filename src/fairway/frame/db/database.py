@@ -31,6 +31,12 @@ class UniqueViolation(FairwayError):
     code = "CONFLICT"
 
 
+class ReferenceViolation(FairwayError):
+    """A row that another one needs is gone, such as the project of a push.  Features turn it into their own words."""
+
+    code = "CONFLICT"
+
+
 class Conn(Protocol):
     """One connection, inside or outside a transaction.  Parameters are named as in the statement."""
 
@@ -65,7 +71,7 @@ class Database(Conn, Protocol):
     async def write(self, body: Body[T], *, soft: bool = False) -> T:
         """Run `body` in a transaction and commit it durably; `soft` commits may be lost in a power cut, never torn.
 
-        Raises what `body` raises (nothing is then written), UniqueViolation, or Unavailable.
+        Raises what `body` raises (nothing is then written), UniqueViolation, ReferenceViolation, or Unavailable.
         """
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import Body, Row, UniqueViolation
+from fairway.frame.db.database import Body, ReferenceViolation, Row, UniqueViolation
 from fairway.frame.db.statements import Compiler
 
 T = TypeVar("T")
@@ -162,6 +162,8 @@ class PostgresDatabase:
                 await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)
             except asyncpg.UniqueViolationError as error:
                 raise UniqueViolation(error.constraint_name or "") from error
+            except asyncpg.ForeignKeyViolationError as error:
+                raise ReferenceViolation(error.constraint_name or "") from error
             except _GONE as error:
                 raise _unavailable(error) from error
         raise AssertionError("unreachable")

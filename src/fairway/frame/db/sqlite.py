@@ -22,7 +22,7 @@ from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import Body, Row, UniqueViolation
+from fairway.frame.db.database import Body, ReferenceViolation, Row, UniqueViolation
 from fairway.frame.db.statements import Compiler
 
 T = TypeVar("T")
@@ -75,6 +75,8 @@ def translated(error: sqlite3.Error) -> Exception:
     name = getattr(error, "sqlite_errorname", "")
     if name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
         return UniqueViolation(str(error))
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
+        return ReferenceViolation(str(error))
     if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return error
     # Locked by others, disk full, I/O error: the caller may try again later.

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fairway.core.oci.errors import FairwayError, MethodNotAllowed, RouteUnknown, Unauthorized
 from fairway.core.wire.status import STATUS as WIRE_STATUS
-from fairway.frame.db import UniqueViolation
+from fairway.frame.db import ReferenceViolation, UniqueViolation
 from fairway.frame.log import current_request, get_logger
 
 _log = get_logger(__name__)
@@ -69,6 +69,7 @@ STATUS: Final[Mapping[type[FairwayError], int]] = {
     Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
     BodyTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UniqueViolation: HTTPStatus.CONFLICT,
+    ReferenceViolation: HTTPStatus.CONFLICT,
 }
 """The table.  An error without a row of its own has its nearest ancestor's."""
 
@@ -93,8 +94,10 @@ def reply_to(error: BaseException) -> ErrorReply:
     if not isinstance(error, FairwayError) or status == HTTPStatus.INTERNAL_SERVER_ERROR:
         request = current_request()
         return _reply(status, "UNKNOWN", f"internal server error{f' (request {request})' if request else ''}")
-    if isinstance(error, UniqueViolation):
-        return _reply(status, error.code, "this exists already")  # its own words name tables
+    if isinstance(error, UniqueViolation | ReferenceViolation):
+        return _reply(
+            status, error.code, "this exists already, or what it belongs to is gone"
+        )  # their own words name tables
     headers = {}
     if (retry_after := getattr(error, "retry_after", None)) is not None:
         headers["retry-after"] = str(retry_after)

@@ -31,11 +31,8 @@ async def repository(conn: Conn, project: int, name: str) -> int | None:
 
 async def ensure_repository(conn: Conn, project: int, name: str) -> int:
     """The id of a repository, made if it is the first push."""
-    found = await repository(conn, project, name)
-    if found is None:
+    while (found := await repository(conn, project, name)) is None:
         await conn.run(_MAKE_REPOSITORY, project=project, name=name)
-        found = await repository(conn, project, name)
-        assert found is not None
     return found
 
 
@@ -141,24 +138,27 @@ _ADD_LINK = insert(artifact_links).values(
 
 async def add_artifact(conn: Conn, project: int, repository: int, manifest: Manifest) -> int:
     """Store a manifest with what it names; the id, also when it was there already."""
-    made: int | None = await conn.scalar(
-        _ADD_ARTIFACT,
-        project=project,
-        repository=repository,
-        digest=manifest.digest,
-        media_type=manifest.media_type,
-        kind=manifest.kind,
-        artifact_type=manifest.artifact_type,
-        subject=manifest.subject.digest if manifest.subject else None,
-        annotations=json.dumps(dict(manifest.annotations), separators=(",", ":"), ensure_ascii=False),
-        size=manifest.size,
-        payload=manifest.raw,
-    )
-    if made is None:
-        again: int = await conn.scalar(_PUSHED_AGAIN, repository=repository, digest=manifest.digest)
-        return again
-    await conn.many(_ADD_LINK, [_link_row(made, project, link) for link in manifest.links()])
-    return made
+    row = {
+        "project": project,
+        "repository": repository,
+        "digest": manifest.digest,
+        "media_type": manifest.media_type,
+        "kind": manifest.kind,
+        "artifact_type": manifest.artifact_type,
+        "subject": manifest.subject.digest if manifest.subject else None,
+        "annotations": json.dumps(dict(manifest.annotations), separators=(",", ":"), ensure_ascii=False),
+        "size": manifest.size,
+        "payload": manifest.raw,
+    }
+    while True:
+        made: int | None = await conn.scalar(_ADD_ARTIFACT, **row)
+        if made is not None:
+            await conn.many(_ADD_LINK, [_link_row(made, project, link) for link in manifest.links()])
+            return made
+        again: int | None = await conn.scalar(_PUSHED_AGAIN, repository=repository, digest=manifest.digest)
+        if again is not None:
+            return again
+        # It was deleted between the two statements: store it anew.
 
 
 def _link_row(artifact: int, project: int, link: Link) -> dict[str, object]:

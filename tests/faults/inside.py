@@ -1,0 +1,55 @@
+"""A hub's database and storage folder, read (and damaged) from outside, past all of its code."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from hub import Hub
+
+Row = tuple[Any, ...]
+
+
+class Inside:
+    """What lies beneath a hub, whether it runs or not."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._url = hub.settings.get("FAIRWAY_DATABASE_URL", "")
+        self._file = hub.data / "fairway.db"
+        self.storage = Path(hub.extra.get("FAIRWAY_STORAGE_URL", str(hub.data / "storage")).removeprefix("file://"))
+
+    def rows(self, sql: str) -> list[Row]:
+        """Run one statement, also one that changes rows; both engines must understand it."""
+        if self._url:
+            return asyncio.run(self._postgres(sql))
+        with closing(sqlite3.connect(self._file, timeout=20)) as connection:
+            found: list[Row] = connection.execute(sql).fetchall()
+            connection.commit()
+        return found
+
+    async def _postgres(self, sql: str) -> list[Row]:
+        connection = await asyncpg.connect(self._url)
+        try:
+            return [tuple(row.values()) for row in await connection.fetch(sql)]
+        finally:
+            await connection.close()
+
+    def objects(self) -> dict[str, Path]:
+        """Every finished object, by key."""
+        return {
+            str(file.relative_to(self.storage)): file
+            for algorithm in ("sha256", "sha512")
+            for file in (self.storage / algorithm).glob("*/*")
+        }
+
+    def uploads(self) -> list[Path]:
+        """The files of uploads in progress."""
+        return list((self.storage / "uploads").iterdir())
+
+    def object_of(self, digest: str) -> Path:
+        """The file that the row of a blob names."""
+        [(key,)] = self.rows(f"SELECT key FROM blobs WHERE digest = '{digest}'")
+        return self.storage / str(key)

@@ -1,0 +1,101 @@
+"""A hub under test with everything around it: a plan for its death, clients with journals, and the checker."""
+
+import itertools
+import os
+import random
+import time
+from pathlib import Path
+
+from faults import journal
+from faults.checker import Report, check
+from faults.client import Client
+from faults.inside import Inside
+from hub import Hub
+
+HEALTHY_SECONDS = 10
+"""A hub serves again so soon after a fault has ended (I10)."""
+
+
+class Stage:
+    """`folder` gets a folder of journals per scene; the hub stays the same from scene to scene."""
+
+    def __init__(self, hub: Hub, folder: Path) -> None:
+        self.hub = hub
+        self.inside = Inside(hub)
+        self._folder = folder
+        self._scenes = itertools.count(1)
+        self._plan = folder / "crash-plan"
+        hub.extra["FAIRWAY_CRASHPOINT_FILE"] = str(self._plan)
+
+    def scene(self) -> "Scene":
+        """A new set of journals."""
+        return Scene(self, self._folder / f"scene-{next(self._scenes)}")
+
+    def arm(self, point: str, passes: int = 1) -> None:
+        """The first process to pass `point` so many times dies of it."""
+        written = self._plan.with_suffix(".new")
+        written.write_text(f"{point}:{passes}")
+        written.rename(self._plan)  # a worker that looks just now sees all of it
+
+    def fired(self) -> bool:
+        return not self._plan.exists()
+
+    def disarm(self) -> None:
+        self._plan.unlink(missing_ok=True)
+
+    def processes(self) -> int:
+        """How many there are when all is well: supervisor, web workers, background process."""
+        return 1 + self.hub.workers + 1
+
+    def wait_until_whole(self) -> None:
+        """Until the supervisor has replaced whoever died, by itself, and the hub is ready."""
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while len(self.hub.pids()) != self.processes() or not self._ready():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not whole again after {HEALTHY_SECONDS} s:\n{self.hub.log[-3000:]}")
+            time.sleep(0.02)
+
+    def _ready(self) -> bool:
+        try:
+            self.hub._wait_until_ready(1)
+        except TimeoutError:
+            return False
+        return True
+
+
+class Scene:
+    """Clients that keep journals, and what may be checked against them."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self.stage = stage
+        self.folder = folder
+        self._own = journal.Journal(folder, "stage")
+        self._clients: list[Client] = []
+
+    def client(self, seed: str) -> Client:
+        """`seed` is also the name of its journal."""
+        made = Client(self.stage.hub.place, journal.Journal(self.folder, seed), random.Random(seed))
+        self._clients.append(made)
+        return made
+
+    def restart(self) -> None:
+        """kill -9 of all that lives, and a new start on the same data."""
+        self.stage.hub.kill()
+        self.stage.disarm()
+        self.stage.hub.start()
+        self._own.restarted()
+
+    def check(self) -> Report:
+        """Compare what the clients were told with what is there."""
+        return check(journal.read([self.folder]), self.client("checker"), self.stage.inside)
+
+    def close(self) -> None:
+        self._own.close()
+        for client in self._clients:
+            client.close()
+            client.journal.close()
+
+
+def seed() -> str:
+    """Of this run: FAIRWAY_TEST_SEED, to repeat one that failed, else a new one."""
+    return os.environ.get("FAIRWAY_TEST_SEED") or f"{random.SystemRandom().getrandbits(32):08x}"
