@@ -1,5 +1,6 @@
 """Builds every long-lived object of a process, in the order they depend on each other, and lets go of them in reverse."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ async def build(settings: Settings) -> AsyncIterator[Parts]:
         yield Parts(settings, db, store, hub, who, origin)
     finally:
         hasher.close()
+        await asyncio.to_thread(store.close)
         if own:
             await token_db.close()
         await db.close()

@@ -5,7 +5,7 @@ import hmac
 import time
 from ipaddress import ip_address
 
-from fairway.core.oci.errors import FairwayError, RouteUnknown, Unauthorized
+from fairway.core.oci.errors import FairwayError, RouteUnknown, StorageFull, Unauthorized
 from fairway.core.stores.protocols import BlobStore
 from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Reply, Send, error_reply, json_reply, send_reply
@@ -34,16 +34,18 @@ def readiness(db: Database, store: BlobStore) -> App:
 
 
 async def _ask(db: Database, store: BlobStore) -> Reply:
-    state = {"database": "ok", "storage": "ok"}
+    state, ready = {"database": "ok", "storage": "ok"}, True
     for part, check in (("database", registry_store.answers(db)), ("storage", store.check())):
         try:
             await check
+        except StorageFull as error:
+            state[part] = error.message  # pulls still work: a replica must not be taken out for that
         except FairwayError as error:
-            state[part] = error.message
+            state[part], ready = error.message, False
         except Exception as error:  # noqa: BLE001 - not ready, whatever it was
             _log.error("not ready", part=part, exc_info=error)
-            state[part] = "failed; the log says more"
-    return json_reply(200 if set(state.values()) == {"ok"} else 503, state)
+            state[part], ready = "failed; the log says more", False
+    return json_reply(200 if ready else 503, state)
 
 
 def metrics_page(token: str) -> App:
