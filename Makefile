@@ -41,12 +41,8 @@ types: $(DEV_READY)
 imports: $(DEV_READY)
 	$(BIN)/lint-imports
 
-soak: $(DEV_READY) services  ## Crash points and faults, again and again: make soak DURATION=3600 (seconds)
-	@end=$$(( $$(date +%s) + $(DURATION) )); round=0; \
-	while [ $$(date +%s) -lt $$end ]; do \
-	    round=$$((round + 1)); echo "soak: round $$round, $$(( end - $$(date +%s) )) s left"; \
-	    $(BIN)/python -m pytest tests/faults -q || exit 1; \
-	done; echo "soak: $$round rounds without a failure"
+soak: $(DEV_READY) services  ## Every fault test, and a crowd of clients among random kills for DURATION seconds per database
+	FAIRWAY_TEST_SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/faults -n $(JOBS) -rP
 
 bench: $(DEV_READY) services  ## Ratios against a real registry, measured in the same run
 	$(BIN)/python bench/run.py

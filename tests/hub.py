@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 from postgres import free_port
@@ -19,7 +20,12 @@ class Hub:
     """One running hub.  `stop` drains it, `kill` is kill -9 of all its processes; `start` starts it again."""
 
     def __init__(
-        self, folder: Path, *, database_url: str | None = None, workers: int = 1, env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        database_url: str | None = None,
+        workers: int = 1,
+        env: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -112,10 +118,8 @@ class Hub:
         """kill -9, supervisor and all."""
         if self.process is None:
             return
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(10)
         while self.pids():
             time.sleep(0.01)

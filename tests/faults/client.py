@@ -7,7 +7,7 @@ import base64
 import http.client
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -58,10 +58,16 @@ class Client:
         self._connection.close()
 
     def call(
-        self, method: str, path: str, body: bytes = b"", *, deed: Deed | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        deed: Deed | None = None,
     ) -> Answer:
         """One request.  The status of `deed` is known as soon as the head of the reply is.  Raises Lost."""
-        sent = {"Authorization": self._login, **{k.replace("_", "-"): v for k, v in headers.items()}}
+        sent = {"Authorization": self._login, **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
             sent["Content-Length"] = str(len(body))
         try:
@@ -82,7 +88,9 @@ class Client:
         for name, value in headers.items():
             self._connection.putheader(name, value)
         self._connection.endheaders()
-        with suppress(BrokenPipeError, ConnectionResetError):  # the reply may have come before the body was sent
+        with suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # the reply may have come before the body was sent
             for at in range(0, len(body), _PIECE):
                 self._connection.send(body[at : at + _PIECE])
 
@@ -113,7 +121,8 @@ class Client:
             path += "?" + "&".join(f"tag={tag}" for tag in tags)
         facts = {"digest": image.digest, "tags": list(tags), "subject": image.subject}
         with self.journal.deed("manifest", repo, **facts) as deed:
-            return _expect(self.call("PUT", path, image.raw, deed=deed, Content_Type=image.media_type), 201)
+            headers = {"Content-Type": image.media_type}
+            return _expect(self.call("PUT", path, image.raw, headers, deed=deed), 201)
 
     def push_image(self, repo: str, image: Image, tags: Sequence[str] = ()) -> None:
         for data in image.blobs.values():
@@ -154,8 +163,8 @@ class Upload:
 
     def patch(self, data: bytes, at: int | None = None) -> Answer:
         """Send a chunk; with `at`, say where it belongs."""
-        where = {} if at is None else {"Content_Range": f"{at}-{at + len(data) - 1}"}
-        return _expect(self.client.call("PATCH", self.path, data, **where), 202, deed=self.deed)
+        where = {} if at is None else {"Content-Range": f"{at}-{at + len(data) - 1}"}
+        return _expect(self.client.call("PATCH", self.path, data, where), 202, deed=self.deed)
 
     def offset(self) -> int:
         """How far it has come, as the hub says."""
@@ -171,7 +180,8 @@ class Upload:
 
 def _single_post(client: Client, repo: str, data: bytes, deed: Deed) -> None:
     path = f"/v2/{repo}/blobs/uploads/?digest={deed.digest}"
-    _expect(client.call("POST", path, data, deed=deed, Content_Type="application/octet-stream"), 201)
+    headers = {"Content-Type": "application/octet-stream"}
+    _expect(client.call("POST", path, data, headers, deed=deed), 201)
 
 
 def _post_put(client: Client, repo: str, data: bytes, deed: Deed) -> None:

@@ -2,8 +2,11 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
 from faults.stage import Scene, Stage
 from hub import Hub
 from postgres import Postgres
@@ -16,24 +19,28 @@ WORLDS = {
 }
 
 
+@contextmanager
+def running(request: pytest.FixtureRequest, folder: Path) -> Iterator[Stage]:
+    """A hub in the world `request.param` names."""
+    engine, workers = WORLDS[request.param]
+    server: Postgres | None = request.getfixturevalue("postgres") if engine == "postgresql" else None
+    name = f"f_{uuid.uuid4().hex}"
+    hub = Hub(folder, workers=workers, database_url=server.create(name) if server else None)
+    made = Stage(hub, folder)
+    try:
+        hub.start()
+        yield made
+    finally:
+        hub.kill()
+        if server:
+            server.drop(name)
+
+
 @pytest.fixture(scope="session", params=WORLDS)
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One hub per world for all tests of a run: every test leaves it running."""
-    engine, workers = WORLDS[request.param]
-    folder = tmp_path_factory.mktemp(request.param)
-    if engine == "sqlite":
-        made = Stage(Hub(folder, workers=workers), folder)
-        made.hub.start()
+    with running(request, tmp_path_factory.mktemp("stage")) as made:
         yield made
-        made.hub.kill()
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    name = f"f_{uuid.uuid4().hex}"
-    made = Stage(Hub(folder, workers=workers, database_url=server.create(name)), folder)
-    made.hub.start()
-    yield made
-    made.hub.kill()
-    server.drop(name)
 
 
 @pytest.fixture
@@ -45,3 +52,17 @@ def scene(stage: Stage) -> Iterator[Scene]:
     yield made
     made.close()
     stage.disarm()
+
+
+@pytest.fixture(scope="session", params=["sqlite-1", "postgresql-3"])
+def rotten_stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Hubs whose data is damaged; every test repairs what it damaged."""
+    with running(request, tmp_path_factory.mktemp("rotten")) as made:
+        yield made
+
+
+@pytest.fixture
+def rotten(rotten_stage: Stage) -> Iterator[Scene]:
+    made = rotten_stage.scene()
+    yield made
+    made.close()

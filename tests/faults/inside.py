@@ -19,7 +19,9 @@ class Inside:
     def __init__(self, hub: Hub) -> None:
         self._url = hub.settings.get("FAIRWAY_DATABASE_URL", "")
         self._file = hub.data / "fairway.db"
-        self.storage = Path(hub.extra.get("FAIRWAY_STORAGE_URL", str(hub.data / "storage")).removeprefix("file://"))
+        self.storage = Path(
+            hub.extra.get("FAIRWAY_STORAGE_URL", str(hub.data / "storage")).removeprefix("file://")
+        )
 
     def rows(self, sql: str) -> list[Row]:
         """Run one statement, also one that changes rows; both engines must understand it."""

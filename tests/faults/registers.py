@@ -91,6 +91,8 @@ def expected(deeds: Iterable[Deed]) -> Expected:
                 tags[deed.repo, deed.tags[0]].writes.append(Write.of(deed, None))
             case "delete":
                 manifests[deed.repo, deed.digest].writes.append(Write.of(deed, None))
+            case other:
+                raise ValueError(f"a journal speaks of {other!r}")
     deletes = [deed for deed in done if deed.kind == "delete"]
     for (repo, _), register in tags.items():
         register.removals += [Write.of(deed, deed.digest) for deed in deletes if deed.repo == repo]

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from faults import journal
-from faults.checker import Report, check
+from faults.checker import Mark, Report, check
 from faults.client import Client
 from faults.inside import Inside
 from hub import Hub
@@ -17,7 +17,10 @@ HEALTHY_SECONDS = 10
 
 
 class Stage:
-    """`folder` gets a folder of journals per scene; the hub stays the same from scene to scene."""
+    """`folder` gets a folder of journals per scene; the hub stays the same from scene to scene.
+
+    A hub that starts after this can be armed.
+    """
 
     def __init__(self, hub: Hub, folder: Path) -> None:
         self.hub = hub
@@ -71,6 +74,7 @@ class Scene:
         self.folder = folder
         self._own = journal.Journal(folder, "stage")
         self._clients: list[Client] = []
+        self._began = Mark.now(stage.inside)
 
     def client(self, seed: str) -> Client:
         """`seed` is also the name of its journal."""
@@ -87,7 +91,7 @@ class Scene:
 
     def check(self) -> Report:
         """Compare what the clients were told with what is there."""
-        return check(journal.read([self.folder]), self.client("checker"), self.stage.inside)
+        return check(journal.read([self.folder]), self.client("checker"), self.stage.inside, self._began)
 
     def close(self) -> None:
         self._own.close()

@@ -6,14 +6,14 @@ with all processes dying and a new start.
 
 import ast
 import random
+from pathlib import Path
 
 import pytest
+
+import fairway
 from faults.client import Client, Lost, Upload
 from faults.images import Image, digest_of, new_image
 from faults.stage import Scene
-
-import fairway
-from pathlib import Path
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -45,7 +45,7 @@ def points_in_the_code() -> set[str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "crashpoint"
         for argument in node.args
-        if isinstance(argument, ast.Constant)
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }
 
 

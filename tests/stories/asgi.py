@@ -60,14 +60,15 @@ async def call(
     headers: Mapping[str, str] | None = None,
     client: str = "192.0.2.7",
 ) -> Answer:
-    """One request.  Bytes go with a Content-Length; an iterable of pieces goes chunked, without one.
+    """One request.  Bytes go with a Content-Length; pieces go chunked unless `headers` announce a length.
 
     `target` is as it stands in the request line; the path in it is percent-decoded once, as servers do.
     """
     path, _, query = target.partition("?")
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     if not isinstance(body, bytes):
-        sent["transfer-encoding"] = "chunked"
+        if "content-length" not in sent:
+            sent["transfer-encoding"] = "chunked"
     elif body or method in ("POST", "PUT", "PATCH"):
         sent.setdefault("content-length", str(len(body)))
     pieces = iter((body,) if isinstance(body, bytes) else body)

@@ -11,8 +11,10 @@ import subprocess
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
+
 from hub import Hub
 
 _SECONDS = 300
@@ -32,15 +34,18 @@ def need(*programs: str) -> None:
 def run(*command: str, env: dict[str, str] | None = None, stdin: str = "") -> str:
     """Run a program; its standard output.  Raises ClientFailed."""
     need(command[0])
-    done = subprocess.run(
-        command,
-        input=stdin,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            input=stdin,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ClientFailed(f"{' '.join(command)}: not done after {_SECONDS} s") from None
     if done.returncode:
         raise ClientFailed(f"{' '.join(command)}: exit status {done.returncode}: {done.stderr.strip()}")
     return done.stdout
@@ -65,21 +70,21 @@ class Person:
         folder.mkdir(parents=True)
         self.folder = folder
         self.hub = hub
-        self.auth = folder / "auth.json"
-        if password:
-            login = base64.b64encode(f"{user}:{password}".encode()).decode()
-            self.auth.write_text(json.dumps({"auths": {hub.place: {"auth": login}}}))
+        login = base64.b64encode(f"{user}:{password}".encode()).decode()
+        logins = {hub.place: {"auth": login}} if password else {}
+        (folder / "auth.json").write_text(json.dumps({"auths": logins}))
         registries, storage = folder / "registries.conf", folder / "storage.conf"
         registries.write_text(f'[[registry]]\nlocation = "{hub.place}"\ninsecure = true\n')
-        # vfs and chroot isolation need nothing from the kernel, so they work inside of containers, too.
-        storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/store"\nrunroot = "{folder}/run"\n')
+        # vfs needs nothing from the kernel, and works for a user without a range of user ids, too.
+        storage.write_text(
+            f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/store"\nrunroot = "{folder}/run"\n'
+            '[storage.options.vfs]\nignore_chown_errors = "true"\n'
+        )
         self.registries = str(registries)
         self.env = {
-            "REGISTRY_AUTH_FILE": str(self.auth),
+            "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
             "CONTAINERS_REGISTRIES_CONF": self.registries,
             "CONTAINERS_STORAGE_CONF": str(storage),
-            "BUILDAH_ISOLATION": "chroot",
-            "XDG_RUNTIME_DIR": str(folder),
         }
 
     def skopeo(self, *arguments: str, stdin: str = "") -> str:
@@ -101,7 +106,7 @@ class Person:
 
     def pull(self, name: str, *flags: str) -> Pulled:
         """skopeo copy out of the hub, byte for byte, with every blob compared with its digest."""
-        folder = self.folder / f"pulled-{len(list(self.folder.glob('pulled-*')))}"
+        folder = Path(mkdtemp(prefix="pulled-", dir=self.folder))
         self.skopeo("copy", *flags, f"docker://{self.ref(name)}", f"dir:{folder}")
         return pulled(folder)
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from hub import PASSWORD, Hub
 from system import images
 from system.clients import Person
 from system.layouts import Layout
 from system.wire import Wire
-
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from system.clients import ClientFailed, need, run
 from system.layouts import INDEX, LAYER, Descriptor, Layout
 
@@ -42,7 +43,9 @@ def package_layer(layout: Layout, package: str) -> tuple[Descriptor, str]:
     """A package of Python's library as a layer, and its diff id: the same bytes whenever it is asked for."""
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as archive:
-        archive.add(Path(sysconfig.get_path("stdlib")) / package, f"usr/lib/python/{package}", filter=_timeless)
+        archive.add(
+            Path(sysconfig.get_path("stdlib")) / package, f"usr/lib/python/{package}", filter=_timeless
+        )
     packed = gzip.compress(tar.getvalue(), 6, mtime=0)
     return layout.add(packed, LAYER), f"sha256:{sha256(tar.getvalue()).hexdigest()}"
 
@@ -53,8 +56,14 @@ def _make_debian(folder: Path) -> None:
     run("umoci", "new", "--image", image)
     layers = (
         ("essential packages", _bootstrap(folder / "base.tar", "--variant=essential")),
-        ("python's library", _packed(folder / "library.tar", Path(sysconfig.get_path("stdlib")), "usr/lib/python")),
-        ("fairway's source", _packed(folder / "source.tar", Path(__file__).parents[2] / "src", "opt/fairway")),
+        (
+            "python's library",
+            _packed(folder / "library.tar", Path(sysconfig.get_path("stdlib")), "usr/lib/python"),
+        ),
+        (
+            "fairway's source",
+            _packed(folder / "source.tar", Path(__file__).parents[2] / "src", "opt/fairway"),
+        ),
     )
     for what, tar in layers:
         run("umoci", "raw", "add-layer", "--image", image, "--history.created_by", what, str(tar))
@@ -68,7 +77,10 @@ def _make_two_platforms(folder: Path) -> None:
     images = []
     for architecture in ("amd64", "arm64"):
         tar = _bootstrap(
-            folder / f"{architecture}.tar", "--variant=extract", f"--architectures={architecture}", "--include=hello"
+            folder / f"{architecture}.tar",
+            "--variant=extract",
+            f"--architectures={architecture}",
+            "--include=hello",
         )
         diff_id = f"sha256:{sha256(tar.read_bytes()).hexdigest()}"
         layer = layout.add(gzip.compress(tar.read_bytes(), 6, mtime=0), LAYER)
@@ -80,7 +92,9 @@ def _make_two_platforms(folder: Path) -> None:
 def _bootstrap(tar: Path, *options: str) -> Path:
     """Let mmdebstrap make a root filesystem.  Skips where the packages cannot be had, except in CI."""
     need("mmdebstrap")
-    sources = [str(path) for name in _SOURCES if (path := Path("/etc/apt") / name).is_file() and path.stat().st_size]
+    sources = [
+        str(path) for name in _SOURCES if (path := Path("/etc/apt") / name).is_file() and path.stat().st_size
+    ]
     try:
         run("mmdebstrap", "--quiet", *options, _suite(), str(tar), *sources)
     except ClientFailed as failure:

@@ -53,7 +53,12 @@ class Layout:
         return {"mediaType": media_type, "digest": digest, "size": size, **more}
 
     def image(
-        self, layers: Iterable[Descriptor], diff_ids: Iterable[str], *, tag: str = "", architecture: str = "amd64"
+        self,
+        layers: Iterable[Descriptor],
+        diff_ids: Iterable[str],
+        *,
+        tag: str = "",
+        architecture: str = "amd64",
     ) -> Descriptor:
         """An image with a proper configuration; `diff_ids` are the digests of the layers' tar files."""
         config = {

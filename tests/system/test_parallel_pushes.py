@@ -6,18 +6,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hub import Hub
 from sqlalchemy import select
+
+from fairway.frame.db import open_database
+from fairway.frame.db.tables import blobs
+from hub import Hub
 from system.clients import Person, Pulled
 from system.images import package_layer
 from system.layouts import Layout
 
-from fairway.frame.db import open_database
-from fairway.frame.db.tables import blobs
-
 pytestmark = pytest.mark.system
 
-PACKAGES = ["asyncio", "collections", "concurrent", "ctypes", "email", "encodings", "html", "http", "json", "logging"]
+PACKAGES = [
+    "asyncio",
+    "collections",
+    "concurrent",
+    "ctypes",
+    "email",
+    "encodings",
+    "html",
+    "http",
+    "json",
+    "logging",
+]
 
 
 def one_image_each(debian: Layout, folder: Path) -> Layout:
@@ -64,7 +75,7 @@ def test_ten_pushes_at_once_store_every_layer_once(
         list(at_once.map(push, PACKAGES))
         pulled = list(at_once.map(pull, PACKAGES))
 
-    everything = set()
+    everything: set[str] = set()
     for package, got in zip(PACKAGES, pulled, strict=True):
         assert got.manifest == layout.raw(layout.tagged(package)["digest"])
         manifest = json.loads(got.manifest)

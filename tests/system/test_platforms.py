@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from system.clients import Person
 from system.layouts import INDEX, Layout
 from system.wire import Wire
@@ -25,7 +26,9 @@ def test_an_index_goes_in_and_out_byte_for_byte(admin: Person, wire: Wire, hello
     everything = admin.pull("library/hello:1", "--all")
     assert everything.manifest == hello.raw(digest)
     images = [hello.parsed(image) for image in platforms(hello).values()]
-    blobs = {image["config"]["digest"] for image in images} | {image["layers"][0]["digest"] for image in images}
+    blobs = {image["config"]["digest"] for image in images} | {
+        image["layers"][0]["digest"] for image in images
+    }
     # skopeo puts blobs and the manifests of the images into one folder by digest
     assert everything.blobs >= blobs
     for image in platforms(hello).values():
@@ -38,7 +41,11 @@ def test_each_platform_gets_its_own_image(admin: Person, hello: Layout, architec
     ours = hello.raw(platforms(hello)[architecture])
 
     admin.skopeo(
-        "--override-arch", architecture, "copy", f"docker://{admin.ref('library/hello:1')}", f"dir:{admin.folder}/one"
+        "--override-arch",
+        architecture,
+        "copy",
+        f"docker://{admin.ref('library/hello:1')}",
+        f"dir:{admin.folder}/one",
     )
 
     assert (admin.folder / "one/manifest.json").read_bytes() == ours

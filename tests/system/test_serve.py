@@ -3,6 +3,7 @@
 import urllib.request
 
 import pytest
+
 from hub import Hub
 
 pytestmark = pytest.mark.system

@@ -87,6 +87,19 @@ async def test_running_hashes_are_bounded_and_their_loss_costs_nothing_but_time(
         await finish(store, grown, Digest.of(session.id.encode() + b" more"))
 
 
+async def test_a_running_hash_of_bytes_that_were_replaced_elsewhere_is_not_used(
+    store: DiskStore, root: Path
+) -> None:
+    other = DiskStore.open(root)
+    begun = await append(store, await store.uploads.begin(), b"first ")
+    await append(store, begun, b"forgotten ")  # its new offset was never saved: the database did not answer
+    grown = await append(other, begun, b"forgotten?")  # so the client sent it again, and another process took it
+    grown = await append(store, grown, b"last")
+    with pytest.raises(DigestInvalid):
+        await finish(store, grown, Digest.of(b"first forgotten last"))
+    other.close()
+
+
 @pytest.mark.parametrize(("chunk", "count"), [(65_536, 200), (100, 20_000)])
 async def test_memory_does_not_grow_with_the_upload(store: DiskStore, chunk: int, count: int) -> None:
     async def long_body() -> AsyncIterator[bytes]:

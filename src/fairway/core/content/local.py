@@ -82,6 +82,8 @@ class Local:
             needless = await self.names.add_blob(repo, digest, stored, upload=upload, instead_of=damaged)
         except QuotaExceeded:
             await self.store.remove(stored.key)
+            if upload is not None:
+                await self.names.close_upload(repo, upload)  # its bytes are gone
             raise
         # After any other error the COMMIT may have happened unheard: the object stays, for reconciliation to judge.
         if needless is not None and needless.key == stored.key:

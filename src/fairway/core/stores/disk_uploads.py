@@ -145,21 +145,25 @@ class DiskUploads:
 
 
 class _LiveHashers:
-    """The running hashes of the uploads last written to in this process, each with how far it goes."""
+    """The running hashes of the uploads last written to in this process, each with the session it belongs to.
+
+    The whole session must match, not only its offset: another process may have written other bytes there, after an
+    append of ours whose session was never saved.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._hashers: OrderedDict[str, tuple[int, Hasher]] = OrderedDict()
+        self._hashers: OrderedDict[str, tuple[Session, Hasher]] = OrderedDict()
 
     def take(self, session: Session) -> Hasher | None:
         """The hash of the first `session.offset` bytes.  No longer kept here: whoever took it may spoil it."""
-        offset, hasher = self._hashers.pop(session.id, (0, None))
+        kept, hasher = self._hashers.pop(session.id, (None, None))
         if session.offset == 0:
             return Hasher("sha256")
-        return hasher if offset == session.offset else None
+        return hasher if kept == session else None
 
     def keep(self, session: Session, hasher: Hasher) -> None:
-        self._hashers[session.id] = (session.offset, hasher)
+        self._hashers[session.id] = (session, hasher)
         if len(self._hashers) > self._limit:
             self._hashers.popitem(last=False)
 

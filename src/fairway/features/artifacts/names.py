@@ -231,7 +231,7 @@ class SqlNames:
             user = await blobs.needed_by(conn, self.project, digest)
             if user is not None:
                 raise InUse(f"the blob {digest} is part of the manifest {user}; delete that first")
-            released = await ledger.unlink(conn, self.project, digest)
+            released = await blobs.release(conn, self.project, digest)
             await ledger.review(conn, ledger.EVERYWHERE, digest, "blob deleted", self.periods.grace)
             await self._record(conn, repo, "blob.deleted", {"digest": digest})
             await ledger.charge(conn, self.project, -released)

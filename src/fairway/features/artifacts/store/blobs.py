@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy import bindparam, exists, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.protocols import Stored
-from fairway.frame.db import Conn, Row, now_us
+from fairway.frame.db import Conn, Row, ledger, now_us
 from fairway.frame.db.tables import artifact_links, artifacts, blobs, leases, project_blobs, projects
 from fairway.frame.db.tables.content import CORRUPT, LIVE
 from fairway.frame.db.types import within
@@ -179,3 +179,27 @@ async def needed_by(conn: Conn, project: int, digest: Digest) -> str | None:
     """The digest of a manifest in the project that needs this blob."""
     found: str | None = await conn.scalar(_NEEDED, project=project, digest=digest)
     return found
+
+
+_IS_MANIFEST = exists().where(
+    artifacts.c.project_id == bindparam("project"), artifacts.c.digest == bindparam("digest")
+)
+_HIDE = (
+    update(project_blobs)
+    .where(
+        project_blobs.c.project_id == bindparam("project"),
+        project_blobs.c.digest == bindparam("digest"),
+        _IS_MANIFEST,
+    )
+    .values(blob_id=null())
+)
+
+
+async def release(conn: Conn, project: int, digest: Digest) -> int:
+    """Stop showing a blob in a project, whose link is locked; the bytes to release.
+
+    They are none while a manifest of the project is of the same bytes: the link is the manifest's as well.
+    """
+    if await conn.run(_HIDE, project=project, digest=digest):
+        return 0
+    return await ledger.unlink(conn, project, digest)

@@ -125,7 +125,7 @@ _ADD_ARTIFACT = (
 _PUSHED_AGAIN = (
     update(artifacts)
     .where(artifacts.c.repository_id == bindparam("repository"), artifacts.c.digest == bindparam("digest"))
-    .values(pushed_at=now_us())
+    .values(pushed_at=now_us(), payload=bindparam("payload"))  # repairs a damaged row
     .returning(artifacts.c.id)
 )
 _ADD_LINK = insert(artifact_links).values(
@@ -155,7 +155,9 @@ async def add_artifact(conn: Conn, project: int, repository: int, manifest: Mani
         if made is not None:
             await conn.many(_ADD_LINK, [_link_row(made, project, link) for link in manifest.links()])
             return made
-        again: int | None = await conn.scalar(_PUSHED_AGAIN, repository=repository, digest=manifest.digest)
+        again: int | None = await conn.scalar(
+            _PUSHED_AGAIN, repository=repository, digest=manifest.digest, payload=manifest.raw
+        )
         if again is not None:
             return again
         # It was deleted between the two statements: store it anew.

@@ -1,0 +1,67 @@
+"""Where Fairway's own time goes: py-spy beside the load of a case, kept as a flame graph and as counted stacks."""
+
+import subprocess
+import threading
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from cases import Bench, Case
+from peers import Peer
+
+CASES = ("manifest-get-tag", "push-small-16")
+"""The paths that everything else resembles."""
+
+_PER_SECOND = 250
+_FORMATS = {"flamegraph": "svg", "raw": "txt"}
+_SHOWN = 25
+
+
+def profile(py_spy: Path, bench: Bench, case: Case, peer: Peer, target: Path) -> str:
+    """Write `<target>.svg` and `<target>.txt`; the functions that took most, as Markdown."""
+    assert peer.process
+    for form, suffix in _FORMATS.items():
+        output = target.with_name(f"{target.name}.{suffix}")
+        command = [str(py_spy), "record", "--pid", str(peer.process.pid), "--subprocesses", "--function"]
+        command += ["--rate", str(_PER_SECOND), "--duration", str(bench.plan.seconds)]
+        command += ["--format", form, "--output", str(output)]
+        turn = replace(bench, turn=f"profile-{form}")  # pushes must be new ones
+        load = threading.Thread(target=case.measure, args=(turn, peer))
+        load.start()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        load.join()
+        if done.returncode:
+            return (
+                f"## Profile of {case.rows[0].title}\n\npy-spy could not look: {done.stderr.strip()[-300:]}\n"
+            )
+    return f"## Profile of {case.rows[0].title}\n\n{hottest(target.with_name(f'{target.name}.txt'))}"
+
+
+def hottest(stacks: Path) -> str:
+    """A table of functions by their share of all samples: in themselves, and with what they call."""
+    alone: Counter[str] = Counter()
+    within: Counter[str] = Counter()
+    for line in stacks.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        frames = [_short(frame) for frame in stack.split(";")]
+        alone[frames[-1]] += int(count)
+        for frame in set(frames):
+            within[frame] += int(count)
+    total = sum(alone.values())
+    if not total:
+        return "No samples: the load was over before the profiler looked.\n"
+    lines = ["| function | itself | with what it calls |", "|---|--:|--:|"]
+    lines += [
+        f"| `{name}` | {count / total:.1%} | {within[name] / total:.1%} |"
+        for name, count in alone.most_common(_SHOWN)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _short(frame: str) -> str:
+    """`name (…/site-packages/package/file.py)` without the folders that say nothing."""
+    name, _, place = frame.partition(" (")
+    for mark in ("site-packages/", "src/", "lib/python3"):
+        if mark in place:
+            place = place.rpartition(mark)[2]
+    return f"{name} ({place}" if place else name

@@ -1,0 +1,150 @@
+"""What is hidden and what does not exist cannot be told apart by those who may see neither (T18)."""
+
+import json
+from base64 import urlsafe_b64decode
+from typing import Any
+
+import pytest
+
+from fairway.core.oci.digest import Digest
+from fairway.frame.db.tables import login_failures
+from stories.asgi import Answer
+from stories.world import PASSWORD, Person, World, image, layer
+
+BASE = Digest.of(layer("base"))
+HIDDEN, ABSENT = "hidden", "absent"
+
+
+@pytest.fixture
+async def owner(world: World) -> Person:
+    """Somebody with a private project called hidden; there is none called absent."""
+    owner = await world.person("owner")
+    await world.project(HIDDEN, owner)
+    assert (await owner.push(f"{HIDDEN}/app:v1", image("base"))).status == 201
+    return owner
+
+
+@pytest.fixture
+async def strangers(world: World, owner: Person) -> list[Person]:
+    """Those who have no business there, by all the ways they can come in."""
+    bob = await world.person("bob")
+    await world.project("mine", bob)
+    scopes = [f"repository:{name}/app:pull,push,delete" for name in (HIDDEN, ABSENT)]
+    with_tokens = [await who.with_token("repository:mine/app:*", *scopes) for who in (world.anybody, bob)]
+    return [world.anybody, bob, *with_tokens, await bob.with_token("repository:mine/app:pull")]
+
+
+CALLS = [
+    *[(method, "/v2/{}/app/manifests/v1") for method in ("GET", "HEAD", "PUT", "DELETE")],
+    *[(method, f"/v2/{{}}/app/manifests/{image('base').digest}") for method in ("GET", "HEAD", "DELETE")],
+    *[(method, f"/v2/{{}}/app/blobs/{BASE}") for method in ("GET", "HEAD", "DELETE")],
+    ("GET", "/v2/{}/app/tags/list"),
+    ("GET", f"/v2/{{}}/app/referrers/{BASE}"),
+    ("POST", "/v2/{}/app/blobs/uploads/"),
+    ("POST", f"/v2/{{}}/app/blobs/uploads/?digest={BASE}"),
+    ("POST", f"/v2/{{}}/app/blobs/uploads/?mount={BASE}"),
+    *[(method, "/v2/{}/app/blobs/uploads/0123") for method in ("GET", "PATCH", "DELETE")],
+    ("PUT", f"/v2/{{}}/app/blobs/uploads/0123?digest={BASE}"),
+    ("HEAD", "/api/v2.0/projects?project_name={}"),
+    ("GET", "/api/v2.0/projects/{}"),
+    ("DELETE", "/api/v2.0/projects/{}"),
+    ("GET", "/api/v2.0/projects?name={}"),
+]
+
+
+def seen(answer: Answer, name: str) -> tuple[Any, ...]:
+    """All that a caller can see of an answer, the name asked for left out."""
+    blank = b"<name>"
+    headers = [(key, value.replace(name, "<name>")) for key, value in answer.headers]
+    return answer.status, headers, answer.body.replace(name.encode(), blank)
+
+
+async def test_a_hidden_project_looks_like_none(world: World, strangers: list[Person]) -> None:
+    same_id = {"x-request-id": "the same"}
+    for stranger in strangers:
+        for method, target in CALLS:
+            answers = [
+                seen(await stranger(method, target.format(name), headers=same_id), name)
+                for name in (HIDDEN, ABSENT)
+            ]
+            assert answers[0] == answers[1], (stranger.authorization[:12], method, target)
+            assert answers[0][0] in (200, 401, 403, 404)
+
+
+async def test_what_is_in_a_hidden_project_looks_like_nothing(world: World, strangers: list[Person]) -> None:
+    await world.admin.push("hidden/there:v1", image("base"))
+    nothing = Digest.of(b"no such thing")
+    pairs = [
+        ("/v2/hidden/{}/manifests/v1", "there", "where"),
+        ("/v2/hidden/{}/tags/list", "there", "where"),
+        ("/v2/hidden/app/manifests/{}", "v1", "v9"),
+        ("/v2/hidden/app/manifests/{}", image("base").digest, nothing),
+        ("/v2/hidden/app/blobs/{}", BASE, nothing),
+        ("/v2/hidden/app/referrers/{}", image("base").digest, nothing),
+    ]
+    same_id = {"x-request-id": "the same"}
+    for stranger in strangers:
+        for target, *names in pairs:
+            there, not_there = [
+                seen(await stranger("GET", target.format(name), headers=same_id), name) for name in names
+            ]
+            assert there == not_there, target
+            assert there[0] == 401
+
+
+async def test_a_token_says_the_same_of_both(world: World, strangers: list[Person]) -> None:
+    for stranger in (strangers[0], strangers[1]):
+        granted = []
+        for name in (HIDDEN, ABSENT):
+            answer = await stranger.ask_token(f"repository:{name}/app:pull,push,delete")
+            payload = answer.json["token"].split(".")[1]
+            claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            granted.append([{**access, "name": ""} for access in claims["access"]])
+        assert granted[0] == granted[1] == [{"type": "repository", "name": "", "actions": []}]
+
+
+async def test_mounting_from_there_tells_nothing(world: World, owner: Person, strangers: list[Person]) -> None:
+    _, bob, _, bearer, narrow = strangers
+    for who in (bob, bearer, narrow):
+        answers = []
+        for name in (HIDDEN, ABSENT):
+            answer = await who.mount("mine/app", BASE, f"{name}/app")
+            headers = [
+                (key, value.replace(name, "<name>"))
+                for key, value in answer.headers
+                if key not in ("location", "docker-upload-uuid", "x-request-id")
+            ]
+            answers.append((answer.status, headers, answer.body.replace(name.encode(), b"<name>")))
+        assert answers[0] == answers[1]
+        assert answers[0][0] in (202, 401)
+
+
+async def test_an_account_that_is_there_looks_like_one_that_is_not(world: World, owner: Person) -> None:
+    """T16: status, headers and body are the same for a wrong password and an unknown user."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    grant = "grant_type=password&username={}&password=wrong"
+    answers = []
+    for name in ("owner", "oowne"):
+        person = Person(world, name).saying("wrong")
+        tries = [
+            await person("GET", "/v2/", headers={"x-request-id": "x"}),
+            await person("GET", "/service/token?service=harbor-registry", headers={"x-request-id": "x"}),
+            await world.anybody(
+                "POST", "/service/token", grant.format(name).encode(), headers={**form, "x-request-id": "x"}
+            ),
+            await person("GET", "/api/v2.0/projects", headers={"x-request-id": "x"}),
+        ]
+        answers.append([(answer.status, answer.headers, answer.body) for answer in tries])
+    assert answers[0] == answers[1]
+    assert {answer[0] for answer in answers[0]} == {401}
+    assert [row["failures"] for row in await world.rows(login_failures)] == [4, 4]
+
+
+async def test_a_long_password_counts_to_its_end(world: World) -> None:
+    carol = await world.person("carol")
+    password = "Abc1" + "x" * 120
+    await world.set_password(carol, password)
+    assert (await carol.saying(password)("GET", "/v2/")).status == 200
+    assert (await carol.saying(password[:72])("GET", "/v2/")).status == 401
+    assert (await carol.saying(password + "x")("GET", "/v2/")).status == 401
+    assert (await carol.saying(PASSWORD * 70_000)("GET", "/v2/")).short == (400, "BAD_REQUEST")

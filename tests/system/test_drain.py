@@ -1,0 +1,134 @@
+"""SIGTERM: what is under way is finished, nothing new is begun, and the exit status is 0."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from hashlib import sha256
+from http.client import HTTPConnection, HTTPResponse
+
+import pytest
+
+from hub import Hub
+from system.wire import Wire
+
+pytestmark = pytest.mark.system
+
+MB = 2**20
+CONTENT = os.urandom(64 * MB)
+"""More than the kernel buffers for a client that does not read."""
+DIGEST = f"sha256:{sha256(CONTENT).hexdigest()}"
+
+
+class Slow:
+    """A client that begins requests and leaves them at that for a while."""
+
+    def __init__(self, wire: Wire, connections: ExitStack) -> None:
+        self.wire = wire
+        self.connections = connections
+
+    def _connect(self) -> HTTPConnection:
+        return self.connections.enter_context(closing(self.wire.connect()))
+
+    def half_an_upload(self, method: str, path: str) -> HTTPConnection:
+        """A request with its head and the first half of its body sent."""
+        connection = self._connect()
+        connection.putrequest(method, path)
+        for name, value in {**self.wire.headers, "Content-Length": str(len(CONTENT))}.items():
+            connection.putheader(name, value)
+        connection.endheaders(CONTENT[: len(CONTENT) // 2])
+        return connection
+
+    def pull(self, **headers: str) -> HTTPResponse:
+        """An answer of which only the head has been read."""
+        connection = self._connect()
+        connection.request(
+            "GET", f"/v2/library/drain/blobs/{DIGEST}", headers={**self.wire.headers, **headers}
+        )
+        return connection.getresponse()
+
+    def idle(self) -> None:
+        """A connection kept open after an answer."""
+        connection = self._connect()
+        connection.request("GET", "/v2/", headers=self.wire.headers)
+        connection.getresponse().read()
+
+
+@pytest.fixture
+def slow(wire: Wire) -> Iterator[Slow]:
+    with ExitStack() as connections:
+        yield Slow(wire, connections)
+
+
+def ask_to_stop(hub: Hub) -> None:
+    assert hub.process is not None
+    hub.process.send_signal(signal.SIGTERM)
+
+
+def exit_status(hub: Hub) -> int:
+    assert hub.process is not None
+    return hub.process.wait(60)
+
+
+def refuses_connections(hub: Hub) -> bool:
+    """Whether nobody listens any more, within reasonable time."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", hub.port), timeout=1).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            pass
+        time.sleep(0.02)
+    return False
+
+
+def test_requests_under_way_are_finished(hub: Hub, wire: Wire, slow: Slow) -> None:
+    wire.push_blob("library/drain", CONTENT)
+    slow.idle()
+    in_pieces, at_once = wire.start_upload("library/drain"), wire.start_upload("library/drain")
+    patch = slow.half_an_upload("PATCH", in_pieces)
+    put = slow.half_an_upload("PUT", f"{at_once}?digest={DIGEST}")
+    whole, part = slow.pull(), slow.pull(Range="bytes=1000-")
+    time.sleep(0.5)  # all four are in somebody's hands
+
+    ask_to_stop(hub)
+
+    assert refuses_connections(hub)
+    assert whole.read() == CONTENT
+    assert part.read() == CONTENT[1000:]
+    for connection, status in ((patch, 202), (put, 201)):
+        connection.send(CONTENT[len(CONTENT) // 2 :])
+        assert connection.getresponse().status == status
+    assert exit_status(hub) == 0
+    hub.start()
+    assert wire.ask("GET", in_pieces).headers["range"] == f"0-{len(CONTENT) - 1}"
+    assert wire.ask("PUT", f"{in_pieces}?digest={DIGEST}", b"").status == 201
+
+
+@pytest.mark.parametrize("stuck", ["upload", "pull"])
+def test_a_client_that_never_ends_does_not_keep_it_from_stopping(
+    hub: Hub, wire: Wire, slow: Slow, stuck: str
+) -> None:
+    hub.stop()
+    hub.start(FAIRWAY_SHUTDOWN_SECONDS="2")
+    wire.push_blob("library/drain", CONTENT)
+    upload = wire.start_upload("library/drain")
+    if stuck == "upload":
+        slow.half_an_upload("PATCH", upload)
+    else:
+        slow.pull()
+    time.sleep(0.5)
+
+    ask_to_stop(hub)
+
+    assert exit_status(hub) == 0
+    assert hub.pids() == []
+    hub.start()
+    at = int(wire.ask("GET", upload).headers["range"].partition("-")[2])
+    at = at + 1 if at else 0
+    headers = {"Content-Range": f"{at}-{len(CONTENT) - 1}"}
+    assert wire.ask("PUT", f"{upload}?digest={DIGEST}", CONTENT[at:], headers).status == 201
