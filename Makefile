@@ -44,8 +44,8 @@ imports: $(DEV_READY)
 soak: $(DEV_READY) services  ## Every fault test, and a crowd of clients among random kills for DURATION seconds per database
 	FAIRWAY_TEST_SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/faults -n $(JOBS) -rP
 
-bench: $(DEV_READY) services  ## Ratios against a real registry, measured in the same run
-	$(BIN)/python bench/run.py
+bench: $(RUNTIME_READY)  ## Ratios against real registries, measured in the same run: make bench ARGS=--quick
+	$(BIN)/python bench/run.py $(ARGS)
 
 services:
 	@sh tests/install-services.sh

@@ -15,6 +15,14 @@ CASES = ("manifest-get-tag", "push-small-16")
 _PER_SECOND = 250
 _FORMATS = {"flamegraph": "svg", "raw": "txt"}
 _SHOWN = 25
+_WAITING = (
+    "_worker (concurrent/futures/thread.py",
+    "Condition.wait (threading.py",
+    "Popen.poll (multiprocessing/",
+    "EpollSelector.select (selectors.py",
+    "_Writer.run (fairway/frame/db/sqlite.py",
+)
+"""Where a thread with nothing to do stands. py-spy takes some of them for busy."""
 
 
 def profile(py_spy: Path, bench: Bench, case: Case, peer: Peer, target: Path) -> str:
@@ -38,12 +46,17 @@ def profile(py_spy: Path, bench: Bench, case: Case, peer: Peer, target: Path) ->
 
 
 def hottest(stacks: Path) -> str:
-    """A table of functions by their share of all samples: in themselves, and with what they call."""
+    """A table of functions by their share of all samples: in themselves, and with what they call.
+
+    Time in the server's native code counts for the Python function that called it; threads that wait do not count.
+    """
     alone: Counter[str] = Counter()
     within: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        frames = [_short(frame) for frame in stack.split(";")]
+        frames = [_short(frame) for frame in stack.split(";") if not frame.startswith("process ")]
+        if not frames or frames[-1].startswith(_WAITING):
+            continue
         alone[frames[-1]] += int(count)
         for frame in set(frames):
             within[frame] += int(count)

@@ -1,7 +1,7 @@
 """The result of a run: everything measured as JSON, and medians, spreads and ratios as Markdown."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -55,7 +55,13 @@ class Report:
     def markdown(self) -> str:
         """The page a person reads."""
         about = "\n".join(f"- {name}: {_plain(value)}" for name, value in self.about.items())
-        parts = [f"# Fairway beside its peers\n\n{about}\n", _HEADING, self._ratios(), self._costs()]
+        parts = [
+            f"# Fairway beside its peers\n\n{about}\n",
+            _HEADING,
+            self._ratios(),
+            self._costs(),
+            self._waits(),
+        ]
         if any(one.peer == "fairway-2" for one in self.taken):
             parts.append(self._second_worker())
         if self.failures:
@@ -92,32 +98,49 @@ class Report:
         return "## The second worker's gain\n\n" + _table(table)
 
     def _costs(self) -> str:
+        heading = (
+            "## What it cost\n\nThe server's processor time for each request (each push, for pushes), and in brackets "
+            "what the load generator used of its one core. Other load on the machine disturbs this least.\n\n"
+        )
+        return heading + self._by_peer(_cost)
+
+    def _waits(self) -> str:
+        heading = "## How long the slowest took\n\nOf a hundred requests, one took longer than this.\n\n"
+        return heading + self._by_peer(_slowest)
+
+    def _by_peer(self, cell: Callable[[list[Sample]], str]) -> str:
         peers = self._peers()
         table = [["", *(_TITLES[peer] for peer in peers)]]
         for case in self.cases:
-            cells = [self._cost(case, peer) for peer in peers]
+            cells = [cell(self._samples(case, peer)) for peer in peers]
             if any(cells):
                 table.append([case.rows[0].title, *cells])
-        heading = (
-            "## What it cost\n\nThe server's processor time for each request (each push, for pushes), and in brackets "
-            "what the load generator used of its one core.\n\n"
-        )
-        return heading + _table(table)
+        return _table(table)
 
-    def _cost(self, case: Case, peer: str) -> str:
-        found = [one.sample for one in self.taken if one.case == case.name and one.peer == peer]
-        if not found or not median(one.server_cpu for one in found):
-            return ""
-        each = median(one.server_cpu / one.operations for one in found)
-        generator = median(one.generator_cpu / one.seconds for one in found)
-        return f"{_time(each)} ({generator:.0%})"
+    def _samples(self, case: Case, peer: str) -> list[Sample]:
+        return [one.sample for one in self.taken if one.case == case.name and one.peer == peer]
+
+
+def _cost(found: list[Sample]) -> str:
+    if not found or not median(one.server_cpu for one in found):
+        return ""
+    each = median(one.server_cpu / one.operations for one in found)
+    generator = median(one.generator_cpu / one.seconds for one in found)
+    return f"{_time(each)} ({generator:.0%})"
+
+
+def _slowest(found: list[Sample]) -> str:
+    late = median(one.p99 for one in found) if found else 0.0
+    return _time(late) if late else ""
 
 
 def _own(row: Row, values: dict[int, float]) -> str:
     if not values:
         return "–"
     middle = median(values.values())
-    spread = (max(values.values()) - min(values.values())) / 2 / middle if middle else 0.0
+    if len(values) == 1 or not middle:
+        return f"{_number(middle)} {row.unit}"
+    spread = (max(values.values()) - min(values.values())) / 2 / middle
     return f"{_number(middle)} {row.unit} ±{spread:.0%}"
 
 
@@ -131,6 +154,8 @@ def _ratio(row: Row, ours: dict[int, float], theirs: dict[int, float]) -> str:
 
     each = [better(ours[number], theirs[number]) for number in rounds]
     middle = better(median(ours.values()), median(theirs.values()))
+    if len(each) == 1:
+        return f"**{_number(middle)}**"
     return f"**{_number(middle)}** ({_number(min(each))}–{_number(max(each))})"
 
 

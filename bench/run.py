@@ -1,4 +1,4 @@
-"""Measures Fairway beside real registries in one run on one machine, and prints ratios: `make bench`."""
+"""Measures Fairway beside real registries, all in one run on one machine, and prints ratios: `make bench`."""
 
 import argparse
 import fnmatch
@@ -99,10 +99,15 @@ def _prepare_this_process() -> None:
 def _run(bench: Bench, peers: list[Peer], report: Report) -> None:
     """A B C A B C …: every round of a case asks each peer once."""
     lasting = [case for case in report.cases if not case.fresh]
-    for peer in peers if lasting else ():
-        if any(case.suits(peer) for case in lasting):
-            peer.start()
-            peer.fill(bench.image)
+    for peer in list(peers):
+        try:
+            if any(case.suits(peer) for case in lasting):
+                peer.start()
+                peer.fill(bench.image)
+        except _FAILURES as error:
+            peers.remove(peer)
+            peer.remove()
+            report.failures.append(f"{peer.name}: {error}")
     for case in report.cases:
         print(f"bench: {case.name}", end="", flush=True)
         broken: set[str] = set()
@@ -152,8 +157,10 @@ def _profile(bench: Bench, peers: list[Peer], report: Report, target: Path) -> N
 @contextmanager
 def _postgres(folder: Path) -> Iterator["Postgres"]:
     sys.path.append(str(HERE.parent / "tests"))
-    from postgres import Postgres
+    from postgres import Postgres, binaries
 
+    if binaries() is None:
+        sys.exit("bench: --postgres needs a PostgreSQL server (Debian: apt-get install postgresql)")
     tempfile.tempdir = str(folder)  # its data, too, on the file system of all the others
     server = Postgres(durable=True)
     try:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub import Hub
-from postgres import Postgres, binaries
 
 from fairway.frame.db import Database, open_database
 from fairway.frame.db.migrate import migrate
+from hub import Hub
+from postgres import Postgres, binaries
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -58,6 +58,15 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     database = await open_database(database_url, pool=5)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def world(database_url: str, tmp_path: Path) -> AsyncIterator[Any]:
+    """A whole hub in this process, and people to use it: `stories.world.World`."""
+    from stories.world import open_world
+
+    async with open_world(database_url, tmp_path) as world:
+        yield world
 
 
 StartHub = Callable[..., Hub]

@@ -52,6 +52,12 @@ class Hub:
 
     def start(self, **env: str) -> "Hub":
         """Start and wait until it is ready.  `env` is for this start only."""
+        self.launch(**env)
+        self._wait_until_ready(30)
+        return self
+
+    def launch(self, **env: str) -> None:
+        """Start without waiting for anything."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAIRWAY_")}
         command = [sys.executable, "-m", "fairway", "serve", "--data-dir", str(self.data)]
         command += ["--listen", self.place, "--workers", str(self.workers)]
@@ -63,8 +69,6 @@ class Hub:
                 stderr=log,
                 start_new_session=True,  # so that `kill` reaches every process of it, and nobody else's
             )
-        self._wait_until_ready(30)
-        return self
 
     def _wait_until_ready(self, seconds: float) -> None:
         assert self.process is not None

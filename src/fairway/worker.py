@@ -12,7 +12,7 @@ from fairway.boot import Parts, build
 from fairway.features.registry import housekeeping
 from fairway.frame import log
 from fairway.frame.metrics import metrics
-from fairway.frame.process import when_orphaned
+from fairway.frame.process import hear_signals, when_orphaned
 from fairway.frame.settings import Settings
 
 _log = log.get_logger(__name__)
@@ -53,6 +53,7 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    hear_signals()
     async with build(settings) as parts:
         made = steps(parts)
         metrics().know_operations(step.name for step in made)

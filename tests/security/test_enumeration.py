@@ -103,7 +103,9 @@ async def test_a_token_says_the_same_of_both(world: World, strangers: list[Perso
         assert granted[0] == granted[1] == [{"type": "repository", "name": "", "actions": []}]
 
 
-async def test_mounting_from_there_tells_nothing(world: World, owner: Person, strangers: list[Person]) -> None:
+async def test_mounting_from_there_tells_nothing(
+    world: World, owner: Person, strangers: list[Person]
+) -> None:
     _, bob, _, bearer, narrow = strangers
     for who in (bob, bearer, narrow):
         answers = []

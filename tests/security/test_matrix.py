@@ -12,7 +12,7 @@ from fairway.core.wire.paths import Call
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import projects
 from stories.asgi import Answer
-from stories.world import Image, Person, World, image, layer
+from stories.world import Image, Person, World, image
 
 # y: may. n: 401, and nothing has changed. t: with a token only (anybody has one; it says "this is a registry").
 PRIVATE = """
@@ -50,9 +50,7 @@ def cells(table: str) -> Cells:
 
 def public(private: Cells) -> Cells:
     """In a public project everybody reads."""
-    return {
-        call: dict.fromkeys(row, "y") if call in READS else row for call, row in private.items()
-    }
+    return {call: dict.fromkeys(row, "y") if call in READS else row for call, row in private.items()}
 
 
 @dataclass(frozen=True)

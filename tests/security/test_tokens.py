@@ -56,7 +56,9 @@ def claims(good: Token) -> dict[str, Any]:
         "iat": good.issued_at,
         "exp": good.expires_at,
         "jti": good.id,
-        "access": [{"type": "repository", "name": "team/app", "actions": ["pull", "push", "delete"], "project": 1}],
+        "access": [
+            {"type": "repository", "name": "team/app", "actions": ["pull", "push", "delete"], "project": 1}
+        ],
     }
 
 
@@ -114,7 +116,7 @@ def bent(world: World, person: Person) -> dict[str, str]:
     keys, good = world.parts.hub.keys, token(world, person)
     header = {"alg": "ES256", "kid": keys.kid, "typ": "JWT"}
     whole, now = claims(good), good.issued_at
-    made = {
+    made: dict[str, dict[str, Any]] = {
         "another audience": {"aud": "registry.example"},
         "another issuer": {"iss": "somebody"},
         "a list as audience": {"aud": [SERVICE]},
@@ -150,7 +152,9 @@ async def tries(bearer: Person) -> list[Answer]:
 @pytest.mark.parametrize("made", [forged, bent])
 async def test_only_our_own_tokens_open_anything(world: World, alice: Person, made: Any) -> None:
     good = alice.bearing(sign(world.parts.hub.keys, token(world, alice)))
-    assert (await good.pull("team/app:v1")).status == 200  # so that the others fail for what is wrong with them
+    assert (
+        await good.pull("team/app:v1")
+    ).status == 200  # so that the others fail for what is wrong with them
     before = await world.stored()
     for name, text in made(world, alice).items():
         for answer in await tries(alice.bearing(text)):
@@ -163,7 +167,9 @@ async def test_only_our_own_tokens_open_anything(world: World, alice: Person, ma
 async def test_a_token_is_not_a_password_and_the_other_way_round(world: World, alice: Person) -> None:
     text = sign(world.parts.hub.keys, token(world, alice))
     assert (await alice.saying(text)("GET", "/v2/")).status == 401
-    assert (await replace(alice, authorization=f"Bearer {alice.authorization[6:]}")("GET", "/v2/")).status == 401
+    assert (
+        await replace(alice, authorization=f"Bearer {alice.authorization[6:]}")("GET", "/v2/")
+    ).status == 401
 
 
 async def test_a_token_is_good_for_what_it_names_only(world: World, alice: Person) -> None:

@@ -51,6 +51,10 @@ class Answer:
         return self.status, self.code if self.status >= 400 and self.body else ""
 
 
+def content(file: str) -> bytes:
+    return Path(file).read_bytes()
+
+
 async def call(
     app: Any,
     method: str,
@@ -87,9 +91,11 @@ async def call(
         if event["type"] == "http.response.start":
             assert not answer.status, "an answer begins once"
             answer.status = event["status"]
-            answer.headers = [(key.decode().lower(), value.decode("latin-1")) for key, value in event["headers"]]
+            answer.headers = [
+                (key.decode().lower(), value.decode("latin-1")) for key, value in event["headers"]
+            ]
         elif event["type"] == "http.response.pathsend":
-            answer.body += Path(event["path"]).read_bytes()
+            answer.body += content(event["path"])
         else:
             answer.body += event.get("body", b"")
         await asyncio.sleep(0)
@@ -110,4 +116,6 @@ async def call(
         "extensions": {"http.response.pathsend": {}},
     }
     await app(scope, receive, send)
+    if answer.status == 401 and not path.startswith("/api/"):
+        assert "www-authenticate" in answer, "a 401 says how to log in (RFC 9110 §15.5.2)"
     return answer

@@ -109,7 +109,12 @@ class TestPullCounts:
     ) -> None:
         async with replica(database_url, tmp_path) as other:
             for app in (world, other):
-                await call(app.app, "GET", "/v2/team/app/manifests/v1", headers={"authorization": alice.authorization})
+                await call(
+                    app.app,
+                    "GET",
+                    "/v2/team/app/manifests/v1",
+                    headers={"authorization": alice.authorization},
+                )
             await asyncio.gather(world.parts.hub.pulls.flush(), other.parts.hub.pulls.flush())
         assert [row["pull_count"] for row in await world.rows(artifacts)] == [2]
 
@@ -146,7 +151,9 @@ class TestProbes:
         assert (await world.anybody("GET", "/metrics")).short == (404, "NOT_FOUND")
         here = await call(world.app, "GET", "/metrics", client="127.0.0.1")
         assert (here.status, here["content-type"].partition(";")[0]) == (200, "text/plain")
-        assert b'fairway_http_requests_total{method="PUT",operation="v2.PutManifest",status="2xx"}' in here.body
+        assert (
+            b'fairway_http_requests_total{method="PUT",operation="v2.PutManifest",status="2xx"}' in here.body
+        )
         assert b"team" not in here.body
         proxied = await call(
             world.app, "GET", "/metrics", client="127.0.0.1", headers={"x-forwarded-for": "192.0.2.9"}
@@ -156,7 +163,9 @@ class TestProbes:
     async def test_or_for_who_has_the_token(self, database_url: str, tmp_path: Path) -> None:
         async with open_world(database_url, tmp_path, metrics_token=METRICS) as world:
             for header in ("", "Bearer wrong", f"Basic {METRICS}"):
-                assert (await world.anybody("GET", "/metrics", headers={"authorization": header})).status == 401
+                assert (
+                    await world.anybody("GET", "/metrics", headers={"authorization": header})
+                ).status == 401
             answer = await world.anybody("GET", "/metrics", headers={"authorization": f"Bearer {METRICS}"})
             assert answer.status == 200
 
@@ -189,7 +198,9 @@ class TestReferrers:
             "digest": image("base").digest,
             "size": image("base").manifest.size,
         }
-        signature = image(subject=subject, artifactType="application/x.signature", annotations={"by": "alice"})
+        signature = image(
+            subject=subject, artifactType="application/x.signature", annotations={"by": "alice"}
+        )
         pushed = await alice.push(f"team/app@{signature.digest}", signature)
         assert pushed["oci-subject"] == image("base").digest
         await alice.push("team/app:list", index(subject=subject))
@@ -214,9 +225,7 @@ class TestReferrers:
 class TestStartingAndStopping:
     """What the server tells an app by lifespan events."""
 
-    async def test_counted_pulls_are_written_at_the_end(
-        self, world: World, alice: Person
-    ) -> None:
+    async def test_counted_pulls_are_written_at_the_end(self, world: World, alice: Person) -> None:
         hub, events = Hub(world.settings), asyncio.Queue[dict[str, str]]()
         told: list[str] = []
 

@@ -187,6 +187,21 @@ class TestCreatingOnPush:
             assert (await alice.delete("new/app:v1")).status == 401
             assert await world.stored() == before
 
+    async def test_asking_about_an_upload_or_ending_one_makes_none(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        async with self.open(database_url, tmp_path) as world:
+            alice = await world.person("alice")
+            bearer = await alice.with_token("repository:new/app:pull,push")
+            before = await world.stored()
+            for who in (alice, bearer):
+                for method in ("GET", "PATCH", "DELETE"):
+                    answer = await who(method, "/v2/new/app/blobs/uploads/0123")
+                    assert answer.short == (401, "UNAUTHORIZED")
+                answer = await who("PUT", f"/v2/new/app/blobs/uploads/0123?digest={BASE}")
+                assert answer.short == (401, "UNAUTHORIZED")
+            assert await world.stored() == before
+
     async def test_others_get_nothing_from_a_project_made_so(self, database_url: str, tmp_path: Path) -> None:
         async with self.open(database_url, tmp_path) as world:
             alice, bob = await world.person("alice"), await world.person("bob")

@@ -46,7 +46,9 @@ class TestPushing:
 
     async def test_one_push_may_set_several_tags(self, alice: Person) -> None:
         await alice.push("team/app:first", image("base"))
-        answer = await alice.push_manifest(f"team/app@{image('base').digest}?tag=a&tag=b&tag=a", image("base"))
+        answer = await alice.push_manifest(
+            f"team/app@{image('base').digest}?tag=a&tag=b&tag=a", image("base")
+        )
         assert (answer.status, answer.all("oci-tag")) == (201, ["a", "b"])
         assert await alice.tags("team/app") == ["a", "b", "first"]
 

@@ -23,11 +23,18 @@ def hello() -> Layout:
     return images.two_platforms()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_large_stays(tmp_path: Path) -> Iterator[None]:
+    """Remove images after each test, of which pytest would keep gigabytes for days; logs stay."""
+    yield
+    for folder in (*tmp_path.glob("*/data/storage"), *tmp_path.glob("*/store"), *tmp_path.glob("*/pulled-*")):
+        shutil.rmtree(folder)
+
+
 @pytest.fixture
-def admin(hub: Hub, tmp_path: Path) -> Iterator[Person]:
+def admin(hub: Hub, tmp_path: Path) -> Person:
     """Somebody who is logged in as the administrator."""
-    yield Person(tmp_path / "admin", hub, password=PASSWORD)
-    shutil.rmtree(tmp_path / "admin")  # pytest would keep hundreds of megabytes for days
+    return Person(tmp_path / "admin", hub, password=PASSWORD)
 
 
 @pytest.fixture

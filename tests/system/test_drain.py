@@ -109,18 +109,13 @@ def test_requests_under_way_are_finished(hub: Hub, wire: Wire, slow: Slow) -> No
     assert wire.ask("PUT", f"{in_pieces}?digest={DIGEST}", b"").status == 201
 
 
-@pytest.mark.parametrize("stuck", ["upload", "pull"])
-def test_a_client_that_never_ends_does_not_keep_it_from_stopping(
-    hub: Hub, wire: Wire, slow: Slow, stuck: str
-) -> None:
+def test_clients_that_never_end_do_not_keep_it_from_stopping(hub: Hub, wire: Wire, slow: Slow) -> None:
     hub.stop()
     hub.start(FAIRWAY_SHUTDOWN_SECONDS="2")
     wire.push_blob("library/drain", CONTENT)
     upload = wire.start_upload("library/drain")
-    if stuck == "upload":
-        slow.half_an_upload("PATCH", upload)
-    else:
-        slow.pull()
+    slow.half_an_upload("PATCH", upload)
+    slow.pull()
     time.sleep(0.5)
 
     ask_to_stop(hub)
@@ -128,7 +123,21 @@ def test_a_client_that_never_ends_does_not_keep_it_from_stopping(
     assert exit_status(hub) == 0
     assert hub.pids() == []
     hub.start()
-    at = int(wire.ask("GET", upload).headers["range"].partition("-")[2])
-    at = at + 1 if at else 0
+    last = int(wire.ask("GET", upload).headers["range"].partition("-")[2])
+    at = last + 1 if last else 0
     headers = {"Content-Range": f"{at}-{len(CONTENT) - 1}"}
     assert wire.ask("PUT", f"{upload}?digest={DIGEST}", CONTENT[at:], headers).status == 201
+
+
+def test_it_stops_at_once_while_it_is_still_starting(hub: Hub) -> None:
+    hub.stop()
+    for moment in ("Spawning worker", "Started worker"):
+        before = hub.log.count(moment)
+        hub.launch()
+        while hub.log.count(moment) < before + hub.workers:
+            time.sleep(0.001)
+
+        ask_to_stop(hub)
+
+        assert exit_status(hub) == 0
+    assert "refused to gracefully stop" not in hub.log

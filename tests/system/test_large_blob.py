@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import tarfile
 import threading
 import time
@@ -25,7 +26,7 @@ ROOM = 96 * MB
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     """One layer with a file like a disk image: islands of random bytes between zeros."""
     folder = tmp_path_factory.mktemp("large")
     chance = random.Random(300)
@@ -40,7 +41,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     layout = Layout(folder / "layout")
     layer = layout.add(folder / "layer.tar", PLAIN_LAYER)
     layout.image([layer], [layer["digest"]], tag="large")
-    return layout
+    yield layout
+    shutil.rmtree(folder)
 
 
 @contextmanager

@@ -21,11 +21,13 @@ from granian.server.mp import MPServer
 
 from fairway import worker as background
 from fairway.app import Hub
+from fairway.cli import worker_loop
 from fairway.cli.first_start import announce, prepare
 from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
 from fairway.core.oci.errors import FairwayError
 from fairway.frame import log
 from fairway.frame.metrics import forget_process, prepare_multiprocess
+from fairway.frame.process import signals_wait
 from fairway.frame.settings import Settings
 
 _log = log.get_logger(__name__)
@@ -79,7 +81,7 @@ def _loader(settings: Settings, *_target: Any, **_options: Any) -> Hub:
 
 
 class _Supervisor(MPServer):
-    """Granian's, but it never gives up.
+    """Granian's, but it never gives up, and no worker misses the word to stop.
 
     Granian ends everything when one worker dies twice within seconds.  A request that kills its worker must not take
     the others with it, and a worker that cannot start now may be able to later.
@@ -87,17 +89,23 @@ class _Supervisor(MPServer):
 
     _respawned_at = 0.0
 
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        with signals_wait():
+            super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+
     def _respawn_workers(
         self, workers: list[int], spawn_target: Any, target_loader: Any, delay: float = 0
     ) -> None:
         since = time.monotonic() - self._respawned_at
         time.sleep(max(0.0, _RESTART_SECONDS - since))  # one that dies at once must not keep us busy
-        super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
+        with signals_wait():
+            super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
         self._respawned_at = time.monotonic()
         self.respawned_wrks.clear()  # by which Granian would recognise the second death
 
 
 def _server(settings: Settings) -> MPServer:
+    worker_loop.install()
     return _Supervisor(
         "fairway",
         address=settings.host,
@@ -141,7 +149,8 @@ class _Background:
         self._process = multiprocessing.get_context("fork").Process(
             name="fairway-background", target=_background_main, args=(self._settings,)
         )
-        self._process.start()
+        with signals_wait():
+            self._process.start()
 
     def _watch(self) -> None:
         while True:

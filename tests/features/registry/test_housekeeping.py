@@ -122,9 +122,7 @@ class TestTheTrash:
     async def test_two_processes_may_empty_it_at_once(self, world: World, alice: Person) -> None:
         for n in range(5):
             await self.throw(world, alice, f"due {n}", -1)
-        await asyncio.gather(
-            *(housekeeping.empty_trash(world.db, world.parts.store) for _ in range(3))
-        )
+        await asyncio.gather(*(housekeeping.empty_trash(world.db, world.parts.store) for _ in range(3)))
         assert world.files() == []
         assert await world.rows(trash) == []
 
@@ -165,7 +163,9 @@ class TestWhatExpires:
             await alice.ask_token(offline_token="true", client_id=name)
         over = Digest.of(layer("over"))
         await world.run(update(leases).where(leases.c.digest == over).values(until_at=0))
-        await world.run(update(refresh_tokens).where(refresh_tokens.c.client_id == "over").values(expires_at=0))
+        await world.run(
+            update(refresh_tokens).where(refresh_tokens.c.client_id == "over").values(expires_at=0)
+        )
         assert await housekeeping.forget_expired(world.db) == 2
         assert [row["digest"] for row in await world.rows(leases)] == [Digest.of(layer("kept"))]
         assert [row["client_id"] for row in await world.rows(refresh_tokens)] == ["kept"]
@@ -197,11 +197,10 @@ class TestScrubbing:
         await self.scrub(world, limit=3)
         unchecked = [row["digest"] for row in await world.rows(blobs) if row["checked_at"] is None]
         assert len(unchecked) == 1
-        old = [row["digest"] for row in await world.rows(blobs) if row["digest"] not in unchecked][0]
-        await world.run(update(blobs).where(blobs.c.digest == old).values(checked_at=1))
+        checked = next(row["id"] for row in await world.rows(blobs) if row["digest"] not in unchecked)
+        await world.run(update(blobs).where(blobs.c.id == checked).values(checked_at=1))
         assert await self.scrub(world, limit=2) == (2, 0)
-        checked = {row["digest"]: row["checked_at"] for row in await world.rows(blobs)}
-        assert min(checked.values()) > 1
+        assert min(row["checked_at"] for row in await world.rows(blobs)) > 1
 
     async def test_a_flipped_bit_is_found_and_the_next_push_repairs_it(
         self, world: World, alice: Person

@@ -53,20 +53,21 @@ class Gate(Refusing):
 
     async def admit_push(self, repo: Repository) -> None:
         """Decide about a manifest before its bytes are asked for.  Raises as `put_manifest`."""
-        self._admitted = await self._enter(repo, PUSH)
+        self._admitted = await self._enter(repo, PUSH, begins=True)
 
     async def ping(self) -> None:
         if self.identity.token is None and not isinstance(self.identity.principal, User):
             raise self._unauthorized([])
 
     async def repositories(self, *, after: str = "", limit: int) -> list[Repository]:
-        principal = await self.hub.who.current(self.identity)
+        scope = Scope(*rights.CATALOG, frozenset({"*"}))
+        principal = await self._current([scope])
         token = self.identity.token
         narrowed = token is not None and not any(
             (access.type, access.name) == rights.CATALOG and "*" in access.actions for access in token.access
         )
         if narrowed or not may(principal, rights.CATALOG_PERMISSION):
-            raise self._unauthorized([Scope(*rights.CATALOG, frozenset({"*"}))])
+            raise self._unauthorized([scope])
         return [Repository(name) for name in await store.catalogue(self.hub.db, after, limit)]
 
     # -- pull
@@ -101,20 +102,20 @@ class Gate(Refusing):
     # -- push
 
     async def put_blob(self, repo: Repository, digest: Digest, body: AsyncIterable[bytes]) -> None:
-        await (await self._enter(repo, PUSH)).local.put_blob(repo, digest, body)
+        await (await self._enter(repo, PUSH, begins=True)).local.put_blob(repo, digest, body)
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
-        place = await self._enter(repo, PUSH)
+        place = await self._enter(repo, PUSH, begins=True)
         if source is not None and not await self._may_read_source(repo, source):
             return False
         return await place.local.mount_blob(repo, digest, source)
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
-        place = self._admitted or await self._enter(repo, PUSH)
+        place = self._admitted or await self._enter(repo, PUSH, begins=True)
         await place.local.put_manifest(repo, manifest, tags)
 
     async def start_upload(self, repo: Repository) -> UploadState:
-        return await (await self._enter(repo, PUSH)).local.start_upload(repo)
+        return await (await self._enter(repo, PUSH, begins=True)).local.start_upload(repo)
 
     async def upload(self, repo: Repository, upload_id: str, /) -> UploadState:
         return await (await self._enter(repo, PUSH)).local.upload(repo, upload_id)
@@ -152,8 +153,11 @@ class Gate(Refusing):
 
     # -- may they?
 
-    async def _enter(self, repo: Repository, action: str, *, promise: bool = False) -> Place:
-        """The place behind a decision.  With `promise`, a positive answer must last if this caller may push here.
+    async def _enter(
+        self, repo: Repository, action: str, *, promise: bool = False, begins: bool = False
+    ) -> Place:
+        """The place behind a decision.  With `promise`, a positive answer must last if this caller may push here;
+        `begins` is said of what may be a project's first push.
 
         Raises Unauthorized, and NameUnknown for a missing project if the caller may know that it is missing.
         """
@@ -163,9 +167,9 @@ class Gate(Refusing):
         if action == PULL and access is not None and access.project is not None:
             promise = promise and (PUSH in access.actions or await self._may_push(repo))
             return self._place(access.project, self.identity.principal, promise=promise)
-        principal = await self.hub.who.current(self.identity)
+        principal = await self._current(_scopes(repo, action))
         facts = await projects.facts(self.hub.db, principal, repo.project)
-        if facts is None and action == PUSH:
+        if facts is None and begins:
             facts = await self._project_on_push(repo, principal)
         if not may(principal, rights.PERMISSIONS[action], facts):
             raise self._refused(repo, action)
@@ -185,10 +189,17 @@ class Gate(Refusing):
             raise self._refused(repo, action)
         return access
 
+    async def _current(self, scopes: Sequence[Scope]) -> Principal:
+        """The caller as they are today.  Raises Unauthorized, asking for `scopes`, when the account is closed."""
+        try:
+            return await self.hub.who.current(self.identity)
+        except Unauthorized:
+            raise self._unauthorized(scopes) from None
+
     async def _may_push(self, repo: Repository) -> bool:
         if not isinstance(self.identity.principal, User):
             return False
-        principal = await self.hub.who.current(self.identity)
+        principal = await self._current(_scopes(repo, PULL))
         facts = await projects.facts(self.hub.db, principal, repo.project)
         return may(principal, rights.PERMISSIONS[PUSH], facts)
 
@@ -203,7 +214,7 @@ class Gate(Refusing):
                 )
             if PULL not in access.actions:
                 return False
-        principal = await self.hub.who.current(self.identity)
+        principal = await self._current(_scopes(repo, PUSH))
         facts = await projects.facts(self.hub.db, principal, source.project)
         if facts is None or not may(principal, rights.PERMISSIONS[PULL], facts):
             return False
@@ -223,8 +234,7 @@ class Gate(Refusing):
         return Place(project, self.hub.local(project, Caller(key, principal.name, promise)))
 
     def _refused(self, repo: Repository, action: str) -> Unauthorized:
-        asked = (action,) if action == DELETE else (PULL, action)
-        return self._unauthorized([rights.repository_scope(repo, asked)])
+        return self._unauthorized(_scopes(repo, action))
 
     def _unauthorized(self, scopes: Sequence[Scope]) -> Unauthorized:
         error = "" if self.identity.token is None else "insufficient_scope"
@@ -234,3 +244,8 @@ class Gate(Refusing):
             "or check that the project exists",
             challenge=bearer_challenge(self.realm, SERVICE, scopes, error),
         )
+
+
+def _scopes(repo: Repository, action: str) -> list[Scope]:
+    """What to ask for when `action` is refused."""
+    return [rights.repository_scope(repo, (action,) if action == DELETE else (PULL, action))]

@@ -45,6 +45,7 @@ _MAX_SCOPES = 100
 _MAX_CLIENT_ID = 255
 _NO_STORE = (b"cache-control", b"no-store")
 _OPERATION = "token"
+_LOG_IN = 'Basic realm="fairway"'
 
 Fields = Mapping[str, Sequence[str]]
 
@@ -58,6 +59,9 @@ def token_routes(hub: Hub, origin: Origin) -> App:
         started = hub.clock()
         try:
             reply = await _answer(hub, origin, scope, receive)
+        except Unauthorized as error:
+            error.challenge = error.challenge or _LOG_IN
+            reply = error_reply(error, None)
         except FairwayError as error:
             reply = error_reply(error, None)
         except Exception as error:  # noqa: BLE001 - whatever it was, its detail stays in the house
@@ -111,7 +115,7 @@ async def _by_get(hub: Hub, query: Fields, headers: Mapping[str, str], client: s
     principal = await _identified(hub, headers, client)
     scopes = _scopes(query)
     if principal is ANONYMOUS and not scopes:
-        raise Unauthorized("log in: send a user name and password", challenge='Basic realm="fairway"')
+        raise Unauthorized("log in: send a user name and password", challenge=_LOG_IN)
     granted = await _granted(hub, principal, scopes)
     answer = _issue(hub, principal, granted)
     if _field(query, "offline_token") in ("true", "1") and isinstance(principal, User):
