@@ -1,4 +1,4 @@
-"""Where Fairway's own time goes: py-spy beside the load of a case, kept as a flame graph and as counted stacks."""
+"""Where Fairway's own time goes: py-spy beside the load of a case, kept as a flame graph and a table."""
 
 import subprocess
 import threading
@@ -13,7 +13,6 @@ CASES = ("manifest-get-tag", "push-small-16")
 """The paths that everything else resembles."""
 
 _PER_SECOND = 250
-_FORMATS = {"flamegraph": "svg", "raw": "txt"}
 _SHOWN = 25
 _WAITING = (
     "_worker (concurrent/futures/thread.py",
@@ -25,24 +24,29 @@ _WAITING = (
 """Where a thread with nothing to do stands. py-spy takes some of them for busy."""
 
 
-def profile(py_spy: Path, bench: Bench, case: Case, peer: Peer, target: Path) -> str:
-    """Write `<target>.svg` and `<target>.txt`; the functions that took most, as Markdown."""
-    assert peer.process
-    for form, suffix in _FORMATS.items():
-        output = target.with_name(f"{target.name}.{suffix}")
-        command = [str(py_spy), "record", "--pid", str(peer.process.pid), "--subprocesses", "--function"]
-        command += ["--rate", str(_PER_SECOND), "--duration", str(bench.plan.seconds)]
-        command += ["--format", form, "--output", str(output)]
+def profile(py_spy: Path, bench: Bench, case: Case, peer: Peer, flame_graph: Path) -> str:
+    """Write the flame graph; a table of the functions that took most, as Markdown."""
+    stacks = bench.folder / "stacks.txt"
+    heading = f"## Profile of {case.rows[0].title}\n\n"
+    for form, output in {"flamegraph": flame_graph, "raw": stacks}.items():
         turn = replace(bench, turn=f"profile-{form}")  # pushes must be new ones
         load = threading.Thread(target=case.measure, args=(turn, peer))
         load.start()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        failure = _record(py_spy, peer, bench.plan.seconds, form, output)
         load.join()
-        if done.returncode:
-            return (
-                f"## Profile of {case.rows[0].title}\n\npy-spy could not look: {done.stderr.strip()[-300:]}\n"
-            )
-    return f"## Profile of {case.rows[0].title}\n\n{hottest(target.with_name(f'{target.name}.txt'))}"
+        if failure:
+            return f"{heading}py-spy could not look: {failure}\n"
+    return f"{heading}The whole of it: [{flame_graph.name}]({flame_graph.name})\n\n{hottest(stacks)}"
+
+
+def _record(py_spy: Path, peer: Peer, seconds: int, form: str, output: Path) -> str:
+    """Look at all processes of a peer for so long; what went wrong."""
+    assert peer.process
+    command = [str(py_spy), "record", "--pid", str(peer.process.pid), "--subprocesses", "--function"]
+    command += ["--rate", str(_PER_SECOND), "--duration", str(seconds)]
+    command += ["--format", form, "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr.strip()[-300:] if done.returncode else ""
 
 
 def hottest(stacks: Path) -> str:

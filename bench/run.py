@@ -82,7 +82,12 @@ def _options() -> argparse.Namespace:
         "--work", type=Path, default=Path("/var/tmp"), help="all data goes here (default: %(default)s)"
     )
     parser.add_argument("--results", type=Path, default=HERE / "results")
-    return parser.parse_args()
+    options = parser.parse_args()
+    names = [case.name for case in cases.all_cases(cases.QUICK)]
+    for pattern in options.only or ():
+        if not fnmatch.filter(names, pattern):
+            parser.error(f"no case is called {pattern}; there are {', '.join(names)}")
+    return options
 
 
 def _wanted(name: str, patterns: list[str] | None) -> bool:
@@ -149,9 +154,8 @@ def _profile(bench: Bench, peers: list[Peer], report: Report, target: Path) -> N
     longer = replace(bench, plan=replace(bench.plan, seconds=max(5, bench.plan.seconds)))
     for case in (case for case in cases.all_cases(bench.plan) if case.name in CASES):
         print(f"bench: profile of {case.name}", flush=True)
-        report.notes.append(
-            profile(py_spy, longer, case, hub, target.with_name(f"{target.name}-{case.name}"))
-        )
+        flame_graph = target.with_name(f"{target.name}-{case.name}.svg")
+        report.notes.append(profile(py_spy, longer, case, hub, flame_graph))
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fairway.core.stores.disk import DiskStore
-from fairway.core.stores.protocols import BlobStore
+from fairway.core.stores.protocols import BlobStore, WrongStore
 from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.artifacts.names import Periods
@@ -15,7 +16,7 @@ from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
 from fairway.frame.access.principals import User
 from fairway.frame.clock import utc_now
-from fairway.frame.db import Database, open_database, sqlite_path
+from fairway.frame.db import Database, installation, open_database, sqlite_path
 from fairway.frame.keys import load_or_create_signing_keys
 from fairway.frame.settings import Settings
 from fairway.frame.web.who import Authenticators
@@ -35,50 +36,72 @@ class Parts:
 
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Parts]:
-    """The parts of a process that serves or works; the schema must be there.  Raises Unavailable, KeyUnusable."""
-    db = await _open(settings, settings.database_pool)
-    # SQLite has no pool to keep apart: its reads never wait.
-    own = sqlite_path(settings.database_url) is None
-    token_db = await _open(settings, settings.token_database_pool) if own else db
-    store = DiskStore.open(settings.storage_path)
-    keys = load_or_create_signing_keys(settings.keys_dir)
-    hasher = Hasher()
+    """The parts of a process that serves or works; the schema must be there.
 
-    async def user(id: int) -> User | None:
-        account = await accounts.by_id(db, id)
-        return account.user if account is not None and account.enabled else None
+    Raises Unavailable, KeyUnusable, and WrongStore when the storage folder is not the database's own.
+    """
+    async with AsyncExitStack() as closing:
+        db = await _open(settings, settings.database_pool)
+        closing.push_async_callback(db.close)
+        token_db = db
+        # SQLite has no pool to keep apart: its reads never wait.
+        if sqlite_path(settings.database_url) is None:
+            token_db = await _open(settings, settings.token_database_pool)
+            closing.push_async_callback(token_db.close)
+        store = await open_store(settings, db)
+        closing.push_async_callback(asyncio.to_thread, store.close)
+        keys = load_or_create_signing_keys(settings.keys_dir)
+        hasher = Hasher()
+        closing.callback(hasher.close)
 
-    who = Authenticators(
-        keys=keys,
-        issuer=ISSUER,
-        audience=SERVICE,
-        passwords=Passwords(token_db, hasher, utc_now),
-        users=user,
-        clock=utc_now,
-    )
-    hub = Hub(
-        db=db,
-        token_db=token_db,
-        store=store,
-        keys=keys,
-        who=who,
-        pulls=Pulls(db),
-        clock=utc_now,
-        periods=Periods(settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds),
-        uploads_per_user=settings.uploads_per_user,
-        token_seconds=settings.token_seconds,
-        refresh_token_seconds=settings.refresh_token_seconds,
-        create_project_on_push=settings.create_project_on_push,
-    )
-    origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
-    try:
+        async def user(id: int) -> User | None:
+            account = await accounts.by_id(db, id)
+            return account.user if account is not None and account.enabled else None
+
+        who = Authenticators(
+            keys=keys,
+            issuer=ISSUER,
+            audience=SERVICE,
+            passwords=Passwords(token_db, hasher, utc_now),
+            users=user,
+            clock=utc_now,
+        )
+        hub = Hub(
+            db=db,
+            token_db=token_db,
+            store=store,
+            keys=keys,
+            who=who,
+            pulls=Pulls(db),
+            clock=utc_now,
+            periods=Periods(settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds),
+            uploads_per_user=settings.uploads_per_user,
+            token_seconds=settings.token_seconds,
+            refresh_token_seconds=settings.refresh_token_seconds,
+            create_project_on_push=settings.create_project_on_push,
+        )
+        origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
         yield Parts(settings, db, store, hub, who, origin)
-    finally:
-        hasher.close()
+
+
+async def open_store(settings: Settings, db: Database) -> DiskStore:
+    """The blob store this database belongs to, which is settled by the first who opens one for it.
+
+    An empty folder in place of a volume that is not mounted would look like a store that lost every blob.  So a folder
+    with another identity, or with none while the database knows one, is refused as it is: WrongStore.
+    """
+    known = await installation.fact(db, installation.STORE)
+    store = await asyncio.to_thread(DiskStore.open, settings.storage_path, known=known)
+    if known is None:
+        settle = partial(installation.settle, name=installation.STORE, value=store.identity)
+        known = await db.write(settle)
+    if known != store.identity:
         await asyncio.to_thread(store.close)
-        if own:
-            await token_db.close()
-        await db.close()
+        raise WrongStore(
+            f"another process has just started with this database and another storage folder than {settings.storage_path}; "
+            "all must use the same one"
+        )
+    return store
 
 
 async def _open(settings: Settings, pool: int) -> Database:

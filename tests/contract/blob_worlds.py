@@ -25,6 +25,8 @@ class World:
     """What a power cut does to an upload."""
     overwrite: Callable[[str, bytes], Awaitable[None]]
     """What a bad disk does to a blob."""
+    be_another_store: Callable[[], Awaitable[None]] | None = None
+    """What unmounting a volume does, where the storage can change behind the store's back."""
 
 
 def memory_world() -> World:
@@ -51,7 +53,11 @@ def disk_world(opened: list[DiskStore], root: Path) -> World:
     async def overwrite(key: str, data: bytes) -> None:
         (root / key).write_bytes(data)
 
-    return World(opened[0], another_process, lose, overwrite)
+    async def replace() -> None:
+        root.rename(root.with_name("elsewhere"))
+        DiskStore.open(root).close()
+
+    return World(opened[0], another_process, lose, overwrite, replace)
 
 
 def s3_world() -> World:
@@ -61,11 +67,16 @@ def s3_world() -> World:
         async for tail in bucket.list_objects(f"tails/{session.id}/"):
             await bucket.delete(tail.key)
 
+    async def replace() -> None:
+        bucket.objects.clear()
+        FakeS3(bucket)
+
     return World(
         FakeS3(bucket, patience=PATIENCE),
         lambda: FakeS3(bucket, patience=PATIENCE),
         lose,
         bucket.put,
+        replace,
     )
 
 

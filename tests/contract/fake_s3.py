@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from uuid import uuid4
 
 from fairway.core.oci.digest import Digest, Hasher
-from fairway.core.oci.errors import BlobUploadUnknown, DigestInvalid
+from fairway.core.oci.errors import BlobUploadUnknown, DigestInvalid, Unavailable
 from fairway.core.stores.protocols import (
     BodyCut,
     ObjectDamaged,
@@ -112,6 +112,15 @@ class FakeS3:
     def __init__(self, bucket: Bucket, *, patience: float = 5.0) -> None:
         self.bucket = bucket
         self.uploads = S3Uploads(bucket, patience)
+        self.identity = bucket.objects.setdefault("store-id", (uuid4().hex.encode(), time.time()))[0].decode()
+
+    async def confirm(self) -> None:
+        try:
+            found = await self.bucket.get("store-id")
+        except BucketError:
+            found = b""
+        if found.decode() != self.identity:
+            raise Unavailable("the bucket is not the one it was when this process started")
 
     def blob(self, key: str, size: int) -> "S3Blob":
         return S3Blob(size, key, self.bucket)
@@ -130,6 +139,7 @@ class FakeS3:
             yield found
 
     async def check(self) -> None:
+        await self.confirm()
         await self.bucket.put("probe", b"probe")
         await self.bucket.get("probe")
         await self.bucket.delete("probe")
@@ -179,7 +189,9 @@ class S3Uploads:
         return _with(session, State(multipart))
 
     @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncIterator[None]:
+    async def hold(self, session_id: str, *, wait: bool = True) -> AsyncIterator[None]:
+        if self.locks[session_id].locked() and not wait:
+            raise UploadBusy
         try:
             await asyncio.wait_for(self.locks[session_id].acquire(), self.patience)
         except TimeoutError:
@@ -190,6 +202,17 @@ class S3Uploads:
             yield
         finally:
             self.locks[session_id].release()
+
+    async def idle(self, session: Session) -> float:
+        state = _state(session)
+        if len(await self._numbers(state)) < state.parts:
+            raise _gone()
+        await self._tail(state)
+        return time.time() - await self._modified(session.id, self.bucket.multiparts[state.multipart])
+
+    async def _modified(self, session_id: str, multipart: Multipart) -> float:
+        tails = [each.modified async for each in self.bucket.list_objects(f"tails/{session_id}/")]
+        return max([multipart.modified, *tails])
 
     async def append(self, session: Session, body: AsyncIterable[bytes]) -> Session:
         state = _state(session)
@@ -256,8 +279,8 @@ class S3Uploads:
         expired = 0
         for multipart_id, multipart in list(self.bucket.multiparts.items()):
             session_id = multipart.key.removeprefix("blobs/")
-            tails = [each.modified async for each in self.bucket.list_objects(f"tails/{session_id}/")]
-            if max([multipart.modified, *tails]) <= moment and not self.locks[session_id].locked():
+            modified = await self._modified(session_id, multipart)
+            if modified <= moment and not self.locks[session_id].locked():
                 await self.abort(_with(Session(session_id), State(multipart_id)))
                 expired += 1
         return expired

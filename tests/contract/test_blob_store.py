@@ -27,7 +27,7 @@ from contract.blob_worlds import (
     some_bytes,
 )
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import BlobUploadInvalid, BlobUploadUnknown, DigestInvalid
+from fairway.core.oci.errors import BlobUploadInvalid, BlobUploadUnknown, DigestInvalid, Unavailable
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BodyCut, ObjectDamaged, ObjectMissing
 from fairway.core.stores.scrub import matches
@@ -304,6 +304,32 @@ async def test_abandoned_uploads_expire_and_held_ones_do_not(world: World) -> No
     assert await content(world.store, await finish(world.store, held, Digest.of(b"y"))) == b"y"
 
 
+async def test_somebody_who_does_not_want_to_wait_is_told_at_once(world: World) -> None:
+    session = await world.store.uploads.begin()
+    async with world.store.uploads.hold(session.id, wait=False):
+        with pytest.raises(BlobUploadInvalid, match="another request"):
+            async with world.another_process().uploads.hold(session.id, wait=False):
+                pytest.fail("it is held")
+    assert (await append(world.store, session, body(b"x"))).offset == 1
+
+
+async def test_an_upload_is_idle_since_its_last_byte(world: World) -> None:
+    session = await append(world.store, await world.store.uploads.begin(), body(b"x"))
+    async with world.store.uploads.hold(session.id):
+        assert 0 <= await world.another_process().uploads.idle(session) < 60
+    assert (await append(world.store, session, body(b"y"))).offset == 2
+
+
+async def test_an_upload_whose_bytes_are_gone_is_unknown_to_who_looks_at_it(world: World) -> None:
+    lost = await append(world.store, await world.store.uploads.begin(), body(b"not all of it survives"))
+    await world.lose_bytes_of(lost)
+    finished = await append(world.store, await world.store.uploads.begin(), body(b"x"))
+    await finish(world.store, finished, Digest.of(b"x"))
+    for session in (lost, finished):
+        with pytest.raises(BlobUploadUnknown):
+            await world.store.uploads.idle(session)
+
+
 # ---------------------------------------------------------------- keys
 
 
@@ -397,3 +423,23 @@ async def test_a_store_in_order_is_ready_and_checking_leaves_no_trace(world: Wor
     await world.store.check()
     assert await keys(world.store) == []
     assert await world.store.uploads.expire(older_than=0) == 0
+
+
+# ---------------------------------------------------------------- identity
+
+
+async def test_all_processes_see_the_same_identity_and_no_two_stores_have_one(world: World) -> None:
+    assert re.fullmatch("[0-9a-f]{32}", world.store.identity)
+    assert world.another_process().identity == world.store.identity
+    await world.store.confirm()
+    assert await keys(world.store) == []
+    assert len({memory_world().store.identity, s3_world().store.identity, world.store.identity}) == 3
+
+
+async def test_a_store_that_was_replaced_behind_our_back_is_noticed(world: World) -> None:
+    if world.be_another_store is None:
+        pytest.skip("nobody can replace it")
+    await world.be_another_store()
+    for look in (world.store.confirm, world.store.check):
+        with pytest.raises(Unavailable):
+            await look()

@@ -32,7 +32,13 @@ def _as_before() -> Iterator[None]:
     log.bind_request("")
 
 
+def written(capsys: pytest.CaptureFixture[str]) -> str:
+    assert log.flush()
+    return capsys.readouterr().err
+
+
 def events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    assert log.flush()
     out, err = capsys.readouterr()
     assert out == ""
     return [json.loads(line) for line in err.splitlines()]
@@ -128,13 +134,13 @@ def test_a_line_is_bounded_however_much_is_logged(capsys: pytest.CaptureFixture[
     for _ in range(500):
         nested = [nested]
     log.get_logger("x").info(big, agent=big, many=list(range(10**5)), nested=nested, number=10**6000)
-    [line] = capsys.readouterr().err.splitlines()
+    [line] = written(capsys).splitlines()
     assert len(line) < 10_000
     try:
         raise ValueError(big)
     except ValueError:
         log.get_logger("x").exception("failed")
-    [line] = capsys.readouterr().err.splitlines()
+    [line] = written(capsys).splitlines()
     assert len(line) < 20_000
 
 
@@ -167,6 +173,7 @@ def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "stderr", stderr)
         log.get_logger("x").info("nobody hears")
         logging.getLogger("x").warning("nobody hears")
+        assert log.flush()
 
 
 # Forgery, T38 of the security cases
@@ -178,7 +185,7 @@ def test_no_input_can_forge_or_break_a_line(style: str, capsys: pytest.CaptureFi
     log.bind_request(HOSTILE)
     log.get_logger("x").info(HOSTILE, user=HOSTILE, tags=[HOSTILE], headers={HOSTILE: HOSTILE})
     logging.getLogger(HOSTILE).warning(HOSTILE)
-    err = capsys.readouterr().err
+    err = written(capsys)
     assert err.count("\n") == 2
     assert all(line.isprintable() for line in err.rstrip("\n").split("\n"))
     assert not set(err) & set("\r\x1b\x85\u2028\u2029\u202e\x7f\x00")
@@ -190,7 +197,7 @@ def test_a_trace_in_the_text_format_cannot_pose_as_an_event(capsys: pytest.Captu
         raise ValueError("a\n12:00:00 info    forged")
     except ValueError:
         log.get_logger("x").exception("failed")
-    first, *rest = capsys.readouterr().err.splitlines()
+    first, *rest = written(capsys).splitlines()
     assert first[8:] == " error   failed  logger=x"
     assert all(line.startswith("    | ") for line in rest)
 
@@ -198,7 +205,7 @@ def test_a_trace_in_the_text_format_cannot_pose_as_an_event(capsys: pytest.Captu
 def test_the_text_format_quotes_what_has_blanks(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(Settings(log_format="text"))
     log.get_logger("x").warning("tag moved", tag="v1", by="Ada L.", empty="", n=3)
-    line = capsys.readouterr().err.rstrip("\n")
+    line = written(capsys).rstrip("\n")
     assert line[8:] == ' warning tag moved  logger=x tag=v1 by="Ada L." empty="" n=3'
 
 
@@ -249,7 +256,7 @@ def test_what_is_logged_under_a_secret_name_is_hidden(name: str, capsys: pytest.
     log.get_logger("x").info(
         "seen", **{name: CANARY}, headers={name: CANARY}, pairs=[{name: [CANARY]}], n={name: 7}
     )
-    err = capsys.readouterr().err
+    err = written(capsys)
     assert CANARY not in err
     assert json.loads(err)["headers"] == {name: "***"}
     assert json.loads(err)["n"] == {name: "***"}

@@ -253,7 +253,22 @@ def test_a_mistake_in_a_setting_does_not_show_the_secret_in_it(variable: str) ->
 
 
 @pytest.mark.parametrize(
-    "url", [f"postgres://u:{CANARY}@h/d", f"u:{CANARY}@h/d", f"postgresql://u:{CANARY}@/d", f"{CANARY}@h"]
+    "url",
+    [
+        "postgresql://u:p@db.example/fairway?sslmode=verify-full",
+        "postgres://u:p@db.example:5432/fairway",
+        "postgresql://u:p@one:5432,two:5432/fairway?target_session_attrs=read-write",
+        "postgresql://u@/fairway?host=/run/postgresql",
+        "postgresql://u:p@[::1]:5432/fairway",
+    ],
+)
+def test_a_postgresql_url_is_what_libpq_takes(url: str) -> None:
+    settings = Settings.load({"FAIRWAY_DATABASE_URL": url})
+    assert settings.database_url == "postgresql://" + url.partition("://")[2]
+
+
+@pytest.mark.parametrize(
+    "url", [f"mysql://u:{CANARY}@h/d", f"u:{CANARY}@h/d", f"postgresql://u:{CANARY}@/d", f"{CANARY}@h"]
 )
 def test_a_broken_database_url_does_not_show_its_password(url: str) -> None:
     assert CANARY not in refusal({"FAIRWAY_DATABASE_URL": url})

@@ -141,8 +141,9 @@ class TestProbes:
     async def test_without_its_storage_it_is_not_ready(self, database_url: str, tmp_path: Path) -> None:
         async with open_world(database_url, tmp_path) as world:
             folder = world.settings.storage_path / "uploads"
-            folder.rename(folder.with_name("elsewhere"))
+            elsewhere = folder.rename(folder.with_name("elsewhere"))
             answer = await world.anybody("GET", "/readyz")
+            elsewhere.rename(folder)
             assert (answer.status, answer.json["database"]) == (503, "ok")
             assert answer.json["storage"] != "ok"
             assert str(tmp_path) not in answer.body.decode()

@@ -7,10 +7,14 @@ assert (await alice.push("team/app:v1", image("base", "code"))).status == 201
 ```
 """
 
+import atexit
 import functools
+import os
+import shutil
+import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +26,7 @@ from sqlalchemy import Table, func, select
 from contract import registry_worlds
 from fairway.app import Hub
 from fairway.boot import Parts, build
-from fairway.core.oci.digest import Digest
+from fairway.core.oci.digest import ALGORITHMS, Digest
 from fairway.core.oci.manifest import Manifest
 from fairway.features.accounts import store as accounts
 from fairway.features.projects import store as projects
@@ -245,7 +249,12 @@ class World:
     def files(self) -> list[str]:
         """Everything in the storage: finished blobs and uploads on their way."""
         root = self.settings.storage_path
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+        return sorted(
+            os.path.relpath(Path(at, name), root)
+            for folder in ("uploads", *ALGORITHMS)
+            for at, _, names in os.walk(root / folder)
+            for name in names
+        )
 
     async def stored(self) -> dict[str, Any]:
         """All there is, down to the last row and file.  Only failed logins are left out."""
@@ -253,12 +262,39 @@ class World:
         return {"files": self.files()} | {table.name: await self.rows(table) for table in tables}
 
 
+_spare: list[Path] = []
+
+
+@functools.cache
+def _storages() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="fairway-storages-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def storage(at: Path) -> Iterator[None]:
+    """An empty storage folder, seen at `at`.  Its five hundred folders take longer than most stories, so that they are
+    made once and passed on from world to world."""
+    root = _spare.pop() if _spare else Path(tempfile.mkdtemp(dir=_storages()))
+    root.chmod(0o750)
+    at.symlink_to(root)
+    yield
+    for folder, _, names in os.walk(root):
+        for name in names:
+            Path(folder, name).unlink()
+    _spare.append(root)
+
+
 @asynccontextmanager
 async def open_world(database_url: str, folder: Path, **settings: Any) -> AsyncIterator[World]:
     """A hub on a migrated, empty database, with an administrator called admin."""
-    async with replica(database_url, folder, **settings) as world:
-        world.admin = await world.person("admin", sysadmin=True)
-        yield world
+    data = folder / "data"
+    data.mkdir(mode=0o750)
+    with storage(data / "storage"):
+        async with replica(database_url, folder, **settings) as world:
+            world.admin = await world.person("admin", sysadmin=True)
+            yield world
 
 
 @asynccontextmanager
@@ -266,6 +302,5 @@ async def replica(database_url: str, folder: Path, **settings: Any) -> AsyncIter
     """Another process of a hub that is there already."""
     given = {"database_pool": 6, "token_database_pool": 2, **settings}
     chosen = Settings(data_dir=folder / "data", database_url=database_url, **given)
-    chosen.data_dir.mkdir(mode=0o750, exist_ok=True)
     async with build(chosen) as parts:
         yield World(chosen, parts)

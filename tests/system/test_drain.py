@@ -109,6 +109,21 @@ def test_requests_under_way_are_finished(hub: Hub, wire: Wire, slow: Slow) -> No
     assert wire.ask("PUT", f"{in_pieces}?digest={DIGEST}", b"").status == 201
 
 
+def test_an_impatient_operator_breaks_nothing(hub: Hub, wire: Wire, slow: Slow) -> None:
+    upload = wire.start_upload("library/drain")
+    put = slow.half_an_upload("PUT", f"{upload}?digest={DIGEST}")
+    time.sleep(0.5)
+
+    assert hub.process is not None
+    for _ in range(3):
+        os.killpg(hub.process.pid, signal.SIGINT)  # Ctrl-C: the terminal tells all processes
+        time.sleep(0.3)
+
+    put.send(CONTENT[len(CONTENT) // 2 :])
+    assert put.getresponse().status == 201
+    assert exit_status(hub) == 0
+
+
 def test_clients_that_never_end_do_not_keep_it_from_stopping(hub: Hub, wire: Wire, slow: Slow) -> None:
     hub.stop()
     hub.start(FAIRWAY_SHUTDOWN_SECONDS="2")

@@ -18,7 +18,7 @@ def test_it_is_small_and_comes_back_with_what_it_had(start_hub: Callable[..., Hu
     hub = start_hub()
     wire = Wire(hub)
     digest = wire.push_blob("library/small", b"kept")
-    first = hub.memory()  # with everything that was loaded to make the database
+    first = hub.memory()
 
     seconds = []
     for _ in range(3):
@@ -38,5 +38,4 @@ def test_it_is_small_and_comes_back_with_what_it_had(start_hub: Callable[..., Hu
         f"PSS of {len(hub.pids())} processes: {first / MB:.0f} MB after the very first start, "
         f"then {idle / MB:.0f} MB, {used / MB:.0f} MB after 150 requests"
     )
-    assert max(idle, used) < 200 * MB
-    assert first < 256 * MB
+    assert max(first, idle, used) < 200 * MB

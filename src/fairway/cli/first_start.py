@@ -1,10 +1,11 @@
 """What happens once before anything serves: folders, schema, keys, the first administrator, the first words."""
 
 import asyncio
+import multiprocessing
 import secrets
 import string
 import sys
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
 
 from fairway.core.oci.errors import FairwayError
 from fairway.core.stores.disk import DiskStore
@@ -26,14 +27,7 @@ class DataFolderUnusable(FairwayError):
     """The data folder cannot be made or is open to others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """`password` is that of an administrator made just now with a generated one, else ""."""
-
-    password: str
-
-
-def prepare(settings: Settings) -> Prepared:
+def prepare(settings: Settings) -> None:
     """Make what is missing.  Raises FairwayError with words for the operator."""
     try:
         settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -41,12 +35,27 @@ def prepare(settings: Settings) -> Prepared:
         raise DataFolderUnusable(
             f"the data folder {settings.data_dir} cannot be made: {error.strerror}; choose another with --data-dir"
         ) from error
-    if migrate(settings.database_url):
-        _log.info("the database has this version's schema now")
+    if settings.data_dir.stat().st_mode & 0o002:
+        raise DataFolderUnusable(
+            f"anybody may write to the data folder {settings.data_dir}; do: chmod o-w {settings.data_dir}"
+        )
     load_or_create_secret_keys(settings)
     load_or_create_signing_keys(settings.keys_dir)
     DiskStore.open(settings.storage_path)
-    return Prepared(asyncio.run(_first_administrator(settings)))
+    # In a process of its own: what a first start leaves in memory would stay with every process forked later.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as elsewhere:
+        password = elsewhere.submit(_prepare_database, settings).result()
+    if password:
+        # Now, not when we listen: it is in the database, and nobody could find it out any more.
+        _say("", "  The first administrator:", "", f"    user      {ADMIN}", f"    password  {password}")
+        _say("    (generated; it is not shown again)")
+
+
+def _prepare_database(settings: Settings) -> str:
+    """The schema and the first administrator; its password if it was generated."""
+    if migrate(settings.database_url):
+        _log.info("the database has this version's schema now")
+    return asyncio.run(_first_administrator(settings))
 
 
 async def _first_administrator(settings: Settings) -> str:
@@ -88,28 +97,27 @@ def _generated() -> str:
             return password
 
 
-def announce(settings: Settings, prepared: Prepared) -> None:
-    """Tell a person where the hub is and what to try first; the generated password is printed this once."""
-    host = settings.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "127.0.0.1")  # noqa: S104
+def announce(settings: Settings) -> None:
+    """Tell a person where the hub is and what to try first."""
+    wide = settings.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    host = f"127.0.0.1:{settings.port}" if wide else settings.listen
+    if wide and not settings.external_url:
+        _log.warning("set FAIRWAY_EXTERNAL_URL to the address clients use: they are sent there to log in")
     url = settings.external_url or f"http://{host}"
     place = url.partition("://")[2]
-    secret = prepared.password
-    lines = ["", f"  Fairway is at {url}", ""]
-    if secret:
-        lines += [
-            f"    user      {ADMIN}",
-            f"    password  {secret}",
-            "    (generated; it is not shown again)",
-            "",
-        ]
-    lines += [
+    _say(
+        "",
+        f"  Fairway is at {url}",
+        "",
         "  Try, with podman (docker: the same without --tls-verify=false):",
         f"    podman login --tls-verify=false -u {ADMIN} {place}",
         f"    printf 'FROM scratch\\nLABEL hello=fairway\\n' | podman build -t {place}/library/hello -f - .",
         f"    podman push --tls-verify=false {place}/library/hello",
         f"    curl -u {ADMIN} {url}/v2/library/hello/tags/list",
         "",
-        "",
-    ]
-    sys.stdout.write("\n".join(lines))
+    )
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("\n".join((*lines, "")))
     sys.stdout.flush()

@@ -40,17 +40,23 @@ def scrub(
     """Hash every stored blob again; what is damaged is not offered any more, and the next push repairs it."""
     settings = load_settings(config, data_dir=data_dir)
     try:
-        damaged = asyncio.run(_scrub(settings, rate * _MEBIBYTE or None))
+        found = asyncio.run(_scrub(settings, rate * _MEBIBYTE or None))
     except FairwayError as error:
         fail(error)
-    if damaged:
-        typer.echo(f"{damaged} damaged; the log names them.  Push those images again to repair them.")
+    if found.damaged:
+        typer.echo(f"{found.damaged} damaged; the log names them.  Push those images again to repair them.")
+    if found.unreadable:
+        typer.echo(
+            f"{found.unreadable} could not be read; the log names them and their files.  See to the disk and scrub again; "
+            "remove the files that stay unreadable, and push those images again."
+        )
+    if found.damaged or found.unreadable:
         raise typer.Exit(1)
     typer.echo("No damage found.")
 
 
-async def _scrub(settings: Settings, rate: float | None) -> int:
-    found = 0
+async def _scrub(settings: Settings, rate: float | None) -> housekeeping.Scrubbed:
+    found = housekeeping.Scrubbed()
     columns = (TextColumn("scrubbing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with build(settings) as parts:
         total = await blobs.count(parts.db)
@@ -58,14 +64,14 @@ async def _scrub(settings: Settings, rate: float | None) -> int:
             task = progress.add_task("", total=total)
             left = total
             while left > 0:
-                checked, damaged = await housekeeping.scrub_once(
+                some = await housekeeping.scrub_once(
                     parts.db, parts.store, limit=min(_BATCH, left), rate=rate
                 )
-                if not checked:
+                if not some.looked_at:
                     break
-                left -= checked
-                found += damaged
-                progress.advance(task, checked)
+                left -= some.looked_at
+                found += some
+                progress.advance(task, some.looked_at)
     return found
 
 

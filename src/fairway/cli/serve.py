@@ -4,6 +4,7 @@ The supervisor prepares everything that must happen once (schema, keys, first ad
 forks the workers, which share its memory until they change it, and starts again whichever dies.
 """
 
+import asyncio
 import gc
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import typer
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
@@ -22,17 +23,21 @@ from granian.server.mp import MPServer
 from fairway import worker as background
 from fairway.app import Hub
 from fairway.cli import worker_loop
+from fairway.cli.claim import Claim, claim, most_connections, raise_file_limit
 from fairway.cli.first_start import announce, prepare
 from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
 from fairway.core.oci.errors import FairwayError
 from fairway.frame import log
+from fairway.frame.db.migrate import require_schema
 from fairway.frame.metrics import forget_process, prepare_multiprocess
 from fairway.frame.process import signals_wait
 from fairway.frame.settings import Settings
 
 _log = log.get_logger(__name__)
 _RESTART_SECONDS = 1.0
-_HEADER_SECONDS = 30
+# How long a connection may say nothing, before a request or between two.  Longer than the 60 s of nginx and of load
+# balancers, which would otherwise send a request into a connection that is being closed.
+_HEADER_SECONDS = 75
 _BACKLOG = 4096
 
 
@@ -50,18 +55,20 @@ def serve(
     os.umask(0o027)
     settings = load_settings(config, data_dir=data_dir, listen=listen, workers=workers)
     try:
-        prepared = prepare(settings)
+        alone = claim(settings)
+        prepare(settings)
     except FairwayError as error:
         fail(error)
+    raise_file_limit()
     prepare_multiprocess(settings.data_dir / "run" / "metrics")
     multiprocessing.set_start_method("fork", force=True)
     gc.freeze()  # what is loaded now stays shared with the workers
     server = _server(settings)
-    helper = _Background(settings)
+    helper = _Background(settings, alone)
     server.on_startup(helper.start)
-    server.on_startup(partial(announce, settings, prepared))
+    server.on_startup(partial(announce, settings))
     server.on_shutdown(helper.stop)
-    server.serve(target_loader=partial(_loader, settings))
+    server.serve(target_loader=partial(_loader, settings, alone))
 
 
 def worker(data_dir: DataDir = None, config: ConfigFile = None) -> None:
@@ -69,13 +76,15 @@ def worker(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     os.umask(0o027)
     settings = load_settings(config, data_dir=data_dir)
     try:
+        asyncio.run(require_schema(settings.database_url))
         background.run(settings)
     except FairwayError as error:
         fail(error)
 
 
-def _loader(settings: Settings, *_target: Any, **_options: Any) -> Hub:
+def _loader(settings: Settings, alone: Claim, *_target: Any, **_options: Any) -> Hub:
     """Runs in each web worker."""
+    alone.leave_to_parent()
     log.configure(settings)
     return Hub(settings)
 
@@ -89,17 +98,25 @@ class _Supervisor(MPServer):
 
     _respawned_at = 0.0
 
-    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
-        with signals_wait():
-            super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # type: ignore[override]
+        worker: Any = super()._spawn_worker(idx, target, callback_loader)
+        fork = worker.start
+
+        def start() -> None:
+            with signals_wait():
+                fork()
+
+        worker.start = start
+        return worker
 
     def _respawn_workers(
         self, workers: list[int], spawn_target: Any, target_loader: Any, delay: float = 0
     ) -> None:
         since = time.monotonic() - self._respawned_at
         time.sleep(max(0.0, _RESTART_SECONDS - since))  # one that dies at once must not keep us busy
-        with signals_wait():
-            super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
+        for index in workers:
+            forget_process(self.wrks[index].inner.pid)
+        super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
         self._respawned_at = time.monotonic()
         self.respawned_wrks.clear()  # by which Granian would recognise the second death
 
@@ -114,6 +131,9 @@ def _server(settings: Settings) -> MPServer:
         workers=settings.workers,
         loop=Loops.uvloop,
         backlog=_BACKLOG,
+        backpressure=most_connections(),
+        # HTTP/1 only: told to find out by itself, Granian waits for ever for a client that says nothing.
+        http=HTTPModes.http1,
         websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
         respawn_failed_workers=True,
@@ -128,8 +148,9 @@ def _server(settings: Settings) -> MPServer:
 class _Background:
     """The background process, started again when it dies."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, alone: Claim) -> None:
         self._settings = settings
+        self._alone = alone
         self._stopping = threading.Event()
         self._process: Any = None
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -147,7 +168,7 @@ class _Background:
 
     def _fork(self) -> None:
         self._process = multiprocessing.get_context("fork").Process(
-            name="fairway-background", target=_background_main, args=(self._settings,)
+            name="fairway-background", target=_background_main, args=(self._settings, self._alone)
         )
         with signals_wait():
             self._process.start()
@@ -163,7 +184,8 @@ class _Background:
             self._fork()
 
 
-def _background_main(settings: Settings) -> None:
+def _background_main(settings: Settings, alone: Claim) -> None:
+    alone.leave_to_parent()
     try:
         background.run(settings)
     except FairwayError as error:

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.accounts import store as accounts
@@ -14,7 +14,7 @@ from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import ANONYMOUS, Principal, User
 from fairway.frame.access.roles import Role
 from fairway.frame.db import SECOND, Database, UniqueViolation, now_us
-from fairway.frame.db.tables import gc_reviews, leases, members, outbox, project_blobs, quotas, repositories
+from fairway.frame.db.tables import gc_reviews, members, outbox, project_blobs, quotas, repositories
 
 EVERYTHING = Filters()
 
@@ -191,15 +191,27 @@ async def test_an_empty_project_goes_with_all_that_is_its_own(db: Database) -> N
     made = await project(db, "team", alice)
     link = {"project_id": made, "digest": "sha256:" + "0" * 64, "size": 7, "created_at": 0}
     await db.write(lambda conn: conn.run(insert(project_blobs).values(**link)))
-    lease = {"project_id": made, "digest": link["digest"], "until_at": 0}
-    await db.write(lambda conn: conn.run(insert(leases).values(**lease)))
     assert await db.write(lambda conn: store.remove(conn, made, alice, grace_seconds=60))
     assert await store.facts(db, alice, made) is None
-    for table in (members, quotas, project_blobs, leases):
+    for table in (members, quotas, project_blobs):
         assert await db.all(select(table)) == []
     (review,) = await db.all(select(gc_reviews))
     assert (review["project_id"], review["digest"]) == (0, link["digest"])
     assert review["review_at"] > await db.scalar(select(now_us()))
+
+
+async def test_a_large_project_is_emptied_in_steps(db: Database) -> None:
+    alice = await person(db, "alice")
+    made = await project(db, "team", alice)
+    rows = [{"digest": f"sha256:{n:064x}"} for n in range(25)]
+    link = insert(project_blobs).values(project_id=made, digest=bindparam("digest"), size=1, created_at=0)
+    await db.write(lambda conn: conn.many(link, rows))
+    steps = [
+        await db.write(lambda conn: store.empty(conn, made, grace_seconds=60, limit=10)) for _ in range(3)
+    ]
+    assert steps == [True, True, False]
+    assert await db.all(select(project_blobs)) == []
+    assert len(await db.all(select(gc_reviews))) == 25
 
 
 async def test_a_project_with_repositories_stays(db: Database) -> None:

@@ -56,7 +56,10 @@ async def test_one_failure_among_many_concurrent_writes_takes_only_itself_back(d
 
 async def test_soft_and_durable_writes_mix(db: Database) -> None:
     await asyncio.gather(
-        *(db.write(lambda conn, n=n: conn.run(ADD, name=f"n{n}", value=n), soft=n % 2 == 0) for n in range(40))
+        *(
+            db.write(lambda conn, n=n: conn.run(ADD, name=f"n{n}", value=n), soft=n % 2 == 0)
+            for n in range(40)
+        )
     )
     assert await db.scalar(COUNT) == 40
 

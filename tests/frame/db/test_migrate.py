@@ -8,17 +8,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from postgres import Postgres
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from fairway.core.oci.errors import Unavailable
 from fairway.frame.db import migrations
-from fairway.frame.db.migrate import SchemaUnknown, migrate
+from fairway.frame.db.migrate import SchemaUnknown, migrate, require_schema
 from fairway.frame.db.tables import metadata
+from postgres import Postgres
 
 
 def differences(connection: object) -> list[object]:
-    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "compare_server_default": False}
+    )
     return list(compare_metadata(context, metadata))
 
 
@@ -37,7 +40,9 @@ def test_migrated_sqlite_has_exactly_the_tables_of_the_code(sqlite_template: Pat
 async def test_migrated_postgresql_has_exactly_the_tables_of_the_code(
     postgres: Postgres, postgres_template: str
 ) -> None:
-    engine = create_async_engine(postgres.url(postgres_template).replace("postgresql", "postgresql+asyncpg", 1))
+    engine = create_async_engine(
+        postgres.url(postgres_template).replace("postgresql", "postgresql+asyncpg", 1)
+    )
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
@@ -66,3 +71,27 @@ def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(SchemaUnknown, match="newer Fairway"):
         migrate(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize("query", ["?sslmode=disable", "?application_name=fairway&sslmode=prefer"])
+def test_a_postgresql_url_may_carry_parameters_of_libpq(postgres: Postgres, query: str) -> None:
+    url = postgres.create("parameters") + query
+    try:
+        assert migrate(url)
+    finally:
+        postgres.drop("parameters")
+
+
+async def test_who_needs_the_schema_is_told_what_to_do_without_it(postgres: Postgres, tmp_path: Path) -> None:
+    empty = postgres.create("empty")
+    try:
+        for url in (empty, f"sqlite:///{tmp_path / 'none.db'}"):
+            with pytest.raises(SchemaUnknown, match="fairway migrate"):
+                await require_schema(url)
+    finally:
+        postgres.drop("empty")
+
+
+def test_a_database_that_does_not_answer_is_told_in_words() -> None:
+    with pytest.raises(Unavailable, match="FAIRWAY_DATABASE_URL"):
+        migrate("postgresql://nobody@127.0.0.1:1/none")

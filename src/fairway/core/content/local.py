@@ -49,10 +49,14 @@ class Local:
         raise BlobUnknown(f"the stored bytes of {digest} are damaged; push it again to repair it")
 
     async def _intact(self, stored: Stored) -> bool:
+        """Raises Unavailable when not the blob is at fault but the storage, such as a volume that is not mounted."""
         try:
-            return await self.store.size(stored.key) == stored.size
+            if await self.store.size(stored.key) == stored.size:
+                return True
         except ObjectMissing:
-            return False
+            pass
+        await self.store.confirm()
+        return False
 
     # -- writing blobs
 
@@ -102,6 +106,7 @@ class Local:
 
     async def upload(self, repo: Repository, upload_id: str, /) -> UploadState:
         session = await self.names.upload(repo, upload_id)
+        await self.store.uploads.idle(session)  # BlobUploadUnknown when the bytes it speaks of are gone
         return UploadState(session.id, session.offset)
 
     async def append(

@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from fairway.core.oci.errors import Unavailable
+from fairway.core.stores import disk_identity
 from fairway.core.stores.disk_layout import Layout, is_key, prepare, storage_error, storage_failures
 from fairway.core.stores.disk_uploads import DiskUploads
 from fairway.core.stores.protocols import ObjectDamaged, ObjectMissing, StoredObject
@@ -27,21 +28,28 @@ LISTED = 1000
 class DiskStore:
     """The `BlobStore` of one folder; several processes may share it."""
 
-    def __init__(self, layout: Layout, threads: int, patience: float) -> None:
+    def __init__(self, layout: Layout, identity: str, threads: int, patience: float) -> None:
         self._layout = layout
+        self._identity = identity
         self._threads = Threads(threads, "blobs")
         # Making a huge blob durable can take a minute; that must not stop those who read.
         self._syncing = Threads(threads, "blobs-sync")
         self._uploads = DiskUploads(layout, self._threads, self._syncing, patience)
 
     @classmethod
-    def open(cls, root: Path, *, threads: int = 8, patience: float = 5.0) -> "DiskStore":
+    def open(
+        cls, root: Path, *, known: str | None = None, threads: int = 8, patience: float = 5.0
+    ) -> "DiskStore":
         """Open the store in `root`, making it if needed.  Blocks for some milliseconds.
 
+        `known`: the identity it must have; then it is not made where there is none.
         `threads`: how many reads and writes, and how many syncs, may run at a time.  `patience`: seconds to wait for a busy upload.
-        Raises UnsafeFolder, StorageFull or Unavailable.
+        Raises WrongStore, UnsafeFolder, StorageFull or Unavailable.
         """
-        return cls(prepare(root), threads, patience)
+        if known is not None:
+            disk_identity.recognise(root, known)
+        layout = prepare(root)
+        return cls(layout, disk_identity.find_or_make(layout.root), threads, patience)
 
     def close(self) -> None:
         """Wait for the file operations under way and stop the threads."""
@@ -52,6 +60,15 @@ class DiskStore:
     def uploads(self) -> DiskUploads:
         """See `BlobStore`."""
         return self._uploads
+
+    @property
+    def identity(self) -> str:
+        """See `BlobStore`."""
+        return self._identity
+
+    async def confirm(self) -> None:
+        """See `BlobStore`."""
+        await self._threads.run(disk_identity.confirm, self._layout.root, self._identity)
 
     def blob(self, key: str, size: int) -> "DiskBlob":
         """See `BlobStore`."""
@@ -77,6 +94,7 @@ class DiskStore:
 
     async def check(self) -> None:
         """See `BlobStore`."""
+        await self.confirm()
         await self._threads.run(_probe, self._layout.uploads / f"probe-{uuid4().hex}")
 
 
@@ -92,14 +110,11 @@ class DiskBlob:
         """See `Blob`."""
         if not 0 <= start <= end <= self.size:
             raise ValueError(f"[{start}, {end}) is not within the blob's {self.size} bytes")
-        fd = await self._threads.run(_open, self.path, self.size)
-        try:
+        async with self._threads.opened(_open, self.path, self.size) as fd:
             while start < end:
                 data = await self._threads.run(_read, fd, min(READ, end - start), start)
                 yield data
                 start += len(data)
-        finally:
-            self._threads.forget(os.close, fd)
 
 
 def _open(path: Path, size: int) -> int:

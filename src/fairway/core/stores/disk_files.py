@@ -150,6 +150,7 @@ def publish(layout: Layout, session: Session, digest: Digest) -> Stored:
     try:
         with storage_failures("make the blob durable"):
             crashpoint("upload.after_write")
+            os.utime(fd)  # its age counts from now: the last byte may have come long before
             os.fsync(fd)
             crashpoint("upload.after_fsync")
             path.rename(target)
@@ -164,6 +165,19 @@ def publish(layout: Layout, session: Session, digest: Digest) -> Stored:
     finally:
         os.close(fd)
     return Stored(key, session.offset)
+
+
+def written_at(path: Path, offset: int) -> float:
+    """When an upload of at least `offset` bytes was last written to, in seconds since the epoch."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        raise _gone() from None
+    except OSError as error:
+        raise storage_error("look at the upload", error) from error
+    if found.st_size < offset:
+        raise _gone()
+    return found.st_mtime
 
 
 def drop_upload(path: Path) -> None:

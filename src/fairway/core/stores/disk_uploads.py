@@ -10,7 +10,6 @@ has every byte, after a power cut it has not.
 """
 
 import asyncio
-import os
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
@@ -53,19 +52,24 @@ class DiskUploads:
         return session
 
     @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncIterator[None]:
+    async def hold(self, session_id: str, *, wait: bool = True) -> AsyncIterator[None]:
         """See `Uploads`."""
         lock = files.UploadLock(self._layout.upload(session_id))
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + (self._patience if wait else 0)
         try:
             while not await self._threads.run(lock.take):
-                if time.monotonic() > deadline:
+                if time.monotonic() >= deadline:
                     raise UploadBusy
                 await asyncio.sleep(BUSY_POLL)
             yield
         finally:
             lock.give_up()
             self._threads.forget(lock.close)
+
+    async def idle(self, session: Session) -> float:
+        """See `Uploads`."""
+        path = self._layout.upload(session.id)
+        return time.time() - await self._threads.run(files.written_at, path, session.offset)
 
     async def append(self, session: Session, body: AsyncIterable[bytes]) -> Session:
         """See `Uploads`."""
@@ -121,13 +125,11 @@ class DiskUploads:
 
     async def _reread(self, session: Session, algorithm: str) -> Digest:
         hasher = Hasher(algorithm)
-        fd = await self._threads.run(files.open_upload, self._layout.upload(session.id), session.offset)
-        try:
+        path = self._layout.upload(session.id)
+        async with self._threads.opened(files.open_upload, path, session.offset) as fd:
             for start in range(0, session.offset, REREAD):
                 end = min(start + REREAD, session.offset)
                 await self._threads.run(files.hash_part, fd, start, end, hasher)
-        finally:
-            self._threads.forget(os.close, fd)
         return hasher.digest()
 
     async def abort(self, session: Session) -> None:

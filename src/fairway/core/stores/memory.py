@@ -28,11 +28,20 @@ class MemoryStore:
     def __init__(self, *, patience: float = 5.0) -> None:
         self._objects: dict[str, tuple[bytes, float]] = {}
         self._uploads = MemoryUploads(self._objects, patience)
+        self._identity = uuid4().hex
 
     @property
     def uploads(self) -> "MemoryUploads":
         """See `BlobStore`."""
         return self._uploads
+
+    @property
+    def identity(self) -> str:
+        """See `BlobStore`."""
+        return self._identity
+
+    async def confirm(self) -> None:
+        """See `BlobStore`.  It cannot become another one."""
 
     def blob(self, key: str, size: int) -> "MemoryBlob":
         """See `BlobStore`."""
@@ -97,9 +106,11 @@ class MemoryUploads:
         return session
 
     @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncIterator[None]:
+    async def hold(self, session_id: str, *, wait: bool = True) -> AsyncIterator[None]:
         """See `Uploads`."""
         held = self._found(session_id).held
+        if held.locked() and not wait:
+            raise UploadBusy
         try:
             await asyncio.wait_for(held.acquire(), self._patience)
         except TimeoutError:
@@ -109,6 +120,10 @@ class MemoryUploads:
             yield
         finally:
             held.release()
+
+    async def idle(self, session: Session) -> float:
+        """See `Uploads`."""
+        return time.time() - self._enough(session).modified
 
     async def append(self, session: Session, body: AsyncIterable[bytes]) -> Session:
         """See `Uploads`."""
@@ -155,10 +170,14 @@ class MemoryUploads:
             raise BlobUploadUnknown("the data of this upload is gone; start a new one")
         return self._uploads[session_id]
 
-    def _at(self, session: Session) -> _Upload:
+    def _enough(self, session: Session) -> _Upload:
         upload = self._found(session.id)
         if len(upload.data) < session.offset:
             raise BlobUploadUnknown("the data of this upload is gone; start a new one")
+        return upload
+
+    def _at(self, session: Session) -> _Upload:
+        upload = self._enough(session)
         del upload.data[session.offset :]
         return upload
 

@@ -72,6 +72,10 @@ class ObjectDamaged(FairwayError):
     """What lies under the key is not what was stored there (wrong size, unreadable end)."""
 
 
+class WrongStore(FairwayError):
+    """The storage is not the one the database belongs to.  Raised at start only, so it may name the folder."""
+
+
 class Blob(Protocol):
     """A finished blob.  Having one costs nothing and promises nothing: it is opened by the first read."""
 
@@ -102,10 +106,17 @@ class Uploads(Protocol):
         """A new, empty upload."""
         ...
 
-    def hold(self, session_id: str) -> AbstractAsyncContextManager[None]:
+    def hold(self, session_id: str, *, wait: bool = True) -> AbstractAsyncContextManager[None]:
         """Be the only writer of an upload, across processes, for the length of a `with` block.
 
-        Waits a few seconds for another writer, then raises UploadBusy.  BlobUploadUnknown if it is gone.
+        Waits a few seconds for another writer, or not at all, then raises UploadBusy.  BlobUploadUnknown if it is gone.
+        """
+        ...
+
+    async def idle(self, session: Session) -> float:
+        """For how many seconds nobody has written to the upload.  A look at it, no more: nobody needs to hold it.
+
+        BlobUploadUnknown: the data is gone, or shorter than the offset says.
         """
         ...
 
@@ -143,6 +154,18 @@ class BlobStore(Protocol):
         """The only way in."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """Names this store for ever: random text kept in the storage itself, found or made when it was opened."""
+        ...
+
+    async def confirm(self) -> None:
+        """Raise Unavailable unless the storage still is the one that was opened (T74: a volume may be unmounted).
+
+        Whoever finds bytes missing asks before believing it.
+        """
+        ...
+
     def blob(self, key: str, size: int) -> Blob:
         """The blob under `key`, known to have `size` bytes.  Does no I/O."""
         ...
@@ -160,5 +183,5 @@ class BlobStore(Protocol):
         ...
 
     async def check(self) -> None:
-        """Write, read and delete a probe.  Raises StorageFull when only room is missing, else Unavailable."""
+        """`confirm`, then write, read and delete a probe.  Raises StorageFull when only room is missing, else Unavailable."""
         ...

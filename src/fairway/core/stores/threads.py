@@ -5,8 +5,10 @@ no file is closed, and no lock given up, while a thread still works with it.
 """
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -26,6 +28,19 @@ class Threads:
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a call and wait for its result."""
         return await finished(self.start(call, *args, **kwargs))
+
+    @asynccontextmanager
+    async def opened(self, call: Callable[P, int], *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[int]:
+        """The file descriptor that a call opens, closed at the end of the `with` block.
+
+        It is closed too when the waiting task is cancelled while the thread is opening it.
+        """
+        opening = self.start(call, *args, **kwargs)
+        try:
+            yield await finished(opening)
+        finally:
+            if not opening.cancelled() and opening.exception() is None:
+                self.forget(os.close, opening.result())
 
     def forget(self, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Make a call whose end nobody waits for; after `close`, make it here and now."""

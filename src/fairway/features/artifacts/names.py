@@ -246,7 +246,7 @@ class SqlNames:
             await self._require(conn, repository, manifest)
             artifact = await manifests.add_artifact(conn, self.project, repository, manifest)
             crashpoint("manifest.after_row")
-            moved = {tag: await self._point(conn, repository, tag, artifact) for tag in tags}
+            moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
             charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
             await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
             changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
@@ -299,7 +299,7 @@ class SqlNames:
             parent = await manifests.parent(conn, self.project, repository, digest)
             if parent is not None:
                 raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
-            tag_names = await tag_rows.tags_of(conn, row["id"])
+            tag_names = await tag_rows.lock_tags_of(conn, row["id"])
             await self._review(conn, [digest, *await manifests.linked(conn, row["id"])], "manifest deleted")
             await manifests.remove_artifact(conn, row["id"])
             released = await self._release_manifest(conn, digest)

@@ -1,5 +1,6 @@
 """`/projects` of Harbor's API v2.0: list, create, get, head, delete."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -141,9 +142,10 @@ def _one_project(made: Routes, db: Database, gc_grace_seconds: int) -> None:
 
     @made.delete("/projects/{project_name_or_id}", permission=PROJECT_DELETE)
     async def delete_project(asked_by: AskedBy, project: InProject) -> Response:
-        async def remove(conn: Conn) -> bool:
-            return await store.remove(conn, project.id, asked_by, grace_seconds=gc_grace_seconds)
-
+        empty = partial(store.empty, project=project.id, grace_seconds=gc_grace_seconds)
+        while await db.write(empty):
+            continue
+        remove = partial(store.remove, project=project.id, by=asked_by, grace_seconds=gc_grace_seconds)
         if not await db.write(remove):
             raise NotFound("the project was deleted just now")
         return Response()

@@ -30,7 +30,6 @@ from fairway.frame.access.roles import Role
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import (
     gc_reviews,
-    leases,
     members,
     project_blobs,
     projects,
@@ -196,37 +195,63 @@ _LOCK = select(projects.c.name).where(projects.c.id == bindparam("project")).wit
 _HAS_REPOSITORIES = select(
     exists(select(literal(1)).where(repositories.c.project_id == bindparam("project")))
 )
-_REVIEW_BLOBS = (
+_some_links = (
+    select(project_blobs.c.digest)
+    .where(project_blobs.c.project_id == bindparam("project"))
+    .order_by(project_blobs.c.digest)
+    .limit(bindparam("limit"))
+)
+_REVIEW_LINKS = (
     upsert(gc_reviews)
     .from_select(
         ["project_id", "digest", "reason", "review_at"],
-        select(
+        _some_links.with_only_columns(
             literal(0, type_=BigInteger),
             project_blobs.c.digest,
             literal("project deleted"),
             now_us() + bindparam("grace", type_=BigInteger),
-        ).where(project_blobs.c.project_id == bindparam("project")),
+        ),
     )
     .on_conflict_do_nothing(index_elements=["project_id", "digest"])
 )
-_DROP_LEASES = delete(leases).where(leases.c.project_id == bindparam("project"))
+_DROP_LINKS = delete(project_blobs).where(
+    project_blobs.c.project_id == bindparam("project"),
+    project_blobs.c.digest.in_(_some_links.scalar_subquery()),
+)
 _DELETE = delete(projects).where(projects.c.id == bindparam("project"))
+
+
+async def empty(conn: Conn, project: int, *, grace_seconds: int, limit: int = 500) -> bool:
+    """Let go of some of what a project stored, for the collector to review; whether there may be more.
+
+    To be called, each time in a transaction of its own, until it says no: a project may hold a million digests.
+    Raises PreconditionFailed while there are repositories in it.
+    """
+    await _lock_empty(conn, project)
+    await conn.run(_REVIEW_LINKS, project=project, limit=limit, grace=grace_seconds * SECOND)
+    return await conn.run(_DROP_LINKS, project=project, limit=limit) == limit
 
 
 async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int) -> bool:
     """Delete a project without repositories; False when it is gone already.
 
-    Its members, quota and uploads go with it; what it stored is reviewed by the collector after `grace_seconds`.
-    Needs a transaction.  Raises PreconditionFailed while there are repositories in it.
+    Its members, quota and uploads go with it.  Needs a transaction, after `empty` has said that there is no more.
+    Raises PreconditionFailed while there are repositories in it.
     """
-    name = await conn.scalar(_LOCK, project=project)  # a push that makes a repository waits for this lock
+    name = await _lock_empty(conn, project)
     if name is None:
         return False
-    if await conn.scalar(_HAS_REPOSITORIES, project=project):
-        raise PreconditionFailed("the project contains repositories; delete them first")
-    await conn.run(_REVIEW_BLOBS, project=project, grace=grace_seconds * SECOND)
-    await conn.run(_DROP_LEASES, project=project)
+    await empty(conn, project, grace_seconds=grace_seconds)
     await conn.run(_DELETE, project=project)
     payload = {"project_id": project, "name": name, "by": by.name}
     await events.record(conn, f"project:{project}", "project.deleted", payload)
     return True
+
+
+async def _lock_empty(conn: Conn, project: int) -> str | None:
+    name: str | None = await conn.scalar(
+        _LOCK, project=project
+    )  # a push that makes a repository waits for this
+    if name is not None and await conn.scalar(_HAS_REPOSITORIES, project=project):
+        raise PreconditionFailed("the project contains repositories; delete them first")
+    return name

@@ -1,37 +1,63 @@
 """What the background process does again and again: small, repeatable steps, each its own short transaction."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import BlobUploadUnknown, Unavailable
 from fairway.core.stores import scrub
-from fairway.core.stores.protocols import BlobStore, Stored
+from fairway.core.stores.protocols import BlobStore, Session, Stored, UploadBusy
 from fairway.features.accounts import store as accounts
 from fairway.features.artifacts.store import blobs, uploads
-from fairway.frame.db import Database, ledger
+from fairway.frame.db import Database, Row, ledger
+from fairway.frame.db.tables.content import CORRUPT
 from fairway.frame.log import get_logger
 
 _log = get_logger(__name__)
 _BATCH = 200
+_LEASES = 500
+"""Rows deleted in one transaction: some milliseconds of SQLite's only writer."""
 
 
 async def expire_uploads(db: Database, store: BlobStore, seconds: int) -> int:
     """Drop uploads nobody continued for `seconds`, rows first, then their bytes; how many."""
     dropped = 0
-    for session in await uploads.abandoned(db, seconds, _BATCH):
-        if await db.write(partial(uploads.forget, id=session.id, seconds=seconds), soft=True):
-            await store.uploads.abort(session)
-            dropped += 1
+    while found := await uploads.abandoned(db, seconds, _BATCH):
+        for session in found:
+            dropped += await _expire(db, store, session, seconds)
     # Bytes without a row: a process died between the two steps of starting an upload.
     return dropped + await store.uploads.expire(seconds)
 
 
+async def _expire(db: Database, store: BlobStore, session: Session, seconds: int) -> bool:
+    """Drop an upload unless somebody is at it.  A row moves between requests only, and a request may last for days."""
+    try:
+        async with store.uploads.hold(session.id, wait=False):
+            if await store.uploads.idle(session) < seconds:
+                raise UploadBusy
+            forgotten = await db.write(partial(uploads.forget, id=session.id, seconds=seconds), soft=True)
+            if forgotten:
+                await store.uploads.abort(session)
+    except UploadBusy:
+        await db.write(partial(uploads.in_use, id=session.id), soft=True)
+        return False
+    except BlobUploadUnknown:  # the bytes, or some of them, were lost: the rest is no use to anybody
+        await store.confirm()
+        forgotten = await db.write(partial(uploads.forget, id=session.id, seconds=seconds), soft=True)
+        await store.uploads.abort(session)
+    return forgotten
+
+
 async def empty_trash(db: Database, store: BlobStore) -> int:
     """Remove the bytes whose time in the trash is over; how many objects."""
-    keys = await ledger.due_trash(db, _BATCH)
-    for key in keys:
-        await store.remove(key)
-        await db.write(partial(ledger.emptied, key=key), soft=True)
-    return len(keys)
+    removed = 0
+    while keys := await ledger.due_trash(db, _BATCH):
+        await store.confirm()  # in another store they would seem to be gone already
+        for key in keys:
+            await store.remove(key)
+        await db.write(partial(ledger.emptied, keys=keys), soft=True)
+        removed += len(keys)
+    return removed
 
 
 async def fold_quota_deltas(db: Database) -> int:
@@ -41,23 +67,59 @@ async def fold_quota_deltas(db: Database) -> int:
 
 async def forget_expired(db: Database) -> int:
     """Drop refresh tokens and leases whose time is over; how many."""
-    tokens = await db.write(accounts.expire_refresh_tokens, soft=True)
-    return tokens + await db.write(ledger.drop_expired_leases, soft=True)
+    dropped = await db.write(accounts.expire_refresh_tokens, soft=True)
+    while some := await db.write(partial(ledger.drop_expired_leases, limit=_LEASES), soft=True):
+        dropped += some
+    return dropped
 
 
-async def scrub_once(db: Database, store: BlobStore, *, limit: int, rate: float | None) -> tuple[int, int]:
-    """Hash the `limit` blobs that were checked longest ago, at `rate` bytes/s; (how many, how many were damaged).
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """How many blobs were looked at, how many of them are damaged, and how many the storage could not read."""
 
-    A damaged one is not offered any more, so that the next push of it stores it anew.
+    looked_at: int = 0
+    damaged: int = 0
+    unreadable: int = 0
+
+    def __add__(self, other: "Scrubbed") -> "Scrubbed":
+        return Scrubbed(
+            self.looked_at + other.looked_at,
+            self.damaged + other.damaged,
+            self.unreadable + other.unreadable,
+        )
+
+
+async def scrub_once(db: Database, store: BlobStore, *, limit: int, rate: float | None) -> Scrubbed:
+    """Hash the `limit` blobs that were looked at longest ago, at `rate` bytes/s.
+
+    A damaged one is not offered any more, so that the next push of it stores it anew; one that was thought damaged and
+    is not (the right volume is back) is offered again.  What the disk cannot read stays as it is.
+    Raises Unavailable when the storage as a whole does not answer.
     """
-    damaged = 0
-    rows = await blobs.unchecked_longest(db, limit)
-    for row in rows:
-        digest, stored = Digest(row["digest"]), Stored(row["key"], row["size"])
+    found = Scrubbed()
+    for row in await blobs.unchecked_longest(db, limit):
+        found += await _scrub(db, store, row, rate)
+    return found
+
+
+async def _scrub(db: Database, store: BlobStore, row: Row, rate: float | None) -> Scrubbed:
+    digest, stored = Digest(row["digest"]), Stored(row["key"], row["size"])
+    intact, reason = None, ""
+    try:
         intact = await scrub.matches(store, stored.key, stored.size, digest, rate=rate)
-        if intact:
-            await db.write(partial(blobs.checked, digest=digest, key=stored.key), soft=True)
-        elif await db.write(partial(blobs.mark_damaged, digest=digest, key=stored.key)):
-            damaged += 1
-            _log.error("a stored blob is damaged; pushing it again repairs it", digest=digest)
-    return len(rows), damaged
+    except Unavailable as error:
+        reason = error.message
+    if not intact:
+        await store.confirm()
+    looked_at = partial(blobs.checked, digest=digest, key=stored.key, intact=intact)
+    if not await db.write(looked_at, soft=intact is not False):
+        return Scrubbed(1)  # replaced meanwhile
+    if intact is None:
+        _log.error("a stored blob cannot be read", digest=digest, key=stored.key, reason=reason)
+        return Scrubbed(1, unreadable=1)
+    if not intact:
+        _log.error("a stored blob is damaged; pushing it again repairs it", digest=digest)
+        return Scrubbed(1, damaged=1)
+    if row["state"] == CORRUPT:
+        _log.warning("a blob that was thought damaged is whole; it is offered again", digest=digest)
+    return Scrubbed(1)

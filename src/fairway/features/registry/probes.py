@@ -10,7 +10,6 @@ from fairway.core.stores.protocols import BlobStore
 from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Reply, Send, error_reply, json_reply, send_reply
 from fairway.core.wire.server import App
-from fairway.features.registry import store as registry_store
 from fairway.frame.db import Database
 from fairway.frame.log import get_logger
 from fairway.frame.metrics import render
@@ -35,7 +34,7 @@ def readiness(db: Database, store: BlobStore) -> App:
 
 async def _ask(db: Database, store: BlobStore) -> Reply:
     state, ready = {"database": "ok", "storage": "ok"}, True
-    for part, check in (("database", registry_store.answers(db)), ("storage", store.check())):
+    for part, check in (("database", db.check()), ("storage", store.check())):
         try:
             await check
         except StorageFull as error:

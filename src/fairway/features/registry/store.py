@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
-from sqlalchemy import BigInteger, and_, bindparam, literal, select, update
+from sqlalchemy import BigInteger, and_, bindparam, select, update
 
 from fairway.frame.db import Conn, now_us
 from fairway.frame.db.tables import artifacts, projects, repositories, tags
-
-_ANSWERS = select(literal(1))
-
-
-async def answers(conn: Conn) -> None:
-    """Return if the database answers.  Raises Unavailable."""
-    await conn.scalar(_ANSWERS)
 
 
 class PullRow(TypedDict):

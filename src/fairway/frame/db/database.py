@@ -74,5 +74,8 @@ class Database(Conn, Protocol):
         Raises what `body` raises (nothing is then written), UniqueViolation, ReferenceViolation, or Unavailable.
         """
 
+    async def check(self) -> None:
+        """Return when it answers and can be written to.  Raises Unavailable."""
+
     async def close(self) -> None:
         """Finish what is queued and let go of every connection."""

@@ -9,7 +9,9 @@
 Callers write in this order: rows, lease, review, `charge`.  Quota rows are thus locked for the shortest time.
 """
 
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
@@ -200,12 +202,21 @@ async def review(conn: Conn, project: int, digest: Digest, reason: str, grace_se
     await conn.run(_REVIEW, project=project, digest=digest, reason=reason, micros=grace_seconds * SECOND)
 
 
-_EXPIRED_LEASES = delete(leases).where(leases.c.until_at < now_us())
+_over = leases.c.until_at < now_us()
+_EXPIRED_LEASES = delete(leases).where(
+    _over,  # said twice: one of those found may have been renewed before its row is locked
+    tuple_(leases.c.project_id, leases.c.digest).in_(
+        select(leases.c.project_id, leases.c.digest)
+        .where(_over)
+        .order_by(leases.c.until_at)
+        .limit(bindparam("limit"))
+    ),
+)
 
 
-async def drop_expired_leases(conn: Conn) -> int:
-    """Delete promises that are over; how many."""
-    return await conn.run(_EXPIRED_LEASES)
+async def drop_expired_leases(conn: Conn, limit: int) -> int:
+    """Delete promises that are over, at most `limit` so that other writers have their turn; how many."""
+    return await conn.run(_EXPIRED_LEASES, limit=limit)
 
 
 _DISCARD = (
@@ -229,16 +240,15 @@ _DUE = (
     .where(trash.c.not_before <= now_us())
     .order_by(trash.c.not_before)
     .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
 )
 _EMPTIED = delete(trash).where(trash.c.key == bindparam("key"))
 
 
 async def due_trash(conn: Conn, limit: int) -> list[str]:
-    """Keys whose bytes may be removed now."""
+    """Keys whose bytes may be removed now.  Nobody reserves them: removing twice does no harm."""
     return [row["key"] for row in await conn.all(_DUE, limit=limit)]
 
 
-async def emptied(conn: Conn, key: str) -> None:
-    """The bytes of `key` are gone."""
-    await conn.run(_EMPTIED, key=key)
+async def emptied(conn: Conn, keys: Sequence[str]) -> None:
+    """The bytes under these keys are gone."""
+    await conn.many(_EMPTIED, [{"key": key} for key in sorted(keys)])

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fairway.core.oci.errors import FairwayError
+from fairway.core.oci.errors import FairwayError, Unavailable
 from fairway.frame.db import sqlite_path
 from fairway.frame.db.migrations import HEAD
 
@@ -24,6 +24,29 @@ ADVISORY_LOCK = 0x6661697277617921
 
 class SchemaUnknown(FairwayError):
     """The database was written by a newer Fairway."""
+
+
+async def require_schema(url: str) -> None:
+    """Return if the database has this code's schema.  Raises SchemaUnknown, Unavailable."""
+    path = sqlite_path(url)
+    if path is not None:
+        revision = _sqlite_revision(path)
+    else:
+        import asyncpg
+
+        try:
+            raw = await asyncpg.connect(url, timeout=10)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _unreachable(error) from error
+        try:
+            revision = await _postgres_revision(raw)
+        finally:
+            await raw.close()
+    if revision != HEAD:
+        raise SchemaUnknown(
+            f"the database's schema is {revision or 'missing'}, this version needs {HEAD}: run `fairway migrate`, "
+            "or the version of Fairway that wrote it"
+        )
 
 
 def migrate(url: str) -> bool:
@@ -82,14 +105,13 @@ def _migrate_sqlite(path: Path) -> None:
 async def _migrate_postgres(url: str) -> bool:
     import asyncpg
 
-    raw = await asyncpg.connect(url)
+    try:
+        raw = await asyncpg.connect(url, timeout=10)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _unreachable(error) from error
     try:
         await raw.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
-        try:
-            revision = await raw.fetchval("SELECT version_num FROM alembic_version")
-        except asyncpg.UndefinedTableError:
-            revision = None
-        if revision == HEAD:
+        if await _postgres_revision(raw) == HEAD:
             return False
         await _upgrade_postgres(url)
         return True
@@ -97,11 +119,29 @@ async def _migrate_postgres(url: str) -> bool:
         await raw.close()  # which also lets the advisory lock go
 
 
+def _unreachable(error: BaseException) -> Unavailable:
+    name = type(error).__name__
+    return Unavailable(
+        f"the database cannot be reached ({name}); check FAIRWAY_DATABASE_URL and that it runs", retry_after=5
+    )
+
+
+async def _postgres_revision(raw: Any) -> str | None:
+    if await raw.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    revision: str | None = await raw.fetchval("SELECT version_num FROM alembic_version")
+    return revision
+
+
 async def _upgrade_postgres(url: str) -> None:
+    import asyncpg
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    engine = create_async_engine("postgresql+asyncpg://" + url.partition("://")[2], poolclass=NullPool)
+    # asyncpg reads the URL itself, as everywhere: SQLAlchemy would not understand its parameters.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
+    )
     async with engine.connect() as connection:
         await connection.run_sync(_upgrade)
     await engine.dispose()

@@ -94,7 +94,7 @@ class PostgresDatabase:
                 min_size=1,
                 max_size=pool,
                 reset=_no_reset,
-                command_timeout=statement_timeout_ms / 1000 + 5,
+                command_timeout=statement_timeout_ms / 1000 + 1,
                 timeout=10,
                 max_inactive_connection_lifetime=300,
                 statement_cache_size=500,
@@ -106,7 +106,9 @@ class PostgresDatabase:
                 },
             )
         except (*_GONE, asyncpg.PostgresError) as error:
-            raise _unavailable(error) from error
+            raise Unavailable(
+                f"the database cannot be reached ({type(error).__name__})", retry_after=2
+            ) from error
         return cls(made, statement_timeout_ms / 1000)
 
     @asynccontextmanager
@@ -136,14 +138,14 @@ class PostgresDatabase:
         except asyncpg.UniqueViolationError as error:
             raise UniqueViolation(error.constraint_name or "") from error
         except _GONE as error:
-            raise _unavailable(error) from error
+            raise await self._gone(error) from error
 
     async def read(self, body: Body[T]) -> T:
         try:
             async with self._borrowed() as raw, raw.transaction(isolation="repeatable_read", readonly=True):
                 return await body(PostgresConn(raw, self._compiler))
         except _GONE as error:
-            raise _unavailable(error) from error
+            raise await self._gone(error) from error
 
     async def write(self, body: Body[T], *, soft: bool = False) -> T:
         # Shielded for the same reason as on SQLite: cancellation must not leave a half-known commit.
@@ -158,20 +160,32 @@ class PostgresDatabase:
                     return await body(PostgresConn(raw, self._compiler))
             except _RETRY as error:
                 if attempt == ATTEMPTS - 1:
-                    raise _unavailable(error) from error
+                    raise await self._gone(error) from error
                 await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)
             except asyncpg.UniqueViolationError as error:
                 raise UniqueViolation(error.constraint_name or "") from error
             except asyncpg.ForeignKeyViolationError as error:
                 raise ReferenceViolation(error.constraint_name or "") from error
             except _GONE as error:
-                raise _unavailable(error) from error
+                raise await self._gone(error) from error
         raise AssertionError("unreachable")
+
+    async def check(self) -> None:
+        try:
+            async with self._borrowed() as raw:
+                # Where a connection points that was made before a failover, the old primary may be a standby now.
+                if await raw.fetchval("SELECT current_setting('transaction_read_only')::bool"):
+                    raise asyncpg.ReadOnlySQLTransactionError("the server is read-only")
+        except _GONE as error:
+            raise await self._gone(error) from error
+
+    async def _gone(self, error: BaseException) -> Unavailable:
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            await self._pool.expire_connections()  # the next ones go where the name points now
+        # The driver's text may name hosts and users; the class is enough for a client, the cause is in the log.
+        return Unavailable(
+            f"the database cannot answer now ({type(error).__name__}); try again", retry_after=2
+        )
 
     async def close(self) -> None:
         await self._pool.close()
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    # The driver's text may name hosts and users; the class is enough for a client, the cause is in the log.
-    return Unavailable(f"the database cannot answer now ({type(error).__name__}); try again", retry_after=2)

@@ -241,6 +241,12 @@ class SqliteDatabase:
         # Shielded: a caller that is cancelled (client gone) must not be taken for one whose write was undone.
         return cast(T, await asyncio.shield(work.future))
 
+    async def check(self) -> None:
+        try:
+            self._raw.execute("SELECT 1").fetchone()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
     async def close(self) -> None:
         if not self._closed:
             self._closed = True

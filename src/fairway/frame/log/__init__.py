@@ -3,7 +3,7 @@
 Every line is a JSON object (or, on a terminal, a sentence for people) with time, level, logger, event and request id.
 Our own events and those of libraries through the standard `logging` take the same way out: redact.py removes what is
 secret, and whatever could break or forge a line (CR, LF, escape sequences, U+2028) is written as an escape (T38).
-A log that cannot be written never fails the work it tells about.
+A log that cannot be written never fails the work it tells about, and never makes it wait (lines.py).
 
     log = get_logger(__name__)
     log.info("blob stored", repository=repo, bytes=size)
@@ -11,6 +11,7 @@ A log that cannot be written never fails the work it tells about.
 
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
@@ -20,6 +21,7 @@ from typing import Any
 
 from fairway.frame.clock import utc_now
 from fairway.frame.log import redact
+from fairway.frame.log.lines import FLUSH_SECONDS, Lines
 from fairway.frame.settings import Settings
 
 if "rich" in sys.modules:
@@ -114,12 +116,30 @@ class _Stderr:
         self.name = name
 
     def msg(self, line: str) -> None:
-        try:
-            sys.stderr.write(line + "\n")
-        except (OSError, ValueError, AttributeError):
-            return  # stderr is gone, full or closed: nobody is left to be told
+        _lines.put(line + "\n")
 
     debug = info = warning = error = critical = msg
+
+
+def flush(seconds: float = FLUSH_SECONDS) -> bool:
+    """Wait until what was logged so far is written, but not for longer; whether it is.  A process does so at its end."""
+    return _lines.flush(seconds)
+
+
+def _tell_dropped(lines: int) -> None:
+    get_logger(__name__).warning("lines of this log were dropped because nobody took them away", lines=lines)
+
+
+_lines = Lines(_tell_dropped)
+
+
+def _begin_anew() -> None:
+    """In a forked process: threads do not come along, and what is queued is the parent's to write."""
+    global _lines  # noqa: PLW0603 - one queue per process, whoever logs
+    _lines = Lines(_tell_dropped)
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _entry(name: str, level: str, when: float, event: Mapping[str, Any]) -> dict[str, Any]:

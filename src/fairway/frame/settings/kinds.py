@@ -126,17 +126,23 @@ def base_url(raw: Any) -> str:
     return value
 
 
+_POSTGRES = re.compile(
+    r"postgres(?:ql)?://(?:[^@/?#]*@)?(?P<hosts>(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?"
+    r"(?:,(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?)*)?/(?P<name>[^/?#]+)(?:\?(?P<query>[^#]*))?"
+)
+
+
 def database_url(raw: Any) -> str:
-    """sqlite:///path or postgresql://user:password@host:port/name; or nothing."""
+    """sqlite:///path, or what libpq takes: postgresql://user:password@host:port,host:port/name?sslmode=…; or nothing."""
     value = text(raw)
     if not value:
         return ""
     if value.startswith("sqlite:///") and value.removeprefix("sqlite:///").strip("/") not in ("", ":memory:"):
         return value
-    if value.startswith("postgresql://") and _splits(value):
-        parts = urlsplit(value)
-        if parts.hostname and parts.path.strip("/"):
-            return value
+    match = _POSTGRES.fullmatch(value)
+    # A host in the query may be the folder of a Unix socket; several hosts are tried in turn.
+    if match and (match["hosts"] or "host=" in (match["query"] or "")):
+        return "postgresql://" + value.partition("://")[2]
     raise ValueError("sqlite:///path/to/fairway.db or postgresql://user:password@host:5432/name")
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, exists, func, literal, null, select, update
+from sqlalchemy import bindparam, exists, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
@@ -97,7 +97,7 @@ _ADD_BLOB = (
 _REPLACE = (
     update(blobs)
     .where(blobs.c.id == bindparam("blob"))
-    .values(key=bindparam("key"), size=bindparam("size"), state=LIVE, checked_at=literal(None))
+    .values(key=bindparam("key"), size=bindparam("size"), state=LIVE, checked_at=0)
 )
 _DAMAGED = (
     update(blobs)
@@ -133,9 +133,8 @@ async def mark_damaged(conn: Conn, digest: Digest, key: str) -> bool:
 
 
 _UNCHECKED = (
-    select(blobs.c.digest, blobs.c.key, blobs.c.size)
-    .where(blobs.c.state == LIVE)
-    .order_by(blobs.c.checked_at.is_not(None), blobs.c.checked_at)
+    select(blobs.c.digest, blobs.c.key, blobs.c.size, blobs.c.state)
+    .order_by(blobs.c.checked_at)
     .limit(bindparam("limit"))
 )
 _CHECKED = (
@@ -143,9 +142,10 @@ _CHECKED = (
     .where(blobs.c.digest == bindparam("of"), blobs.c.key == bindparam("object"))
     .values(checked_at=now_us())
 )
+_JUDGED = _CHECKED.values(state=bindparam("verdict"))
 
 
-_COUNT = select(func.count()).select_from(blobs).where(blobs.c.state == LIVE)
+_COUNT = select(func.count()).select_from(blobs)
 
 
 async def count(conn: Conn) -> int:
@@ -154,13 +154,18 @@ async def count(conn: Conn) -> int:
 
 
 async def unchecked_longest(conn: Conn, limit: int) -> list[Row]:
-    """digest, key and size of the blobs whose bytes were hashed longest ago, or never."""
+    """digest, key, size and state of the blobs that were looked at longest ago, or never; damaged ones too."""
     return await conn.all(_UNCHECKED, limit=limit)
 
 
-async def checked(conn: Conn, digest: Digest, key: str) -> None:
-    """The object `key` was hashed just now and is what it should be."""
-    await conn.run(_CHECKED, of=digest, object=key)
+async def checked(conn: Conn, digest: Digest, key: str, *, intact: bool | None) -> bool:
+    """The object `key` was looked at just now: it is what it should be or not, or nobody could tell.
+
+    False when it was replaced meanwhile.
+    """
+    if intact is None:
+        return bool(await conn.run(_CHECKED, of=digest, object=key))
+    return bool(await conn.run(_JUDGED, of=digest, object=key, verdict=LIVE if intact else CORRUPT))
 
 
 _NEEDED = (

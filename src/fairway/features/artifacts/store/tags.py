@@ -13,7 +13,12 @@ _TAGS = (
     .order_by(tags.c.name)
     .limit(bindparam("limit"))
 )
-_TAGS_OF = select(tags.c.name).where(tags.c.artifact_id == bindparam("artifact")).order_by(tags.c.name)
+_TAGS_OF = (
+    select(tags.c.name)
+    .where(tags.c.artifact_id == bindparam("artifact"))
+    .order_by(tags.c.name)
+    .with_for_update()
+)
 _TAG_NOW = (
     select(artifacts.c.digest)
     .join(tags, tags.c.artifact_id == artifacts.c.id)
@@ -53,8 +58,8 @@ async def tag_names(conn: Conn, repository: int, after: str, limit: int) -> list
     return [row["name"] for row in await conn.all(_TAGS, repository=repository, after=after, limit=limit)]
 
 
-async def tags_of(conn: Conn, artifact: int) -> list[str]:
-    """The tags on an artifact."""
+async def lock_tags_of(conn: Conn, artifact: int) -> list[str]:
+    """The tags on an artifact, which nobody moves away until the transaction ends."""
     return [row["name"] for row in await conn.all(_TAGS_OF, artifact=artifact)]
 
 

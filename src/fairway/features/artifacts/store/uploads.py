@@ -80,10 +80,11 @@ _FORGET = delete(uploads).where(
     uploads.c.id == bindparam("upload"),
     uploads.c.updated_at < now_us() - bindparam("micros", type_=BigInteger),
 )
+_IN_USE = update(uploads).where(uploads.c.id == bindparam("upload")).values(updated_at=now_us())
 
 
 async def abandoned(conn: Conn, seconds: int, limit: int) -> list[Session]:
-    """Uploads that nobody has written to for that long, oldest first."""
+    """Uploads whose rows nobody has written to for that long, oldest first; a long request may still be at them."""
     rows = await conn.all(_ABANDONED, micros=seconds * SECOND, limit=limit)
     return [Session(row["id"], row["received"], row["state"]) for row in rows]
 
@@ -91,3 +92,8 @@ async def abandoned(conn: Conn, seconds: int, limit: int) -> list[Session]:
 async def forget(conn: Conn, id: str, seconds: int) -> bool:
     """Delete an abandoned upload's row; False when somebody wrote to it meanwhile."""
     return bool(await conn.run(_FORGET, upload=id, micros=seconds * SECOND))
+
+
+async def in_use(conn: Conn, id: str) -> None:
+    """Somebody is writing to an upload, though the row has not heard of it."""
+    await conn.run(_IN_USE, upload=id)

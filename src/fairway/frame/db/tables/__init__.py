@@ -11,7 +11,7 @@ from fairway.frame.db.tables.content import (
     tags,
     uploads,
 )
-from fairway.frame.db.tables.plumbing import gc_reviews, generations, leases, outbox, trash
+from fairway.frame.db.tables.plumbing import gc_reviews, generations, installation, leases, outbox, trash
 from fairway.frame.db.tables.projects import members, projects, quota_deltas, quotas
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "blobs",
     "gc_reviews",
     "generations",
+    "installation",
     "leases",
     "login_failures",
     "members",

@@ -51,7 +51,7 @@ blobs = Table(
     Column("size", BigInteger, nullable=False),
     Column("key", Text, nullable=False),
     Column("state", SmallInteger, nullable=False, server_default="0"),
-    Column("checked_at", Micros),  # when the bytes were last hashed by the scrub
+    Column("checked_at", Micros, nullable=False, server_default="0"),  # when the scrub last read the bytes
     Column("created_at", Micros, nullable=False),
     UniqueConstraint("digest"),
     Index(None, "checked_at"),

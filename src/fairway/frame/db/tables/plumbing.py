@@ -1,4 +1,4 @@
-"""What keeps the store honest: leases, the collector's review queue, the trash, the outbox and the generations."""
+"""What keeps the store honest: leases, the collector's review queue, the trash, the outbox, generations, and which store it is."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
@@ -48,6 +48,14 @@ outbox = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Index(None, "topic", "id"),
     sqlite_autoincrement=True,
+)
+
+# Facts about this installation that never change, such as the identity of its blob store.
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 generations = Table(

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("state", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("checked_at", sa.BigInteger(), nullable=True),
+        sa.Column("checked_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_blobs"),
         sa.UniqueConstraint("digest", name="uq_blobs_digest"),
@@ -42,6 +42,12 @@ def upgrade() -> None:
         sa.Column("name", NAME, nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_generations"),
+    )
+    op.create_table(
+        "installation",
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_installation"),
     )
     op.create_table(
         "leases",
@@ -323,6 +329,7 @@ def downgrade() -> None:
     op.drop_table("login_failures")
     op.drop_index("ix_leases_until_at", table_name="leases")
     op.drop_table("leases")
+    op.drop_table("installation")
     op.drop_table("generations")
     op.drop_index("ix_gc_reviews_review_at", table_name="gc_reviews")
     op.drop_table("gc_reviews")
