@@ -41,8 +41,24 @@ class Postgres:
         self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres")
-        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8")
-        settings = [f"port = {self.port}", "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{self.folder}'"]
+        self._run(
+            "initdb",
+            "-D",
+            str(self.data),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--locale=C.UTF-8",
+        )
+        settings = [
+            f"port = {self.port}",
+            "listen_addresses = '127.0.0.1'",
+            f"unix_socket_directories = '{self.folder}'",
+        ]
         settings += ["max_connections = 200", "shared_buffers = 64MB", "log_min_messages = warning"]
         if not durable:
             settings += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
@@ -64,7 +80,10 @@ class Postgres:
         assert self.bin is not None
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self._as_user([str(self.bin / "postgres"), "-D", str(self.data)]), stdout=log, stderr=log, cwd="/"
+                self._as_user([str(self.bin / "postgres"), "-D", str(self.data)]),
+                stdout=log,
+                stderr=log,
+                cwd="/",
             )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -78,12 +97,9 @@ class Postgres:
 
     def sql(self, statement: str, database: str = "postgres") -> None:
         assert self.bin is not None
-        subprocess.run(
-            [str(self.bin / "psql"), "-qX", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", database]
-            + ["-v", "ON_ERROR_STOP=1", "-c", statement],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", database]
+        command = [str(self.bin / "psql"), "-qX", *where, "-v", "ON_ERROR_STOP=1", "-c", statement]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def create(self, name: str, template: str = "template1") -> str:
         self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')

@@ -105,9 +105,16 @@ class Hub:
 
 def management_api(parts: Parts) -> FastAPI:
     """The FastAPI app under /api.  Raises UndeclaredRoute for a route that does not say who may use it."""
-    api = FastAPI(title="Fairway", version=__version__, openapi_url=_OPENAPI, docs_url=None, redoc_url=None)
+    api = FastAPI(
+        title="Fairway",
+        version=__version__,
+        openapi_url=_OPENAPI,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # it would send them to wherever the Host header says
+    )
     errors.install(api)
-    authoriser = Authoriser(parts.who, projects.look_up(parts.db))
+    authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client)
     api.include_router(system.routes(authoriser), prefix="/api")
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API

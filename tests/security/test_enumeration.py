@@ -139,7 +139,7 @@ async def test_an_account_that_is_there_looks_like_one_that_is_not(world: World,
         answers.append([(answer.status, answer.headers, answer.body) for answer in tries])
     assert answers[0] == answers[1]
     assert {answer[0] for answer in answers[0]} == {401}
-    assert [row["failures"] for row in await world.rows(login_failures)] == [4, 4]
+    assert [row["failures"] for row in await world.rows(login_failures)].count(4) == 2  # and counted alike
 
 
 async def test_a_long_password_counts_to_its_end(world: World) -> None:

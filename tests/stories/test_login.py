@@ -127,9 +127,12 @@ class TestBasic:
     async def test_who_guesses_has_to_wait_and_only_there(self, world: World, alice: Person) -> None:
         for guess in range(5):
             assert (await alice.saying(f"guess {guess}")("GET", "/v2/")).status in (401, 429)
-        (row,) = await world.rows(login_failures)
-        assert row["blocked_until"] > row["last_at"]
-        await world.run(update(login_failures).values(blocked_until=now_us() + 60 * SECOND))
+        assert any(row["blocked_until"] > row["last_at"] for row in await world.rows(login_failures))
+        await world.run(
+            update(login_failures)
+            .where(login_failures.c.blocked_until > 0)
+            .values(blocked_until=now_us() + 60 * SECOND)
+        )
         refused = await alice("GET", "/v2/")
         assert refused.short == (429, "TOOMANYREQUESTS")
         assert 0 < int(refused["retry-after"]) <= 60

@@ -1,7 +1,9 @@
 """What the disk store adds to the contract: files one can serve, no leaks, honest answers from a failing disk."""
 
+import asyncio
 import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -69,6 +71,28 @@ async def test_no_file_stays_open(store: DiskStore) -> None:
         await push(store, b"x")
     store.close()
     assert open_files() <= before
+
+
+async def test_no_file_stays_open_when_readers_go_away_while_it_is_opened(store: DiskStore) -> None:
+    stored = await push(store, DATA)
+    before = open_files()
+    for _ in range(50):
+        reading = asyncio.ensure_future(anext(store.blob(stored.key, stored.size).read(0, stored.size)))
+        await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    store.close()
+    assert open_files() <= before
+
+
+async def test_the_age_of_a_blob_counts_from_its_publication(store: DiskStore, tmp_path: Path) -> None:
+    session = await store.uploads.begin()
+    os.utime(tmp_path / "storage" / "uploads" / session.id, (0, 0))
+    async with store.uploads.hold(session.id):
+        await store.uploads.finish(session, Digest.of(b""))
+    (found,) = [found async for found in store.objects()]
+    assert found.modified > time.time() - 60
 
 
 async def test_a_blob_that_shrinks_under_a_reader_is_never_padded(store: DiskStore) -> None:

@@ -93,7 +93,9 @@ async def test_a_running_hash_of_bytes_that_were_replaced_elsewhere_is_not_used(
     other = DiskStore.open(root)
     begun = await append(store, await store.uploads.begin(), b"first ")
     await append(store, begun, b"forgotten ")  # its new offset was never saved: the database did not answer
-    grown = await append(other, begun, b"forgotten?")  # so the client sent it again, and another process took it
+    grown = await append(
+        other, begun, b"forgotten?"
+    )  # so the client sent it again, and another process took it
     grown = await append(store, grown, b"last")
     with pytest.raises(DigestInvalid):
         await finish(store, grown, Digest.of(b"first forgotten last"))

@@ -70,7 +70,7 @@ async def hub(db: Database) -> AsyncIterator[Hub]:
     )
     app = FastAPI(openapi_url=None)
     errors.install(app)
-    authoriser = Authoriser(authenticators, api.look_up(db))
+    authoriser = Authoriser(authenticators, api.look_up(db), lambda _forwarded_for, peer: peer)
     app.include_router(api.routes(db, authoriser, gc_grace_seconds=60), prefix="/api/v2.0")
     check_every_route_declares(app)
     yield Hub(db, app)

@@ -1,15 +1,18 @@
 """What the background process does: each step takes what is due, leaves the rest, and may be repeated."""
 
 import asyncio
+import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store import uploads as upload_rows
 from fairway.features.registry import housekeeping
+from fairway.features.registry.housekeeping import Scrubbed
 from fairway.frame.db import SECOND, ledger, now_us
 from fairway.frame.db.tables import (
     blobs,
@@ -48,6 +51,7 @@ class TestUploads:
         id = where.rpartition("/")[2]
         old = now_us() - seconds * SECOND
         await world.run(update(uploads).where(uploads.c.id == id).values(updated_at=old))
+        os.utime(world.settings.storage_path / "uploads" / id, (time.time() - seconds,) * 2)
 
     async def expire(self, world: World) -> int:
         return await housekeeping.expire_uploads(world.db, world.parts.store, HOUR)
@@ -70,6 +74,34 @@ class TestUploads:
         assert not await world.db.write(lambda conn: upload_rows.forget(conn, found.id, HOUR))
         assert await self.expire(world) == 0
         assert file.read_bytes() == b"datamore"
+
+    async def test_one_that_somebody_writes_to_stays_however_long_the_request_lasts(
+        self, world: World, alice: Person
+    ) -> None:
+        held, idle = [await self.begin(world, alice) for _ in range(2)]
+        for where, _ in (held, idle):
+            await self.age(world, where)
+        async with world.parts.store.uploads.hold(held[1].name):
+            assert await self.expire(world) == 1
+            assert (held[1].exists(), idle[1].exists()) == (True, False)
+        assert (await alice("PATCH", held[0], b"more")).status == 202
+
+    async def test_one_whose_bytes_are_young_stays(self, world: World, alice: Person) -> None:
+        where, file = await self.begin(world, alice)
+        await self.age(world, where)
+        os.utime(file)
+        assert await self.expire(world) == 0
+        assert (await alice("PATCH", where, b"more")).status == 202
+
+    async def test_any_number_of_them_in_one_turn(
+        self, world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeping, "_BATCH", 2)
+        begun = [await self.begin(world, alice) for _ in range(5)]
+        for where, _ in begun:
+            await self.age(world, where)
+        async with world.parts.store.uploads.hold(begun[0][1].name):
+            assert await self.expire(world) == 4
 
     async def test_a_row_whose_bytes_are_gone(self, world: World, alice: Person) -> None:
         where, file = await self.begin(world, alice)
@@ -118,6 +150,15 @@ class TestTheTrash:
         (await self.throw(world, alice, "due", -1)).unlink()
         assert await housekeeping.empty_trash(world.db, world.parts.store) == 1
         assert await world.rows(trash) == []
+
+    async def test_any_number_of_them_in_one_turn(
+        self, world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeping, "_BATCH", 2)
+        for n in range(5):
+            await self.throw(world, alice, f"due {n}", -1)
+        assert await housekeeping.empty_trash(world.db, world.parts.store) == 5
+        assert world.files() == []
 
     async def test_two_processes_may_empty_it_at_once(self, world: World, alice: Person) -> None:
         for n in range(5):
@@ -171,11 +212,22 @@ class TestWhatExpires:
         assert [row["client_id"] for row in await world.rows(refresh_tokens)] == ["kept"]
         assert await housekeeping.forget_expired(world.db) == 0
 
+    async def test_many_leases_go_in_small_transactions(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeping, "_LEASES", 2)
+        rows = [{"project_id": 1, "digest": f"{n}", "until_at": n} for n in range(5)]
+        await world.run(insert(leases).values(rows))
+        assert await world.db.write(lambda conn: ledger.drop_expired_leases(conn, 2)) == 2
+        assert [row["digest"] for row in await world.rows(leases)] == ["2", "3", "4"]
+        assert await housekeeping.forget_expired(world.db) == 3
+        assert await world.rows(leases) == []
+
 
 class TestScrubbing:
     """Blobs are hashed again, those checked longest ago first; a damaged one is not shown until it is pushed again."""
 
-    async def scrub(self, world: World, limit: int = 10) -> tuple[int, int]:
+    async def scrub(self, world: World, limit: int = 10) -> Scrubbed:
         return await housekeeping.scrub_once(world.db, world.parts.store, limit=limit, rate=None)
 
     async def flip_a_bit(self, world: World, digest: Digest) -> None:
@@ -187,19 +239,19 @@ class TestScrubbing:
 
     async def test_all_is_well(self, world: World, alice: Person) -> None:
         await alice.push("team/app:v1", image("base", "code"))
-        assert await self.scrub(world) == (3, 0)
+        assert await self.scrub(world) == Scrubbed(3)
         assert {row["state"] for row in await world.rows(blobs)} == {LIVE}
-        assert None not in {row["checked_at"] for row in await world.rows(blobs)}
+        assert 0 not in {row["checked_at"] for row in await world.rows(blobs)}
 
     async def test_everybody_has_a_turn(self, world: World, alice: Person) -> None:
         for n in range(4):
             await alice.push_blob("team/app", layer(str(n)))
         await self.scrub(world, limit=3)
-        unchecked = [row["digest"] for row in await world.rows(blobs) if row["checked_at"] is None]
+        unchecked = [row["digest"] for row in await world.rows(blobs) if row["checked_at"] == 0]
         assert len(unchecked) == 1
         checked = next(row["id"] for row in await world.rows(blobs) if row["digest"] not in unchecked)
         await world.run(update(blobs).where(blobs.c.id == checked).values(checked_at=1))
-        assert await self.scrub(world, limit=2) == (2, 0)
+        assert await self.scrub(world, limit=2) == Scrubbed(2)
         assert min(row["checked_at"] for row in await world.rows(blobs)) > 1
 
     async def test_a_flipped_bit_is_found_and_the_next_push_repairs_it(
@@ -209,18 +261,58 @@ class TestScrubbing:
         base = Digest.of(layer("base"))
         await self.flip_a_bit(world, base)
         assert (await alice.blob("team/app", base, "HEAD")).status == 200  # nobody can know yet
-        assert await self.scrub(world) == (2, 1)
+        assert await self.scrub(world) == Scrubbed(2, damaged=1)
         assert (await alice.blob("team/app", base)).short == (404, "BLOB_UNKNOWN")
         (row,) = [row for row in await world.rows(blobs) if row["digest"] == base]
         assert row["state"] == CORRUPT
         assert base in {link["digest"] for link in await world.rows(project_blobs)}
-        assert await self.scrub(world) == (1, 0)
+        assert await self.scrub(world) == Scrubbed(2, damaged=1)  # still
         await alice.push_blob("team/app", layer("base"))
         assert (await alice.blob("team/app", base)).body == layer("base")
-        assert await self.scrub(world) == (2, 0)
+        assert await self.scrub(world) == Scrubbed(2)
 
     async def test_a_lost_object_is_damaged_too(self, world: World, alice: Person) -> None:
         await alice.push_blob("team/app", layer("base"))
         (file,) = world.files()
         (world.settings.storage_path / file).unlink()
-        assert await self.scrub(world) == (1, 1)
+        assert await self.scrub(world) == Scrubbed(1, damaged=1)
+
+    async def test_a_blob_thought_damaged_is_offered_again_when_its_bytes_are_right(
+        self, world: World, alice: Person
+    ) -> None:
+        await alice.push_blob("team/app", layer("base"))
+        base = Digest.of(layer("base"))
+        await self.flip_a_bit(world, base)
+        assert await self.scrub(world) == Scrubbed(1, damaged=1)
+        await self.flip_a_bit(world, base)  # back
+        assert await self.scrub(world) == Scrubbed(1)
+        assert (await alice.blob("team/app", base)).body == layer("base")
+
+    async def test_a_bad_sector_is_counted_named_and_passed(
+        self,
+        world: World,
+        alice: Person,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        for name in ("good", "bad", "fine"):
+            await alice.push_blob("team/app", layer(name))
+        bad = Digest.of(layer("bad"))
+        read = os.pread
+
+        def pread(fd: int, length: int, start: int) -> bytes:
+            if bad.hex in Path(f"/proc/self/fd/{fd}").readlink().name:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return read(fd, length, start)
+
+        monkeypatch.setattr(os, "pread", pread)
+        assert await self.scrub(world) == Scrubbed(3, unreadable=1)
+        assert bad in capsys.readouterr().out
+        assert {row["state"] for row in await world.rows(blobs)} == {LIVE}
+        assert 0 not in {row["checked_at"] for row in await world.rows(blobs)}
+
+    async def test_the_order_is_that_of_an_index(self, world: World) -> None:
+        explain = "EXPLAIN QUERY PLAN " if world.db.dialect == "sqlite" else "EXPLAIN "
+        statement = text(f"{explain}SELECT key FROM blobs ORDER BY checked_at LIMIT 50")
+        plan = " ".join(str(tuple(row.values())) for row in await world.db.all(statement))
+        assert "ix_blobs_checked_at" in plan

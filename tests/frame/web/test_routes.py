@@ -77,7 +77,7 @@ def authoriser() -> Authoriser:
         users=user,
         clock=lambda: 1000.0,
     )
-    return Authoriser(authenticators, look_up)
+    return Authoriser(authenticators, look_up, lambda forwarded_for, peer: forwarded_for or peer)
 
 
 @pytest.fixture

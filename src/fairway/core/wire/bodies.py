@@ -6,7 +6,9 @@ what arrived if that is of use.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from fairway.core.oci.errors import ManifestTooLarge, SizeInvalid
@@ -16,6 +18,11 @@ Receive = Callable[[], Awaitable[Message]]
 
 PATIENCE = 60.0
 """Seconds without a byte after which a body is given up."""
+GRACE = 60.0
+SLOWEST = 1024
+"""Bytes a second that must arrive on average once a body was waited for during `GRACE` seconds."""
+FORM_SECONDS = 10.0
+"""Within which a small body, such as a form or a JSON object, must be there in whole."""
 
 _DRAIN_BYTES = 256 * 1024
 _DRAIN_SECONDS = 2.0
@@ -27,14 +34,25 @@ class BodyIncomplete(SizeInvalid):
     """The body broke off: the client is gone, silent, or not speaking HTTP."""
 
 
+@asynccontextmanager
+async def in_time() -> AsyncIterator[None]:
+    """Read a small body in here.  Raises BodyIncomplete when it takes too long."""
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            yield
+    except TimeoutError:
+        raise BodyIncomplete(f"the body was not there after {FORM_SECONDS:.0f} seconds") from None
+
+
 class Body:
     """The bytes of one request, to be iterated over once. `length` is what `Content-Length` announces, if it does."""
 
-    __slots__ = ("_expects_continue", "_http1", "_receive", "_received", "ended", "length")
+    __slots__ = ("_expects_continue", "_http1", "_receive", "_received", "_waited", "ended", "length")
 
     def __init__(self, receive: Receive, method: str, headers: Mapping[str, str], http_version: str) -> None:
         self._receive = receive
         self._received = 0
+        self._waited = 0.0
         self._expects_continue = "expect" in headers
         self._http1 = http_version.startswith("1")
         announced = headers.get("content-length", "")
@@ -62,6 +80,9 @@ class Body:
     async def __anext__(self) -> bytes:
         while not self.ended:
             piece, is_last = await self._next_piece(PATIENCE)
+            if self._waited > GRACE and self._received < self._waited * SLOWEST and not is_last:
+                self.ended = True
+                raise BodyIncomplete(f"less than {SLOWEST} bytes of the body arrived per second")
             missing = 0 if self.length is None else self.length - self._received
             if missing < 0 or (is_last and missing):
                 self.ended = True
@@ -71,12 +92,14 @@ class Body:
         raise StopAsyncIteration
 
     async def _next_piece(self, seconds: float) -> tuple[bytes, bool]:
+        since = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 message = await self._receive()
         except TimeoutError:
             self.ended = True
             raise BodyIncomplete(f"no byte of the body arrived for {seconds:.0f} seconds") from None
+        self._waited += time.monotonic() - since  # for the client only, never for whoever takes the bytes
         if message["type"] == "http.disconnect":
             self.ended = True
             raise BodyIncomplete("the body broke off before its end")

@@ -5,9 +5,11 @@ registry they are given. `HANDLERS` is the complete list of what the server can 
 Source: OCI distribution specification 1.1 and its main branch; RFC 9110 for conditions and ranges.
 """
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 # Handlers have one signature, whether they need all of it or not.
@@ -18,7 +20,6 @@ from fairway.core.oci.errors import DigestInvalid
 from fairway.core.oci.manifest import Descriptor, Limits, parse_manifest
 from fairway.core.oci.media_types import OCI_IMAGE_INDEX
 from fairway.core.oci.names import Tag
-from fairway.core.stores.protocols import Blob, ObjectDamaged
 from fairway.core.wire import paths
 from fairway.core.wire.bodies import Body
 from fairway.core.wire.paths import MAX_PAGE, Call
@@ -37,7 +38,8 @@ _NEVER_SHOWN = (
 """A pushed blob opened in a browser must not become a page of this site."""
 
 _REFERRER_PAGE_BYTES = 4 * 2**20
-_FIRST_REFERRERS = 8
+_REFERRERS_AT_ONCE = 8
+_PARSE_HERE_BYTES = 64 * 2**10
 
 
 @dataclass(slots=True)
@@ -114,12 +116,14 @@ def _manifest_reply(
 
 async def put_manifest(registry: Registry, call: paths.PutManifest, request: Request) -> Reply:
     raw = await request.body.read(request.max_manifest_bytes)
-    manifest = parse_manifest(
+    parse = partial(
+        parse_manifest,
         raw,
         request.headers.get("content-type"),
         algorithm=call.ref.algorithm if isinstance(call.ref, Digest) else "sha256",
         limits=Limits(size=request.max_manifest_bytes),
     )
+    manifest = parse() if len(raw) <= _PARSE_HERE_BYTES else await asyncio.to_thread(parse)
     if isinstance(call.ref, Digest) and manifest.digest != call.ref:
         raise DigestInvalid(f"the manifest received is {manifest.digest}")
     tags = (call.ref, *call.tags) if isinstance(call.ref, Tag) else call.tags
@@ -159,7 +163,6 @@ async def get_blob(registry: Registry, call: paths.GetBlob, request: Request) ->
     headers = _blob_headers(call.digest)
     if _unchanged(request, call.digest):
         return Reply(304, headers)
-    _check_file(blob)
     wanted = request.headers.get("range")
     spans = parse_range(wanted, blob.size) if wanted and _range_holds(request, call.digest) else None
     if spans is None:
@@ -178,17 +181,6 @@ async def get_blob(registry: Registry, call: paths.GetBlob, request: Request) ->
 def _blob_headers(digest: Digest) -> Headers:
     name = digest.encode()
     return [(b"docker-content-digest", name), (b"etag", b'"%b"' % name), _RANGES, _FOREVER, *_NEVER_SHOWN]
-
-
-def _check_file(blob: Blob) -> None:
-    """Look, before promising its length, whether the file that will be sent has it. Raises ObjectDamaged."""
-    if blob.path is not None:
-        try:
-            there = blob.path.stat().st_size
-        except FileNotFoundError:
-            there = -1
-        if there != blob.size:
-            raise ObjectDamaged("the stored bytes of this blob are gone or have another length")
 
 
 async def delete_blob(registry: Registry, call: paths.DeleteBlob, request: Request) -> Reply:
@@ -276,15 +268,15 @@ async def list_referrers(registry: Registry, call: paths.ListReferrers, request:
 async def _referrers(registry: Registry, call: paths.ListReferrers) -> tuple[list[Descriptor], bool]:
     """One page of referrers, and whether it is the last.
 
-    A descriptor carries all annotations of its manifest, megabytes perhaps: they are asked for in small but
-    growing batches until the page is large enough.
+    A descriptor carries all annotations of its manifest, megabytes perhaps, and those seen say nothing about the next:
+    they are asked for a few at a time until the page is large enough.
     """
-    limit, batch = _limit(call.n), _FIRST_REFERRERS
+    limit = _limit(call.n)
     page: list[Descriptor] = []
     size = 0
     while True:
         after = page[-1].digest if page else call.last
-        asked = min(batch, limit + 1 - len(page))
+        asked = min(_REFERRERS_AT_ONCE, limit + 1 - len(page))
         found = await registry.referrers(
             call.repo, call.digest, artifact_type=call.artifact_type, after=after, limit=asked
         )
@@ -295,7 +287,6 @@ async def _referrers(registry: Registry, call: paths.ListReferrers) -> tuple[lis
             page.append(descriptor)
         if len(found) < asked:
             return page, True
-        batch *= 2
 
 
 def _descriptor(found: Descriptor) -> dict[str, object]:

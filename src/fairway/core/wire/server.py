@@ -10,7 +10,7 @@ It serves nothing but the paths below /v2; mounting it beside others is the call
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
 from fairway.core.content.protocols import Registry
 from fairway.core.oci.errors import FairwayError
@@ -20,7 +20,7 @@ from fairway.core.wire.bodies import Body, Message, Receive
 from fairway.core.wire.handlers import HANDLERS, Request
 from fairway.core.wire.replies import Reply, Send, error_reply, send_reply
 
-__all__ = ["HANDLERS", "Request", "registry_app"]
+__all__ = ["HANDLERS", "Request", "headers_of", "registry_app"]
 
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 OpenRegistry = Callable[[Request], Awaitable[Registry]]
@@ -77,10 +77,7 @@ async def _answer(request: Request, open_registry: OpenRegistry, on_error: OnErr
 
 
 def _request(scope: Message, receive: Receive, max_manifest_bytes: int) -> Request:
-    pairs = scope["headers"]
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-    if len(headers) != len(pairs):
-        headers = _joined(pairs)
+    headers = headers_of(scope)
     method = scope["method"]
     client = scope.get("client")
     return Request(
@@ -95,8 +92,13 @@ def _request(scope: Message, receive: Receive, max_manifest_bytes: int) -> Reque
     )
 
 
-def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
+def headers_of(scope: Message) -> dict[str, str]:
+    """A request's headers; repeated ones are joined by ", " (RFC 9110 §5.3)."""
+    pairs = scope["headers"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    if len(headers) == len(pairs):
+        return headers
+    headers = {}
     for name, value in pairs:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text

@@ -13,7 +13,10 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +32,9 @@ from fairway.frame.db import Database
 AT_ONCE: Final = 2
 """Hashes computed at the same time in one process."""
 MOST_WAITING: Final = 1000
+"""Different credentials that wait to be checked."""
+MOST_WAITING_OF_ADDRESS: Final = 20
+"""And those from one address, so that nobody fills the queue for all."""
 REMEMBER_SECONDS: Final = 60
 MOST_REMEMBERED: Final = 10_000
 _SWEEP_EVERY: Final = 500
@@ -79,33 +85,51 @@ class Passwords:
         self._key = secrets.token_bytes(32)
         self._proven: dict[bytes, _Proven] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._waiting: dict[tuple[str, bytes], asyncio.Event] = {}
+        self._waiting_of: Counter[str] = Counter()
         self._failed = 0
 
     async def __call__(self, username: str, password: str, client: str) -> User:
         """The user these credentials belong to.
 
-        Raises Unauthorized when they are wrong, TooManyRequests while `username` is throttled for the address
-        `client`, and Unavailable when too many logins wait already.
+        Raises Unauthorized when they are wrong, TooManyRequests while `username` or anybody is throttled for the
+        address `client`, or too many logins from there wait already, and Unavailable when too many wait at all.
         """
-        key = throttle.key(username, client)
+        key, address = throttle.key(username, client), throttle.key("", client)
         proof = self._proof(username, password)
-        await self._failures(key)
-        account = await self._find(username)
-        if account is not None and self._is_proven(proof, account):
-            return account.user
-        if self._waiting >= MOST_WAITING:
-            raise Unavailable("too many logins at the moment; try again", retry_after=2)
-        self._waiting += 1
-        try:
+        while True:
+            await self._failures(key, address)
+            account = await self._find(username)
+            if account is not None and self._is_proven(proof, account):
+                return account.user
+            same = self._waiting.get((key, proof))
+            if same is None:
+                break
+            await same.wait()  # a fleet that logs in as one: the first finds out for all
+        with self._place(key, proof, address):
             async with self._slots:
-                return await self._check(username, password, key, proof)
-        finally:
-            self._waiting -= 1
+                return await self._check(username, password, key, address, proof)
 
-    async def _check(self, username: str, password: str, key: str, proof: bytes) -> User:
+    @contextmanager
+    def _place(self, key: str, proof: bytes, address: str) -> Iterator[None]:
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable("too many logins at the moment; try again", retry_after=2)
+        if self._waiting_of[address] >= MOST_WAITING_OF_ADDRESS:
+            raise TooManyRequests("too many logins from this address at the moment; try again", retry_after=2)
+        over = self._waiting[key, proof] = asyncio.Event()
+        self._waiting_of[address] += 1
+        try:
+            yield
+        finally:
+            del self._waiting[key, proof]
+            self._waiting_of[address] -= 1
+            if not self._waiting_of[address]:
+                del self._waiting_of[address]
+            over.set()
+
+    async def _check(self, username: str, password: str, key: str, address: str, proof: bytes) -> User:
         # While this one waited for its slot, others may have failed, succeeded or changed the password.
-        failures = await self._failures(key)
+        failures = await self._failures(key, address)
         account = await self._find(username)
         if account is not None and self._is_proven(proof, account):
             return account.user
@@ -113,7 +137,7 @@ class Passwords:
         fits = len(password) <= rules.MAX_PASSWORD
         right = await self._hasher.matches(stored, password if fits else "")
         if account is None or not (right and fits):
-            await self._count_failure(key)
+            await self._count_failure(key, address)
             raise Unauthorized(
                 "these credentials are not valid; check the user name and password, or log in again"
             )
@@ -122,8 +146,8 @@ class Passwords:
             await self._db.write(lambda conn: store.clear_failures(conn, key), soft=True)
         return account.user
 
-    async def _failures(self, key: str) -> Failures:
-        failures = await store.failures(self._db, key)
+    async def _failures(self, key: str, address: str) -> Failures:
+        failures = await store.failures(self._db, key, address)
         if failures.wait_seconds:
             raise TooManyRequests(
                 f"too many failed logins; try again in {failures.wait_seconds} seconds",
@@ -134,9 +158,9 @@ class Passwords:
     async def _find(self, username: str) -> Account | None:
         return await store.by_name(self._db, username) if rules.is_username(username) else None
 
-    async def _count_failure(self, key: str) -> None:
+    async def _count_failure(self, key: str, address: str) -> None:
         self._failed += 1
-        await self._db.write(lambda conn: store.record_failure(conn, key), soft=True)
+        await self._db.write(lambda conn: store.record_failure(conn, key, address), soft=True)
         if self._failed % _SWEEP_EVERY == 0:
             await self._db.write(store.forget_failures, soft=True)
 

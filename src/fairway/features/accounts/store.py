@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Integer, bindparam, case, delete, func, inser
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.accounts import throttle
-from fairway.features.accounts.model import NO_FAILURES, Account, Failures, RefreshToken
+from fairway.features.accounts.model import Account, Failures, RefreshToken
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import login_failures, refresh_tokens, users
 
@@ -119,9 +119,10 @@ async def ensure_admin(conn: Conn, password_hash: str) -> bool:
 # ------------------------------------------------------------------------------------ failed logins
 
 _FAILURES = select(
+    login_failures.c.key,
     login_failures.c.failures,
     (login_failures.c.blocked_until - now_us()).label("wait"),
-).where(login_failures.c.key == bindparam("key"))
+).where(login_failures.c.key.in_([bindparam("key"), bindparam("address")]))
 
 _forget = bindparam("forget", type_=BigInteger)
 _FAILED = (
@@ -147,18 +148,28 @@ _SUCCEEDED = delete(login_failures).where(login_failures.c.key == bindparam("key
 _FORGET = delete(login_failures).where(login_failures.c.last_at < now_us() - _forget)
 
 
-async def failures(conn: Conn, key: str) -> Failures:
-    """The failures behind a throttle key and the whole seconds still to wait."""
-    row = await conn.first(_FAILURES, key=key)
-    if row is None:
-        return NO_FAILURES
-    return Failures(row["failures"], max(0, -(-int(row["wait"]) // SECOND)))
+async def failures(conn: Conn, key: str, address: str = "") -> Failures:
+    """The failures behind a throttle key, and the whole seconds still to wait for it or for that of its `address`."""
+    rows = await conn.all(_FAILURES, key=key, address=address)
+    count = sum(row["failures"] for row in rows if row["key"] == key)
+    wait = max((int(row["wait"]) for row in rows), default=0)
+    return Failures(count, max(0, -(-wait // SECOND)))
 
 
-async def record_failure(conn: Conn, key: str) -> None:
-    """Count one more failure and set the wait that follows from it.  Needs a transaction."""
-    failed = int(await conn.scalar(_FAILED, key=key, forget=throttle.FORGET_SECONDS * SECOND))
+async def record_failure(conn: Conn, key: str, address: str = "") -> None:
+    """Count one more failure and set the wait that follows from it.  Needs a transaction.
+
+    It counts for its `address`, too, as long as it is one of those that are free for the key.
+    """
+    failed = await _count_failure(conn, key)
     await conn.run(_BLOCK, failed_key=key, wait=throttle.wait_seconds(failed) * SECOND)
+    if address and failed <= throttle.FREE_FAILURES:
+        wait = throttle.wait_seconds(await _count_failure(conn, address), of_address=True)
+        await conn.run(_BLOCK, failed_key=address, wait=wait * SECOND)
+
+
+async def _count_failure(conn: Conn, key: str) -> int:
+    return int(await conn.scalar(_FAILED, key=key, forget=throttle.FORGET_SECONDS * SECOND))
 
 
 async def clear_failures(conn: Conn, key: str) -> None:

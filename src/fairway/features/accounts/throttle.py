@@ -1,8 +1,13 @@
-"""How long one address waits after wrong passwords for one account.
+"""How long one address waits after wrong passwords, for one account and for any.
 
 A few failures are free, since people mistype.  From then on each doubles the wait, up to five minutes; an hour
 without a failure, or a correct password, starts over.  Counting per account *and* address keeps a guesser from
 locking the owner out.
+
+Whoever tries one name after the other is counted by the address alone.  Many people, or a whole cluster, may share one:
+so that more is free there and the wait stays short, and only failures that are still free for their account count, or
+one forgotten job with an old password would keep everybody waiting.  A correct password changes nothing, since a
+guesser may have an account, too.
 """
 
 import hashlib
@@ -11,18 +16,21 @@ from ipaddress import IPv6Address, ip_address
 FREE_FAILURES = 4
 LONGEST_SECONDS = 300
 FORGET_SECONDS = 3600
+FREE_FAILURES_OF_ADDRESS = 20
+LONGEST_SECONDS_OF_ADDRESS = 30
 
 
-def wait_seconds(failures: int) -> int:
+def wait_seconds(failures: int, *, of_address: bool = False) -> int:
     """Seconds until the next try after so many failures in a row."""
-    if failures <= FREE_FAILURES:
+    free = FREE_FAILURES_OF_ADDRESS if of_address else FREE_FAILURES
+    longest = LONGEST_SECONDS_OF_ADDRESS if of_address else LONGEST_SECONDS
+    if failures <= free:
         return 0
-    doublings = min(failures - FREE_FAILURES - 1, LONGEST_SECONDS.bit_length())
-    return min(1 << doublings, LONGEST_SECONDS)
+    return min(1 << min(failures - free - 1, longest.bit_length()), longest)
 
 
 def key(username: str, client: str) -> str:
-    """The counter of a user name and an address.
+    """The counter of a user name and an address; without a name, that of the address.
 
     It is a hash because people type their password into the wrong field.  An IPv6 client counts by its /64, which
     is what one customer gets.

@@ -2,12 +2,13 @@
 
 A pull with a token is decided by the token alone, which carries the project's id: no question to the database about
 rights.  Everything that changes something asks for the caller's rights as they are now; the token can only narrow them.
+Where a body has to arrive first, they are asked for before it and again after it: it may take hours.
 
 Without the right, the answer is 401 with the scopes it takes, whether the project exists or not: only who could see
 every project learns that there is none.
 """
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -49,11 +50,10 @@ class Gate(Refusing):
         self.hub = hub
         self.identity = identity
         self.realm = realm
-        self._admitted: Place | None = None
 
     async def admit_push(self, repo: Repository) -> None:
         """Decide about a manifest before its bytes are asked for.  Raises as `put_manifest`."""
-        self._admitted = await self._enter(repo, PUSH, begins=True)
+        await self._enter(repo, PUSH, begins=True)
 
     async def ping(self) -> None:
         if self.identity.token is None and not isinstance(self.identity.principal, User):
@@ -102,7 +102,8 @@ class Gate(Refusing):
     # -- push
 
     async def put_blob(self, repo: Repository, digest: Digest, body: AsyncIterable[bytes]) -> None:
-        await (await self._enter(repo, PUSH, begins=True)).local.put_blob(repo, digest, body)
+        place = await self._enter(repo, PUSH, begins=True)
+        await place.local.put_blob(repo, digest, self._and_again(body, repo, place))
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
         place = await self._enter(repo, PUSH, begins=True)
@@ -111,7 +112,7 @@ class Gate(Refusing):
         return await place.local.mount_blob(repo, digest, source)
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
-        place = self._admitted or await self._enter(repo, PUSH, begins=True)
+        place = await self._enter(repo, PUSH, begins=True, again=True)
         await place.local.put_manifest(repo, manifest, tags)
 
     async def start_upload(self, repo: Repository) -> UploadState:
@@ -135,7 +136,9 @@ class Gate(Refusing):
         *,
         at: int | None,
     ) -> None:
-        await (await self._enter(repo, PUSH)).local.finish(repo, upload_id, digest, body, at=at)
+        place = await self._enter(repo, PUSH)
+        checked = self._and_again(body, repo, place) if body is not None else None
+        await place.local.finish(repo, upload_id, digest, checked, at=at)
 
     async def cancel(self, repo: Repository, upload_id: str, /) -> None:
         await (await self._enter(repo, PUSH)).local.cancel(repo, upload_id)
@@ -153,11 +156,26 @@ class Gate(Refusing):
 
     # -- may they?
 
+    async def _and_again(
+        self, body: AsyncIterable[bytes], repo: Repository, place: Place
+    ) -> AsyncIterator[bytes]:
+        """A body that ends only for who may still push to `place` when all of it is there."""
+        async for piece in body:
+            yield piece
+        if (await self._enter(repo, PUSH, again=True)).project != place.project:
+            raise self._refused(repo, PUSH)  # that project is gone, and another has its name
+
     async def _enter(
-        self, repo: Repository, action: str, *, promise: bool = False, begins: bool = False
+        self,
+        repo: Repository,
+        action: str,
+        *,
+        promise: bool = False,
+        begins: bool = False,
+        again: bool = False,
     ) -> Place:
         """The place behind a decision.  With `promise`, a positive answer must last if this caller may push here;
-        `begins` is said of what may be a project's first push.
+        `begins` is said of what may be a project's first push, `again` of a decision that was taken before.
 
         Raises Unauthorized, and NameUnknown for a missing project if the caller may know that it is missing.
         """
@@ -167,7 +185,7 @@ class Gate(Refusing):
         if action == PULL and access is not None and access.project is not None:
             promise = promise and (PUSH in access.actions or await self._may_push(repo))
             return self._place(access.project, self.identity.principal, promise=promise)
-        principal = await self._current(_scopes(repo, action))
+        principal = await self._current(_scopes(repo, action), again=again)
         facts = await projects.facts(self.hub.db, principal, repo.project)
         if facts is None and begins:
             facts = await self._project_on_push(repo, principal)
@@ -189,10 +207,10 @@ class Gate(Refusing):
             raise self._refused(repo, action)
         return access
 
-    async def _current(self, scopes: Sequence[Scope]) -> Principal:
+    async def _current(self, scopes: Sequence[Scope], *, again: bool = False) -> Principal:
         """The caller as they are today.  Raises Unauthorized, asking for `scopes`, when the account is closed."""
         try:
-            return await self.hub.who.current(self.identity)
+            return await self.hub.who.current(self.identity, again=again)
         except Unauthorized:
             raise self._unauthorized(scopes) from None
 

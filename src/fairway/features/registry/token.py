@@ -23,10 +23,10 @@ from fairway.core.oci.errors import (
 )
 from fairway.core.oci.names import Repository
 from fairway.core.tokens import Access, Token, sign
-from fairway.core.wire.bodies import Body, Message, Receive
+from fairway.core.wire.bodies import Body, Message, Receive, in_time
 from fairway.core.wire.challenge import Scope, parse_scopes
 from fairway.core.wire.replies import Reply, Send, error_reply, json_reply, send_reply
-from fairway.core.wire.server import App
+from fairway.core.wire.server import App, headers_of
 from fairway.features.accounts import store as accounts
 from fairway.features.projects import store as projects
 from fairway.features.projects.rules import is_name
@@ -75,9 +75,9 @@ def token_routes(hub: Hub, origin: Origin) -> App:
 
 
 async def _answer(hub: Hub, origin: Origin, scope: Message, receive: Receive) -> Reply:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = headers_of(scope)
     peer = scope["client"][0] if scope.get("client") else ""
-    client = origin.client(headers, peer)
+    client = origin.client(headers.get("x-forwarded-for", ""), peer)
     query = _fields(scope["query_string"].decode("latin-1"))
     match scope["method"]:
         case "GET":
@@ -92,10 +92,11 @@ async def _answer(hub: Hub, origin: Origin, scope: Message, receive: Receive) ->
 
 async def _read(body: Body) -> bytes:
     read = b""
-    async for piece in body:
-        read += piece
-        if len(read) > _MAX_FORM:
-            raise BodyTooLarge(f"a token request may have up to {_MAX_FORM} bytes")
+    async with in_time():
+        async for piece in body:
+            read += piece
+            if len(read) > _MAX_FORM:
+                raise BodyTooLarge(f"a token request may have up to {_MAX_FORM} bytes")
     return read
 
 

@@ -37,7 +37,8 @@ def registry_routes(hub: Hub, origin: Origin, *, max_manifest_bytes: int) -> App
     async def open_registry(request: Request) -> Registry:
         realm = origin.realm(request.headers, request.client)
         try:
-            identity = await hub.who.identify(request.headers, origin.client(request.headers, request.client))
+            client = origin.client(request.headers.get("x-forwarded-for", ""), request.client)
+            identity = await hub.who.identify(request.headers, client)
         except Unauthorized as error:
             error.challenge = bearer_challenge(
                 realm, SERVICE, rights.scopes_for(request.call), _error(request.headers)

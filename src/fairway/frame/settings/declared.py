@@ -85,7 +85,8 @@ class Settings:
     external_url: str = field(default="", metadata=_about(
         kinds.base_url,
         "The URL clients use, such as `https://registry.example.com`. Links and token realms are built from "
-        "it. Unset: taken from the `Host` header, but only on loopback or behind a trusted proxy.",
+        "it. Unset: taken from the `Host` header, but only on loopback or behind a trusted proxy; else the "
+        "address in `listen`.",
     ))
     trusted_proxies: tuple[kinds.Network, ...] = field(default=(), metadata=_about(
         kinds.networks,
@@ -117,9 +118,9 @@ class Settings:
     ))
 
     token_seconds: int = field(default=300, metadata=_about(
-        kinds.whole(60, _DAY),
-        "Life of an access token. Clients fetch a new one by themselves; rights are checked on every "
-        "request anyway.",
+        kinds.whole(60, 3600),
+        "Life of an access token; clients fetch a new one by themselves. Pushes and deletions ask for the "
+        "user's rights every time, but a token that may pull goes on pulling until its life is over.",
         section="Tokens", unit="seconds",
     ))
     refresh_token_seconds: int = field(default=30 * _DAY, metadata=_about(

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from fairway.core.oci import json
 from fairway.core.oci.errors import BadRequest, BodyTooLarge
+from fairway.core.wire.bodies import in_time
 from fairway.frame.web.errors import BodyTypeUnsupported, Unprocessable, invalid
 
 MAX_BYTES: Final = 2**20
@@ -26,7 +27,7 @@ async def read_json(request: Request) -> dict[str, Any]:
     """The request's body, which must be one JSON object.
 
     Raises BodyTooLarge beyond 1 MiB (before reading when Content-Length says so, while reading when it is chunked),
-    BodyTypeUnsupported for another content type, and BadRequest for anything that is not a strict JSON object.
+    BodyIncomplete when it takes too long, BodyTypeUnsupported for another content type, and BadRequest for anything that is not a strict JSON object.
     """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -47,10 +48,11 @@ async def _read(request: Request) -> bytes:
     if announced.isdecimal() and (len(announced) > 18 or int(announced) > MAX_BYTES):
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise too_large
+    async with in_time():
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise too_large
     return bytes(body)
 
 

@@ -55,6 +55,9 @@ LookUp = Callable[[Principal, ProjectRef], Awaitable[ProjectFacts | None]]
 
 FindRef = Callable[[Request], ProjectRef]
 
+ClientOf = Callable[[str, str], str]
+"""(X-Forwarded-For, the peer's address) → the client's address, by which failed logins are counted."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -73,9 +76,10 @@ class Caller:
 class Authoriser:
     """Decides, for one declared permission and one request."""
 
-    def __init__(self, authenticators: Authenticators, look_up: LookUp) -> None:
+    def __init__(self, authenticators: Authenticators, look_up: LookUp, client_of: ClientOf) -> None:
         self._authenticators = authenticators
         self._look_up = look_up
+        self._client_of = client_of
 
     async def decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
         """Raises Unauthorized, Forbidden or, for a system administrator, NotFound."""
@@ -98,7 +102,8 @@ class Authoriser:
         return Caller(principal, project)
 
     async def _who(self, request: Request) -> Principal:
-        client = request.client.host if request.client else ""
+        peer = request.client.host if request.client else ""
+        client = self._client_of(", ".join(request.headers.getlist("x-forwarded-for")), peer)
         identity = await self._authenticators.identify(request.headers, client)
         if identity.token is not None:
             # It was made for some repositories; here it would stand for all its user may do.

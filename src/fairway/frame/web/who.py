@@ -90,9 +90,12 @@ class Authenticators:
             raise Unauthorized(_REFUSED)
         return await self._passwords(username, password, client)
 
-    async def current(self, identity: Identity) -> Principal:
-        """The principal as it is now.  Raises Unauthorized when the token's user is gone or disabled."""
-        if identity.token is None or not isinstance(identity.principal, User):
+    async def current(self, identity: Identity, *, again: bool = False) -> Principal:
+        """The principal as it is now.  Raises Unauthorized when the token's user is gone or disabled.
+
+        A user who came with a password has just been read, and is read again only when asked for: after a long body.
+        """
+        if not isinstance(identity.principal, User) or (identity.token is None and not again):
             return identity.principal
         user = await self._users(identity.principal.id)
         if user is None:
