@@ -9,6 +9,7 @@ from pathlib import Path
 from contract.fake_s3 import Bucket, FakeS3
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.disk import DiskStore
+from fairway.core.stores.disk_identity import FILE
 from fairway.core.stores.memory import MemoryStore
 from fairway.core.stores.protocols import BlobStore, Session, Stored
 
@@ -54,7 +55,7 @@ def disk_world(opened: list[DiskStore], root: Path) -> World:
         (root / key).write_bytes(data)
 
     async def replace() -> None:
-        root.rename(root.with_name("elsewhere"))
+        (root / FILE).unlink()
         DiskStore.open(root).close()
 
     return World(opened[0], another_process, lose, overwrite, replace)

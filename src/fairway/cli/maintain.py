@@ -5,8 +5,6 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fairway import __version__
 from fairway.boot import build
@@ -15,6 +13,7 @@ from fairway.core.oci.errors import FairwayError
 from fairway.features.artifacts.store import blobs
 from fairway.features.registry import housekeeping
 from fairway.frame.db.migrate import migrate as migrate_database
+from fairway.frame.db.migrate import require_schema
 from fairway.frame.settings import Settings
 
 _BATCH = 50
@@ -56,13 +55,13 @@ def scrub(
 
 
 async def _scrub(settings: Settings, rate: float | None) -> housekeeping.Scrubbed:
+    from fairway.cli.progress import bar
+
     found = housekeeping.Scrubbed()
-    columns = (TextColumn("scrubbing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    await require_schema(settings.database_url)
     async with build(settings) as parts:
-        total = await blobs.count(parts.db)
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            task = progress.add_task("", total=total)
-            left = total
+        left = await blobs.count(parts.db)
+        with bar("scrubbing", left) as advance:
             while left > 0:
                 some = await housekeeping.scrub_once(
                     parts.db, parts.store, limit=min(_BATCH, left), rate=rate
@@ -71,7 +70,7 @@ async def _scrub(settings: Settings, rate: float | None) -> housekeeping.Scrubbe
                     break
                 left -= some.looked_at
                 found += some
-                progress.advance(task, some.looked_at)
+                advance(some.looked_at)
     return found
 
 

@@ -12,6 +12,7 @@ from fairway.core.oci.errors import FairwayError
 from fairway.features.accounts import rules, store
 from fairway.features.accounts.passwords import Hasher
 from fairway.frame.db import Database, UniqueViolation, open_database
+from fairway.frame.db.migrate import require_schema
 from fairway.frame.settings import Settings
 from fairway.frame.web.errors import Conflict, NotFound
 
@@ -78,6 +79,7 @@ async def _hashed(chosen: str) -> str:
 
 def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     async def run() -> T:
+        await require_schema(settings.database_url)
         db = await open_database(settings.database_url, pool=1)
         try:
             return await work(db)

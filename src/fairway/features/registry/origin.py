@@ -28,7 +28,9 @@ class Origin:
         address, _, self._port = listen.rpartition(":")
         at = _parsed(address)
         self._everywhere = at is not None and at.is_unspecified
-        self._listen = f"http://{socket.gethostname()}:{self._port}" if self._everywhere else f"http://{listen}"
+        self._listen = (
+            f"http://{socket.gethostname()}:{self._port}" if self._everywhere else f"http://{listen}"
+        )
         self._proxies = tuple(trusted_proxies)
         self._believed = lru_cache(maxsize=1024)(self._is_believed)
         self._ours = lru_cache(maxsize=256)(self._is_ours)
