@@ -56,11 +56,11 @@ def file_of(scene: Scene, upload: Upload) -> Path:
     return scene.stage.inside.storage / "uploads" / upload.path.rpartition("/")[2]
 
 
-def scrub(hub: Hub) -> subprocess.CompletedProcess[str]:
+def scrub(hub: Hub, **env: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAIRWAY_")}
     return subprocess.run(
         [sys.executable, "-m", "fairway", "scrub", "--data-dir", str(hub.data)],
-        env={**inherited, **hub.settings},
+        env={**inherited, **hub.settings, **env},
         capture_output=True,
         text=True,
         check=False,
@@ -122,6 +122,35 @@ def test_two_swapped_files_are_found_by_their_hashes(rotten: Scene, client: Clie
     assert not rotten.check().broken
 
 
+def test_a_scrub_of_the_wrong_folder_is_refused_in_words_and_takes_nothing_for_damaged(
+    rotten: Scene, client: Client, tmp_path: Path
+) -> None:
+    it = pushed(client, 1_000)
+    wrong = tmp_path / "forgotten"
+    wrong.mkdir(mode=0o750)
+    done = scrub(rotten.stage.hub, FAIRWAY_STORAGE_URL=wrong.as_uri())
+    assert done.returncode == 1
+    assert str(wrong) in done.stderr
+    assert "mounted" in done.stderr
+    assert list(wrong.iterdir()) == []
+    assert {client.blob(REPO, digest).status for digest in it.blobs} == {200}
+
+
+def test_a_volume_that_is_away_for_a_while_costs_no_blob(rotten: Scene, client: Client) -> None:
+    it = pushed(client, 1_000)
+    storage = rotten.stage.inside.storage
+    away = storage.with_name("away")
+    storage.rename(away)
+    storage.mkdir(mode=0o750)
+    for digest in it.blobs:
+        answer = client.blob(REPO, digest)
+        assert (answer.status, answer.code) == (503, "UNAVAILABLE")
+    storage.rmdir()
+    away.rename(storage)
+    assert {client.blob(REPO, digest).status for digest in it.blobs} == {200}
+    assert not rotten.check().broken
+
+
 def test_a_manifest_with_other_bytes_is_an_error_until_it_is_pushed_again(
     rotten: Scene, client: Client
 ) -> None:
@@ -144,11 +173,13 @@ def test_an_upload_whose_bytes_are_gone_is_unknown(rotten: Scene, client: Client
     upload = Upload(client, REPO)
     upload.patch(b"some bytes", at=0)
     file_of(rotten, upload).unlink()
+    with pytest.raises(Refused) as looked:
+        upload.offset()
     with pytest.raises(Refused) as patched:
         upload.patch(b"more", at=10)
     with pytest.raises(Refused) as finished:
         upload.finish(digest_of(b"some bytes"))
-    for refused in (patched, finished):
+    for refused in (looked, patched, finished):
         assert (refused.value.answer.status, refused.value.answer.code) == (404, "BLOB_UPLOAD_UNKNOWN")
     client.push_blob(REPO, b"some bytes")
 

@@ -123,6 +123,7 @@ MISTAKES = [
     ("FAIRWAY_WORKERS", "0", "a whole number from 1 to 256"),
     ("FAIRWAY_WORKERS", "1.5", "a whole number"),
     ("FAIRWAY_WORKERS", "٣", "a whole number"),
+    ("FAIRWAY_TOKEN_SECONDS", "3601", "a whole number from 60 to 3600"),
     ("FAIRWAY_TRASH_SECONDS", "59", "a whole number from 60"),
     ("FAIRWAY_TRASH_SECONDS", "9" * 5000, "a whole number from 60"),
     ("FAIRWAY_LISTEN", "8080", "an IP address and a port"),

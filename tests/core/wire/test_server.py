@@ -186,6 +186,43 @@ class TestBodiesNobodyRead:
         assert answer.status == 404
         assert "connection" not in answer
 
+    async def test_a_client_that_drips_is_given_up(self, wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bodies, "GRACE", 0.01)
+        app, bytes_sent = wire.client.app, 0
+
+        async def dripping(scope: Any, receive: Any, send: Any) -> None:
+            async def drip() -> Any:
+                nonlocal bytes_sent
+                bytes_sent += 1
+                await asyncio.sleep(0.002)
+                return {"type": "http.request", "body": b"x", "more_body": True}
+
+            await app(scope, drip, send)
+
+        client = wire.client
+        location = (await client("POST", "/v2/team/app/blobs/uploads/"))["location"]
+        client.app = dripping
+        answer = await client("PATCH", location, [b"x"])
+        assert (answer.status, answer.code) == (400, "SIZE_INVALID")
+
+    async def test_a_body_is_not_blamed_for_a_slow_disk(
+        self, wire: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bodies, "GRACE", 0.01)
+        append = wire.registry.append
+
+        async def slowly(repo: Any, upload_id: str, /, body: Any, *, at: int | None) -> Any:
+            async def pieces() -> Any:
+                async for piece in body:
+                    await asyncio.sleep(0.01)
+                    yield piece
+
+            return await append(repo, upload_id, pieces(), at=at)
+
+        wire.registry.append = slowly
+        location = (await wire("POST", "/v2/team/app/blobs/uploads/"))["location"]
+        assert (await wire("PATCH", location, [b"x"] * 5)).status == 202
+
     async def test_a_client_that_falls_silent_is_given_up(
         self, wire: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -184,6 +184,13 @@ class TestSending:
         assert blob.pieces_read == 0
         assert wire.observed[-1][1:] == (200, 2048)
 
+    async def test_nobody_waits_for_the_disk_before_that(
+        self, wire: Any, blob: FileBlob, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Path, "stat", lambda *_: pytest.fail("the loop waits for the disk"))
+        assert (await wire("GET", URL)).status == 200
+        assert not wire.failures
+
     async def test_a_server_that_cannot_gets_the_bytes(self, wire: Any, blob: FileBlob) -> None:
         wire.pathsend = False
         assert (await wire("GET", URL)).body == DATA

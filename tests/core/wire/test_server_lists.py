@@ -161,6 +161,19 @@ class TestReferrers:
         rest = await wire("GET", next_page(first))
         assert [len(page.json["manifests"]) for page in (first, rest)] == [1, 1]
 
+    async def test_small_ones_first_do_not_lead_to_many_large_ones_at_once(self, wire: Any) -> None:
+        asked, ask = [], wire.registry.referrers
+
+        async def referrers(*args: Any, limit: int, **others: Any) -> Any:
+            asked.append(limit)
+            return await ask(*args, limit=limit, **others)
+
+        wire.registry.referrers = referrers
+        for n in range(60):
+            await wire.push_manifest("team/app", subject=SUBJECT, n=n)
+        assert len((await wire("GET", self.URL)).json["manifests"]) == 60
+        assert max(asked) == 8
+
     async def test_none_asked_none_given(self, wire: Any) -> None:
         await wire.push_manifest("team/app", subject=SUBJECT)
         answer = await wire("GET", f"{self.URL}?n=0")

@@ -1,11 +1,14 @@
 """Pushing, reading and deleting manifests and tags."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from fairway.core.oci.digest import Digest
+from fairway.core.oci.manifest import parse_manifest
+from fairway.core.wire import handlers
 
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -35,6 +38,20 @@ async def test_what_a_tag_means_is_asked_again_a_digest_is_for_ever(wire: Any) -
     digest, _ = await wire.push_manifest("team/app", "v1")
     assert (await wire("GET", URL + "v1"))["cache-control"] == "no-cache"
     assert "immutable" in (await wire("GET", URL + digest))["cache-control"]
+
+
+async def test_a_large_manifest_is_parsed_off_the_loop(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def parse(*arguments: Any, **options: Any) -> Any:
+        threads.append(threading.get_ident())
+        return parse_manifest(*arguments, **options)
+
+    monkeypatch.setattr(handlers, "parse_manifest", parse)
+    await wire.push_manifest("team/app", "small")
+    await wire.push_manifest("team/app", "large", annotations={"note": "x" * 100_000})
+    here = threading.get_ident()
+    assert [thread == here for thread in threads] == [True, False]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -185,6 +185,27 @@ async def test_an_unknown_account_is_throttled_like_a_known_one(world: World) ->
         await world.log_in(name="nobody")
 
 
+async def test_who_tries_one_name_after_the_other_has_to_wait_too_and_only_there(world: World) -> None:
+    for n in range(throttle.FREE_FAILURES_OF_ADDRESS + 1):
+        await world.fail(1, name=f"nobody{n}")
+    hashed = world.hasher.verified
+    with pytest.raises(TooManyRequests):
+        await world.log_in(name="somebody-else")
+    assert world.hasher.verified == hashed
+    await world.log_in(client=ELSEWHERE)
+
+
+async def test_one_forgotten_job_with_an_old_password_does_not_keep_its_neighbours_waiting(
+    world: World,
+) -> None:
+    for _ in range(throttle.FREE_FAILURES_OF_ADDRESS * 2):
+        await world.fail(1, name="job")
+        await world.wait_is_over()
+    address = await store.failures(world.db, throttle.key("", HERE))
+    assert address.count == throttle.FREE_FAILURES
+    await world.log_in()
+
+
 async def test_a_guesser_elsewhere_does_not_lock_the_owner_out(world: World) -> None:
     await world.must_wait(client=ELSEWHERE)
     await world.log_in()
@@ -230,6 +251,31 @@ async def test_beyond_a_bound_logins_are_turned_away_instead_of_piling_up(
     assert [type(outcome) for outcome in outcomes].count(Unauthorized) == 3
     assert [type(outcome) for outcome in outcomes].count(Unavailable) == 7
     await world.log_in()
+
+
+async def test_one_address_does_not_fill_the_queue_for_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "MOST_WAITING_OF_ADDRESS", 5)
+    guesses = [world.log_in(f"Guess{n:04}", name=f"nobody{n}") for n in range(40)]
+    *outcomes, owner = await asyncio.gather(*guesses, world.log_in(client=ELSEWHERE), return_exceptions=True)
+    kinds = [type(outcome) for outcome in outcomes]
+    assert (kinds.count(Unauthorized), kinds.count(TooManyRequests)) == (5, 35)
+    assert owner == User(world.alice, "alice", sysadmin=False)
+
+
+async def test_the_same_wrong_password_sent_together_is_throttled_like_any(world: World) -> None:
+    outcomes = await asyncio.gather(*(world.log_in("Wrong1234") for _ in range(100)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Unauthorized, TooManyRequests}
+    assert world.hasher.verified == throttle.FREE_FAILURES + 1
+
+
+async def test_who_gives_up_waiting_holds_nobody_up(world: World) -> None:
+    first, *others = [asyncio.create_task(world.log_in()) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    assert await asyncio.gather(*others) == [User(world.alice, "alice", sysadmin=False)] * 2
 
 
 async def test_what_is_remembered_does_not_hold_the_password(world: World) -> None:

@@ -11,6 +11,11 @@ def test_a_few_failures_are_free_and_then_each_doubles_the_wait_up_to_five_minut
     assert wait_seconds(10**9) == 300
 
 
+def test_an_address_has_more_free_and_waits_less() -> None:
+    waits = [wait_seconds(failures, of_address=True) for failures in (0, 20, 21, 22, 23, 24, 25, 26, 10**9)]
+    assert waits == [0, 0, 1, 2, 4, 8, 16, 30, 30]
+
+
 def test_accounts_and_addresses_count_apart() -> None:
     keys = {key("alice", "192.0.2.7"), key("alice", "192.0.2.8"), key("bob", "192.0.2.7")}
     assert len(keys) == 3

@@ -109,8 +109,10 @@ async def missing_parts(db: Database) -> list[object]:
             project_blobs.c.blob_id.is_not(None),
         ),
     )
-    without_blob = select(artifact_links.c.digest).select_from(to_blobs).where(
-        artifact_links.c.kind.in_(["config", "layer"]), project_blobs.c.digest.is_(None)
+    without_blob = (
+        select(artifact_links.c.digest)
+        .select_from(to_blobs)
+        .where(artifact_links.c.kind.in_(["config", "layer"]), project_blobs.c.digest.is_(None))
     )
     child = artifacts.alias()
     to_children = linked.outerjoin(

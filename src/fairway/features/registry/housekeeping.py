@@ -15,8 +15,7 @@ from fairway.frame.log import get_logger
 
 _log = get_logger(__name__)
 _BATCH = 200
-_LEASES = 500
-"""Rows deleted in one transaction: some milliseconds of SQLite's only writer."""
+"""Rows changed in one transaction: some milliseconds of SQLite's only writer."""
 
 
 async def expire_uploads(db: Database, store: BlobStore, seconds: int) -> int:
@@ -68,7 +67,7 @@ async def fold_quota_deltas(db: Database) -> int:
 async def forget_expired(db: Database) -> int:
     """Drop refresh tokens and leases whose time is over; how many."""
     dropped = await db.write(accounts.expire_refresh_tokens, soft=True)
-    while some := await db.write(partial(ledger.drop_expired_leases, limit=_LEASES), soft=True):
+    while some := await db.write(partial(ledger.drop_expired_leases, limit=_BATCH), soft=True):
         dropped += some
     return dropped
 

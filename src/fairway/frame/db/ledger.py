@@ -11,7 +11,7 @@ Callers write in this order: rows, lease, review, `charge`.  Quota rows are thus
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
@@ -202,21 +202,27 @@ async def review(conn: Conn, project: int, digest: Digest, reason: str, grace_se
     await conn.run(_REVIEW, project=project, digest=digest, reason=reason, micros=grace_seconds * SECOND)
 
 
-_over = leases.c.until_at < now_us()
-_EXPIRED_LEASES = delete(leases).where(
-    _over,  # said twice: one of those found may have been renewed before its row is locked
-    tuple_(leases.c.project_id, leases.c.digest).in_(
-        select(leases.c.project_id, leases.c.digest)
-        .where(_over)
-        .order_by(leases.c.until_at)
-        .limit(bindparam("limit"))
-    ),
+_OVER = (
+    select(leases.c.project_id, leases.c.digest)
+    .where(leases.c.until_at < now_us())
+    .order_by(leases.c.until_at)
+    .limit(bindparam("limit"))
+)
+_DROP_LEASE = delete(leases).where(
+    leases.c.project_id == bindparam("project"),
+    leases.c.digest == bindparam("digest"),
+    leases.c.until_at < now_us(),  # it may have been renewed just now
 )
 
 
 async def drop_expired_leases(conn: Conn, limit: int) -> int:
-    """Delete promises that are over, at most `limit` so that other writers have their turn; how many."""
-    return await conn.run(_EXPIRED_LEASES, limit=limit)
+    """Delete promises that are over, at most `limit` so that other writers have their turn; how many were found.
+
+    Found by one index and deleted by another: neither engine's planner walks both in one statement.
+    """
+    over = sorted((row["project_id"], row["digest"]) for row in await conn.all(_OVER, limit=limit))
+    await conn.many(_DROP_LEASE, [{"project": project, "digest": digest} for project, digest in over])
+    return len(over)
 
 
 _DISCARD = (
