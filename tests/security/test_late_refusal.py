@@ -1,6 +1,6 @@
 """Rights are asked for again when a body is there at last (T09): it may take hours, and people leave meanwhile."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -44,14 +44,14 @@ async def send_slowly(
 
 
 @pytest.fixture(params=["password", "token"])
-async def dave(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Person]:
+async def dave(world: World, request: pytest.FixtureRequest) -> Person:
     """A developer of `team`, with either way to log in."""
     owner = await world.person("alice")
     project = await world.project("team", owner)
     await owner.push_blob("team/app", BASE)
     await owner.push_blob("team/app", b"{}")
     dave = await world.member(project, "dave", Role.DEVELOPER)
-    yield await dave.with_token("repository:team/app:pull,push") if request.param == "token" else dave
+    return await dave.with_token("repository:team/app:pull,push") if request.param == "token" else dave
 
 
 async def _disable(dave: Person) -> None:

@@ -199,15 +199,6 @@ class TestSending:
         answer = await wire("GET", URL, headers={"Range": "bytes=16-47"})
         assert (answer.files, answer.body, blob.pieces_read) == ([], DATA[16:48], 2)
 
-    async def test_a_file_of_another_length_is_not_sent(self, wire: Any, blob: FileBlob) -> None:
-        assert blob.path
-        blob.path.write_bytes(DATA[:-1])
-        answer = await wire("GET", URL)
-        assert (answer.status, answer.code) == (500, "UNKNOWN")
-        blob.path.unlink()
-        assert (await wire("GET", URL)).status == 500
-        assert len(wire.failures) == 2
-
     async def test_reading_stops_when_the_client_leaves(self, wire: Any, blob: FileBlob) -> None:
         answer = await wire("GET", URL, headers={"Range": "bytes=0-"}, leave_after=160)
         assert answer.status == 206
