@@ -200,7 +200,7 @@ STRANGER = ECKey.generate_key("P-256")
         {"typ": "JOSE"},
         {"extra": True},
     ],
-    ids=str,
+    ids=lambda more: next(iter(more)) + ("" if "jwk" in more else f" {next(iter(more.values()))}"),
 )
 @pytest.mark.parametrize("key", [KEYS.current, STRANGER], ids=["our key", "their key"])
 def test_a_header_that_we_would_not_write_is_refused_even_with_our_signature(

@@ -7,13 +7,13 @@ import string
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
+from fairway.boot import open_store
 from fairway.core.oci.errors import FairwayError
-from fairway.core.stores.disk import DiskStore
 from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.projects import store as projects
 from fairway.frame import log
-from fairway.frame.db import Conn, UniqueViolation, open_database
+from fairway.frame.db import Conn, Database, UniqueViolation, open_database
 from fairway.frame.db.migrate import migrate
 from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
 from fairway.frame.settings import Settings
@@ -41,48 +41,52 @@ def prepare(settings: Settings) -> None:
         )
     load_or_create_secret_keys(settings)
     load_or_create_signing_keys(settings.keys_dir)
-    DiskStore.open(settings.storage_path)
     # In a process of its own: what a first start leaves in memory would stay with every process forked later.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as elsewhere:
-        password = elsewhere.submit(_prepare_database, settings).result()
+        password = elsewhere.submit(_prepare_data, settings).result()
     if password:
         # Now, not when we listen: it is in the database, and nobody could find it out any more.
         _say("", "  The first administrator:", "", f"    user      {ADMIN}", f"    password  {password}")
         _say("    (generated; it is not shown again)")
 
 
-def _prepare_database(settings: Settings) -> str:
-    """The schema and the first administrator; its password if it was generated."""
+def _prepare_data(settings: Settings) -> str:
+    """The schema, the storage and the first administrator; its password if it was generated."""
     if migrate(settings.database_url):
         _log.info("the database has this version's schema now")
-    return asyncio.run(_first_administrator(settings))
+    return asyncio.run(_storage_and_administrator(settings))
 
 
-async def _first_administrator(settings: Settings) -> str:
+async def _storage_and_administrator(settings: Settings) -> str:
     db = await open_database(settings.database_url, pool=1)
     try:
-        if await accounts.by_name(db, ADMIN) is not None:
-            return ""
-        chosen = settings.admin_password
-        password = chosen or _generated()
-        hasher = Hasher()
-        password_hash = await hasher.hash(password)
-        hasher.close()
-
-        async def body(conn: Conn) -> bool:
-            made = await accounts.ensure_admin(conn, password_hash)
-            admin = await accounts.by_name(conn, ADMIN)
-            assert admin is not None
-            await projects.ensure_library(conn, admin.user)
-            return made
-
-        try:
-            made = await db.write(body)
-        except UniqueViolation:  # another replica's first start was quicker
-            made = False
-        return password if made and not chosen else ""
+        (await open_store(settings, db)).close()
+        return await _first_administrator(settings, db)
     finally:
         await db.close()
+
+
+async def _first_administrator(settings: Settings, db: Database) -> str:
+    if await accounts.by_name(db, ADMIN) is not None:
+        return ""
+    chosen = settings.admin_password
+    password = chosen or _generated()
+    hasher = Hasher()
+    password_hash = await hasher.hash(password)
+    hasher.close()
+
+    async def body(conn: Conn) -> bool:
+        made = await accounts.ensure_admin(conn, password_hash)
+        admin = await accounts.by_name(conn, ADMIN)
+        assert admin is not None
+        await projects.ensure_library(conn, admin.user)
+        return made
+
+    try:
+        made = await db.write(body)
+    except UniqueViolation:  # another replica's first start was quicker
+        made = False
+    return password if made and not chosen else ""
 
 
 def _generated() -> str:

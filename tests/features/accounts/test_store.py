@@ -158,5 +158,5 @@ async def test_expired_refresh_tokens_are_swept(db: Database) -> None:
     alice = await make(db)
     await with_token(db, alice, "old", seconds=-1)
     await with_token(db, alice, "new", seconds=60)
-    assert await db.write(store.expire_refresh_tokens) == 1
+    assert await db.write(lambda conn: store.expire_refresh_tokens(conn, 10)) == 1
     assert await store.find_refresh_token(db, "new") is not None

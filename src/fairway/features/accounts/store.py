@@ -220,7 +220,13 @@ _TOUCH_REFRESH = (
 )
 _REVOKE_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.secret_hash == bindparam("secret_hash"))
 _REVOKE_ALL_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.user_id == bindparam("user"))
-_EXPIRE_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now_us())
+_EXPIRED_REFRESH = (
+    select(refresh_tokens.c.id)
+    .where(refresh_tokens.c.expires_at <= now_us())
+    .order_by(refresh_tokens.c.expires_at)
+    .limit(bindparam("limit"))
+)
+_DROP_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.id == bindparam("token"))
 
 
 def _hash(secret: str) -> str:
@@ -272,6 +278,8 @@ async def revoke_refresh_tokens(conn: Conn, account: int) -> int:
     return await conn.run(_REVOKE_ALL_REFRESH, user=account)
 
 
-async def expire_refresh_tokens(conn: Conn) -> int:
-    """Drop the tokens whose time is over; how many."""
-    return await conn.run(_EXPIRE_REFRESH)
+async def expire_refresh_tokens(conn: Conn, limit: int) -> int:
+    """Drop at most `limit` tokens whose time is over; how many."""
+    expired = await conn.all(_EXPIRED_REFRESH, limit=limit)
+    await conn.many(_DROP_REFRESH, [{"token": row["id"]} for row in expired])
+    return len(expired)

@@ -66,9 +66,10 @@ async def fold_quota_deltas(db: Database) -> int:
 
 async def forget_expired(db: Database) -> int:
     """Drop refresh tokens and leases whose time is over; how many."""
-    dropped = await db.write(accounts.expire_refresh_tokens, soft=True)
-    while some := await db.write(partial(ledger.drop_expired_leases, limit=_BATCH), soft=True):
-        dropped += some
+    dropped = 0
+    for drop in (accounts.expire_refresh_tokens, ledger.drop_expired_leases):
+        while some := await db.write(partial(drop, limit=_BATCH), soft=True):
+            dropped += some
     return dropped
 
 
