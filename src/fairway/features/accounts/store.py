@@ -213,13 +213,6 @@ _FIND_REFRESH = (
         users.c.enabled,
     )
 )
-_TOUCH_REFRESH = (
-    update(refresh_tokens)
-    .where(refresh_tokens.c.id == bindparam("token"))
-    .values(expires_at=now_us() + bindparam("lifetime", type_=BigInteger))
-)
-_REVOKE_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.secret_hash == bindparam("secret_hash"))
-_REVOKE_ALL_REFRESH = delete(refresh_tokens).where(refresh_tokens.c.user_id == bindparam("user"))
 _EXPIRED_REFRESH = (
     select(refresh_tokens.c.id)
     .where(refresh_tokens.c.expires_at <= now_us())
@@ -261,21 +254,6 @@ async def find_refresh_token(conn: Conn, secret: str) -> RefreshToken | None:
     if row is None:
         return None
     return RefreshToken(row["token_id"], row["service"], row["client_id"], row["expires_at"], _account(row))
-
-
-async def touch_refresh_token(conn: Conn, token: int, *, seconds: int) -> None:
-    """Let a token that is being used live `seconds` from now."""
-    await conn.run(_TOUCH_REFRESH, token=token, lifetime=seconds * SECOND)
-
-
-async def revoke_refresh_token(conn: Conn, secret: str) -> bool:
-    """Make the token with this secret worthless; whether there was one."""
-    return await conn.run(_REVOKE_REFRESH, secret_hash=_hash(secret)) == 1
-
-
-async def revoke_refresh_tokens(conn: Conn, account: int) -> int:
-    """Make every token of an account worthless; how many there were."""
-    return await conn.run(_REVOKE_ALL_REFRESH, user=account)
 
 
 async def expire_refresh_tokens(conn: Conn, limit: int) -> int:

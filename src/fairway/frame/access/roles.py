@@ -4,7 +4,6 @@ Ids are the values of Harbor's API and stored as they are; they are not ordered 
 `HELD` and `HELD_BY_ANYONE` when this module is imported; a word in it that the catalogue does not know is an error.
 """
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -20,8 +19,6 @@ class Role(IntEnum):
     MAINTAINER = 4
     LIMITED_GUEST = 5
 
-
-STRONGEST_FIRST: Final = (Role.PROJECT_ADMIN, Role.MAINTAINER, Role.DEVELOPER, Role.GUEST, Role.LIMITED_GUEST)
 
 # C create, R read, U update, D delete, L list, P pull, S push. "anyone" is everybody, logged in or not, on a public
 # project; a member holds that too.
@@ -63,9 +60,3 @@ HELD: Final = {role: _HELD[role.name.lower()] for role in Role}
 
 HELD_BY_ANYONE: Final = _HELD["anyone"]
 """What everybody holds in a public project."""
-
-
-def strongest(roles: Iterable[Role]) -> Role | None:
-    """The most powerful of `roles`; None when there is none."""
-    found = set(roles)
-    return next((role for role in STRONGEST_FIRST if role in found), None)
