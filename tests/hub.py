@@ -107,6 +107,19 @@ class Hub:
                     total += int(line.split()[1]) * 1024
         return total
 
+    def forget_peaks(self) -> None:
+        """`peaks` counts from now on."""
+        for pid in self.pids():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def peaks(self) -> dict[int, int]:
+        """The most that each of its processes had in memory at once, in bytes, by pid."""
+        found = {}
+        for pid in self.pids():
+            status = Path(f"/proc/{pid}/status").read_text()
+            found[pid] = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+        return found
+
     def stop(self) -> int:
         """SIGTERM to the supervisor, as an init system does; the exit status."""
         assert self.process is not None

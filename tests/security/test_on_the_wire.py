@@ -161,14 +161,16 @@ def test_a_large_manifest_is_refused_before_it_is_here(library: Hub) -> None:
     chunk = b"100000\r\n" + megabyte + b"\r\n"
     chunked = request(line, ADMIN, MANIFEST, "Transfer-Encoding: chunked")
     expecting = request(line, ADMIN, MANIFEST, f"Content-Length: {64 * 2**20}", "Expect: 100-continue")
-    memory = library.memory()
+    library.forget_peaks()
+    before = library.peaks()
     for head, pieces in ((announced, [megabyte] * 64), (chunked, [chunk] * 64), (expecting, [])):
         answer = exchange(library, head, pieces)
         if pieces and answer.status == 0:
             continue  # hung up on us while we were talking: as good a refusal
         assert answer.status == 413
         assert json.loads(answer.body)["errors"][0]["code"] == "MANIFEST_INVALID"
-    assert library.memory() < memory + 48 * 2**20
+    for pid, peak in library.peaks().items():
+        assert peak < before[pid] + 48 * 2**20  # checking the first password takes a worker 19 MiB of it
     listed = exchange(library, request("GET /v2/library/app/tags/list HTTP/1.1"))
     assert json.loads(listed.body)["tags"] == ["v1"]
     is_well(library)
