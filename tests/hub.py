@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,10 @@ PASSWORD = "Fairway-tests-1"
 
 
 class Hub:
-    """One running hub.  `stop` drains it, `kill` is kill -9 of all its processes; `start` starts it again."""
+    """One running hub.  `stop` drains it, `kill` is kill -9 of all its processes; `start` starts it again.
+
+    `under`: a command that runs it in other circumstances, such as `prlimit --nofile=200`.
+    """
 
     def __init__(
         self,
@@ -26,6 +30,7 @@ class Hub:
         database_url: str | None = None,
         workers: int = 1,
         env: dict[str, str] | None = None,
+        under: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -38,6 +43,7 @@ class Hub:
             **({"FAIRWAY_DATABASE_URL": database_url} if database_url else {}),
         }
         self.extra = env or {}
+        self.under = under
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,7 +65,7 @@ class Hub:
     def launch(self, **env: str) -> None:
         """Start without waiting for anything."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAIRWAY_")}
-        command = [sys.executable, "-m", "fairway", "serve", "--data-dir", str(self.data)]
+        command = [*self.under, sys.executable, "-m", "fairway", "serve", "--data-dir", str(self.data)]
         command += ["--listen", self.place, "--workers", str(self.workers)]
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(

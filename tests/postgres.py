@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -28,19 +29,25 @@ def free_port() -> int:
 
 
 class Postgres:
-    """One running server.  `url(name)` is the address of a database; `create` makes it, from a template if given."""
+    """One running server.  `url(name)` is the address of a database; `create` makes it, from a template if given.
 
-    def __init__(self, *, durable: bool = False) -> None:
+    `durable`: it syncs what it commits.  `data`: an empty or missing folder on a small disk for its cluster, instead of one of its own.
+    """
+
+    def __init__(self, *, durable: bool = False, data: Path | None = None) -> None:
         self.bin = binaries()
         if self.bin is None:
             raise FileNotFoundError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="fairway-pg-"))
-        self.data = self.folder / "data"
+        self.data = data or self.folder / "data"
         # The server refuses to run as root; Debian's package brings the user postgres.
         self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres")
+            if data is not None:
+                data.mkdir(mode=0o700, exist_ok=True)
+                shutil.chown(data, "postgres")
         self._run(
             "initdb",
             "-D",
@@ -53,6 +60,7 @@ class Postgres:
             "UTF8",
             "--no-sync",
             "--locale=C.UTF-8",
+            *(["--wal-segsize=1"] if data else []),  # megabytes, for small disks
         )
         settings = [
             f"port = {self.port}",
@@ -115,6 +123,25 @@ class Postgres:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)  # fast shutdown
             self.process.wait(30)
+
+    def pids(self) -> list[int]:
+        """The server and the processes it has started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [self.process.pid, *map(int, children.split())]
+
+    def kill(self) -> None:
+        """kill -9 of all its processes."""
+        if self.process.poll() is None:
+            for pid in self.pids():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.process.wait(30)
+
+    def restart_immediately(self) -> None:
+        """`pg_ctl restart -m immediate`: every connection is cut, and what was written is recovered from the log."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+        self.start()
 
     def close(self) -> None:
         self.stop()

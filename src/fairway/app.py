@@ -27,6 +27,7 @@ from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Send, error_reply, send_reply
 from fairway.core.wire.server import App
 from fairway.features.projects import api as projects
+from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
 from fairway.features.registry.pulls import FLUSH_SECONDS, Pulls
 from fairway.features.registry.token import token_routes
@@ -37,6 +38,7 @@ from fairway.frame.metrics import metrics
 from fairway.frame.process import when_orphaned
 from fairway.frame.settings import Settings
 from fairway.frame.web import errors
+from fairway.frame.web.described import DescribedAPI
 from fairway.frame.web.routes import Authoriser, check_every_route_declares
 
 _log = log.get_logger(__name__)
@@ -105,7 +107,8 @@ class Hub:
 
 def management_api(parts: Parts) -> FastAPI:
     """The FastAPI app under /api.  Raises UndeclaredRoute for a route that does not say who may use it."""
-    api = FastAPI(
+    api = DescribedAPI(
+        paths=described_paths(),
         title="Fairway",
         version=__version__,
         openapi_url=_OPENAPI,

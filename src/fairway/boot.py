@@ -91,7 +91,9 @@ async def open_store(settings: Settings, db: Database) -> DiskStore:
     with another identity, or with none while the database knows one, is refused as it is: WrongStore.
     """
     known = await installation.fact(db, installation.STORE)
-    store = await asyncio.to_thread(DiskStore.open, settings.storage_path, known=known)
+    store = await asyncio.to_thread(
+        DiskStore.open, settings.storage_path, known=known, reserve=settings.storage_reserve_bytes
+    )
     if known is None:
         settle = partial(installation.settle, name=installation.STORE, value=store.identity)
         known = await db.write(settle)

@@ -125,7 +125,7 @@ class FakeS3:
     def blob(self, key: str, size: int) -> "S3Blob":
         return S3Blob(size, key, self.bucket)
 
-    async def size(self, key: str) -> int:
+    async def size(self, key: str, *, lately: bool = False) -> int:  # noqa: ARG002 - always asks
         try:
             return await self.bucket.head(key)
         except BucketError as error:

@@ -11,6 +11,9 @@ I6  the referrers of a manifest are exactly those that name it as their subject
 I7  a project's quota is what its links add up to
 I8  each blob's row has an object of the right size and hash; objects without a row are only litter
 I9  each acknowledged change has its event, and nothing has more events than attempts
+
+Three more are not about what a hub holds but how it behaves: I10 errors in good and bad times (outages.py), I11 files,
+connections, memory and temporary bytes (resources.py), I12 rights (doors.py).  `Scene.check` adds them.
 """
 
 import hashlib

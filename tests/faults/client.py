@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from faults.images import Image, digest_of
 from faults.journal import Deed, Journal
+from faults.outages import Refusal
 from hub import PASSWORD
 
 SECONDS = 30
@@ -51,6 +53,7 @@ class Client:
     def __init__(self, place: str, journal: Journal, rng: random.Random) -> None:
         self.journal = journal
         self.rng = rng
+        self.refusals: list[Refusal] = []
         self._connection = http.client.HTTPConnection(place, timeout=SECONDS)
         self._login = "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
 
@@ -70,6 +73,7 @@ class Client:
         sent = {"Authorization": self._login, **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
             sent["Content-Length"] = str(len(body))
+        began = time.monotonic()
         try:
             self._send(method, path, body, sent)
             reply = self._connection.getresponse()
@@ -81,7 +85,11 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise Lost(f"{method} {path}: {error!r}") from error
-        return Answer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, content)
+        answer = Answer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, content)
+        if answer.status >= 400:
+            asked = f"{method} {path}"
+            self.refusals.append(Refusal(asked, answer.status, answer.headers, content, began))
+        return answer
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         self._connection.putrequest(method, path, skip_accept_encoding=True)

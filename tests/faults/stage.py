@@ -4,16 +4,20 @@ import itertools
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from faults import journal
 from faults.checker import Mark, Report, check
 from faults.client import Client
+from faults.doors import Doors
 from faults.inside import Inside
+from faults.outages import HEALTHY_SECONDS, Outages, Refusal
+from faults.resources import Resources, most_connections
 from hub import Hub
 
-HEALTHY_SECONDS = 60
-"""A hub serves again after a few seconds (I10); the rest is for a machine that is busy with other tests."""
+SETTLED_SECONDS = 20
+"""What a load took is given back within a moment; the rest is for a busy machine."""
 
 
 class Stage:
@@ -81,6 +85,10 @@ class Scene:
         self._own = journal.Journal(folder, "stage")
         self._clients: list[Client] = []
         self._began = Mark.now(stage.inside)
+        self.outages = Outages(stage.hub.place)
+        self.heard: list[Refusal] = []
+        self._doors: Doors | None = None
+        self._baseline: Resources | None = None
 
     def client(self, seed: str) -> Client:
         """`seed` is also the name of its journal."""
@@ -88,16 +96,44 @@ class Scene:
         self._clients.append(made)
         return made
 
-    def restart(self) -> None:
-        """kill -9 of all that lives, and a new start on the same data."""
+    def restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """kill -9 of all that lives, whatever is to happen `meanwhile`, and a new start on the same data."""
         self.stage.hub.kill()
         self.stage.disarm()
+        meanwhile()
         self.stage.hub.start()
         self._own.restarted()
 
     def check(self) -> Report:
         """Compare what the clients were told with what is there."""
-        return check(journal.read([self.folder]), self.client("checker"), self.stage.inside, self._began)
+        heard = [*self.heard, *(refusal for client in self._clients for refusal in client.refusals)]
+        report = check(journal.read([self.folder]), self.client("checker"), self.stage.inside, self._began)
+        report.broken += self.outages.judge(heard)
+        if self._doors is not None:
+            report.broken += self._doors.opened()
+        if self._baseline is not None:
+            report.broken += self._leaks(self._baseline)
+        return report
+
+    def watch_doors(self) -> None:
+        """`check` also looks at who may do what (I12)."""
+        self._doors = Doors(self.stage.hub)
+
+    def watch_resources(self) -> None:
+        """`check` also compares what the hub holds with what it holds now (I11); for hubs that nobody restarts."""
+        self._baseline = Resources.of(self.stage.hub, self.stage.inside)
+
+    def _leaks(self, baseline: Resources) -> list[str]:
+        """What has not come back.  Connections that were closed this moment get some time to be noticed."""
+        most = most_connections(self.stage.hub)
+        for client in self._clients:
+            client.close()
+        deadline = time.monotonic() + SETTLED_SECONDS
+        while leaks := Resources.of(self.stage.hub, self.stage.inside).beyond(baseline, most):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        return leaks
 
     def close(self) -> None:
         self._own.close()

@@ -1,11 +1,18 @@
 """The checker sees what it is there to see: a hub that lost, kept or made up something is found out."""
 
+import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from faults import outages, stage
 from faults.images import image, new_image
+from faults.outages import Outages, Refusal
+from faults.resources import Resources, most_connections
 from faults.stage import Stage
 from hub import Hub
 
@@ -36,3 +43,81 @@ def test_every_kind_of_broken_promise_is_found(start_hub: Callable[..., Hub], tm
     assert found == {f"I{number}" for number in range(1, 10)}
     scene.close()
     unseen.close()
+
+
+GOOD = b'{"errors": [{"code": "UNAVAILABLE", "message": "later"}]}'
+HEADERS = {"x-request-id": "1", "retry-after": "2"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "said"),
+    [
+        (503, HEADERS, GOOD, ""),
+        (404, {"x-request-id": "1"}, GOOD, ""),
+        (404, {}, GOOD, "no request id"),
+        (503, {"x-request-id": "1"}, GOOD, "when to try again"),
+        (500, HEADERS, b"Internal Server Error", "its body"),
+        (500, HEADERS, b'{"errors": []}', "its body"),
+        (500, HEADERS, b'{"errors": [{"code": ""}]}', "no code"),
+    ],
+)
+def test_an_error_of_the_wrong_shape_is_found(
+    status: int, headers: dict[str, str], body: bytes, said: str
+) -> None:
+    broken = Outages("").judge([Refusal("GET /v2/", status, headers, body, at=0)])
+    assert [line for line in broken if said in line] if said else not broken
+
+
+def test_an_error_is_excused_during_a_fault_only() -> None:
+    known = Outages("", spans=[(100, 200)])
+    for at, excused in ((89, False), (91, True), (150, True), (209, True), (211, False)):
+        assert bool(known.judge([Refusal("GET /v2/", 503, HEADERS, GOOD, at)])) != excused
+
+
+def test_a_hub_that_does_not_recover_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "HEALTHY_SECONDS", 0.2)
+    known = Outages("127.0.0.1:1")
+    with known.fault("the end"):
+        pass
+    [line] = known.judge([])
+    assert "not healthy" in line
+
+
+def test_what_is_kept_too_long_is_found() -> None:
+    before = Resources(files=100, connections=5, memory=100 << 20, temporary=0)
+    assert not before.beyond(before, 10)
+    for worse in ({"files": 130}, {"connections": 11}, {"memory": 220 << 20}, {"temporary": 1}):
+        assert len(replace(before, **worse).beyond(before, 10)) == 1
+
+
+def test_a_hub_that_keeps_things_or_opens_a_door_is_found(
+    start_hub: Callable[..., Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "SETTLED_SECONDS", 1)
+    of = Stage(start_hub(), tmp_path)
+    scene = of.scene()
+    scene.watch_doors()
+    scene.watch_resources()
+    assert not scene.check().broken
+
+    (of.inside.storage / "uploads" / "left-behind").write_bytes(b"bytes")
+    of.inside.rows("UPDATE projects SET public = true WHERE name = 'doors'")
+    with ExitStack() as held:
+        for _ in range(60):
+            connection = held.enter_context(closing(HTTPConnection(of.hub.place)))
+            connection.request("GET", "/api/v2.0/ping")
+            connection.getresponse().read()
+        found = scene.check().broken
+    assert {line.partition(":")[0] for line in found} == {"I11", "I12"}
+    assert any("open files" in line for line in found)
+    assert any("temporary" in line for line in found)
+    scene.close()
+
+
+def test_connections_to_the_database_are_counted(hub: Hub) -> None:
+    inside = Stage(hub, hub.folder).inside
+    deadline = time.monotonic() + 20
+    while not (found := Resources.of(hub, inside).connections) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert bool(found) == hub.database_url.startswith("postgresql")
+    assert found <= most_connections(hub)

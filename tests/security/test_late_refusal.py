@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from fairway.core.oci.digest import Digest
+from fairway.features.registry import gate
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import artifacts, members, project_blobs, projects, users
 from stories.asgi import Answer
@@ -14,6 +15,11 @@ from stories.world import Person, World, image, layer
 
 BASE = layer("base")
 NEW = b"something new"
+
+
+@pytest.fixture(autouse=True)
+def all_bodies_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "FRESH_SECONDS", 0.0)
 
 
 async def send_slowly(

@@ -9,11 +9,12 @@ from concurrent.futures import ProcessPoolExecutor
 
 from fairway.boot import open_store
 from fairway.core.oci.errors import FairwayError
+from fairway.core.stores import disk_promises
 from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.projects import store as projects
 from fairway.frame import log
-from fairway.frame.db import Conn, Database, UniqueViolation, open_database
+from fairway.frame.db import Conn, Database, UniqueViolation, durability, open_database, sqlite_path
 from fairway.frame.db.migrate import migrate
 from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
 from fairway.frame.settings import Settings
@@ -25,6 +26,10 @@ _ALPHABET = string.ascii_letters + string.digits
 
 class DataFolderUnusable(FairwayError):
     """The data folder cannot be made or is open to others."""
+
+
+class NotDurable(FairwayError):
+    """A power cut could take what was acknowledged, and the operator does not want that."""
 
 
 def prepare(settings: Settings) -> None:
@@ -60,10 +65,25 @@ def _prepare_data(settings: Settings) -> str:
 async def _storage_and_administrator(settings: Settings) -> str:
     db = await open_database(settings.database_url, pool=1)
     try:
+        await _durability(settings, db)
         (await open_store(settings, db)).close()
         return await _first_administrator(settings, db)
     finally:
         await db.close()
+
+
+async def _durability(settings: Settings, db: Database) -> None:
+    """Say what a power cut could take.  Raises NotDurable where that is not to be risked."""
+    file = sqlite_path(settings.database_url)
+    folders = [settings.storage_path, *([file.parent] if file else [])]
+    found = [f"the database has {weakness}" for weakness in await durability.weaknesses(db)]
+    found += filter(None, map(disk_promises.weakness, dict.fromkeys(folders)))
+    for reason in found:
+        _log.warning("a power cut may take what was acknowledged", reason=reason)
+    if found and settings.require_durable:
+        raise NotDurable(
+            f"a power cut may take what was acknowledged: {'; '.join(found)}.  Mend that, or unset FAIRWAY_REQUIRE_DURABLE"
+        )
 
 
 async def _first_administrator(settings: Settings, db: Database) -> str:

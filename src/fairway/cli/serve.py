@@ -26,6 +26,7 @@ from fairway.cli import worker_loop
 from fairway.cli.claim import Claim, claim, most_connections, raise_file_limit
 from fairway.cli.first_start import announce, prepare
 from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
+from fairway.cli.slow_readers import Limits, SlowReaders
 from fairway.core.oci.errors import FairwayError
 from fairway.frame import log
 from fairway.frame.db.migrate import require_schema
@@ -35,9 +36,6 @@ from fairway.frame.settings import Settings
 
 _log = log.get_logger(__name__)
 _RESTART_SECONDS = 1.0
-# How long a connection may say nothing, before a request or between two.  Longer than the 60 s of nginx and of load
-# balancers, which would otherwise send a request into a connection that is being closed.
-_HEADER_SECONDS = 75
 _BACKLOG = 4096
 
 
@@ -86,6 +84,8 @@ def _loader(settings: Settings, alone: Claim, *_target: Any, **_options: Any) ->
     """Runs in each web worker."""
     alone.leave_to_parent()
     log.configure(settings)
+    limits = Limits(settings.slow_reader_seconds, settings.slow_reader_rate)
+    SlowReaders(settings.port, limits).start()
     return Hub(settings)
 
 
@@ -135,7 +135,7 @@ def _server(settings: Settings) -> MPServer:
         # HTTP/1 only: told to find out by itself, Granian waits for ever for a client that says nothing.
         http=HTTPModes.http1,
         websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
+        http1_settings=HTTP1Settings(header_read_timeout=settings.idle_seconds * 1000),
         respawn_failed_workers=True,
         respawn_interval=_RESTART_SECONDS,
         workers_kill_timeout=settings.shutdown_seconds,

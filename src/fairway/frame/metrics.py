@@ -4,12 +4,17 @@ Several processes serve one port, so each keeps its numbers in a memory-mapped f
 them up (prometheus-client's multiprocess mode).  The supervisor turns that on with `prepare_multiprocess`, and the
 processes it starts inherit it.  Without it (a single process, a test) the numbers simply live in memory.
 
+Adding to a shared number costs more than a look-up in the database, so what requests count is gathered in memory first
+and added every `GATHER_SECONDS`.  A process that is killed loses that much.
+
 Labels have few values by construction: methods and operations are taken from fixed sets, and whatever is not in them
 counts as "other".  No label ever holds what a client chose, such as a repository's name.
 """
 
+import asyncio
 import functools
 import os
+from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,6 +37,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 # Seconds.  A cached look-up takes under a millisecond, a large layer minutes.
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0)
+
+
+GATHER_SECONDS = 0.5
 
 
 class MetricsMisused(FairwayError):
@@ -75,37 +83,68 @@ class Metrics:
         blob_bytes = Counter(
             "fairway_blob_bytes", "Bytes of blobs moved.", ("direction",), registry=self.registry
         )
-        self._received, self._sent = blob_bytes.labels("in"), blob_bytes.labels("out")
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._in, self._out = blob_bytes.labels("in"), blob_bytes.labels("out")
+        self._serving = self._received = self._sent = 0
+        self._tallies: dict[tuple[str, str, int], _Tally] = {}
+        self._gathering = False
 
     def know_operations(self, names: Iterable[str]) -> None:
         """Add to the operations that have a line of their own; said once, by whoever lists the routes."""
         self._operations.update(names)
 
     def request_started(self) -> None:
-        self._in_flight.inc()
+        self._serving += 1
+        self._gather()
 
     def request_finished(self, method: str, operation: str, status: int, seconds: float) -> None:
         """`operation` is the name of the matched route; `status` the HTTP status sent (0: none, the client left)."""
-        self._in_flight.dec()
+        self._serving -= 1
+        tally = self._tallies.get((method, operation, status // 100))
+        if tally is None:
+            tally = self._tally(method, operation, status // 100)
+        tally.add(seconds)
+        self._gather()
+
+    def _tally(self, method: str, operation: str, group: int) -> "_Tally":
         method = method if method in _METHODS else OTHER
         operation = self._known(operation)
-        key = method, operation, status // 100
-        children = self._children.get(key)
-        if children is None:
-            group = f"{status // 100}xx" if 100 <= status < 600 else "none"
-            counted = self._requests.labels(method, operation, group)
-            children = self._children[key] = counted, self._seconds.labels(method, operation)
-        children[0].inc()
-        children[1].observe(seconds)
+        tally = self._tallies.get((method, operation, group))
+        if tally is None:
+            counted = self._requests.labels(method, operation, f"{group}xx" if 1 <= group < 6 else "none")
+            tally = _Tally(counted, self._seconds.labels(method, operation))
+            self._tallies[method, operation, group] = tally
+        return tally
 
     def blob_received(self, size: int) -> None:
         """`size` bytes of a blob came in from a client."""
-        self._received.inc(size)
+        self._received += size
+        self._gather()
 
     def blob_sent(self, size: int) -> None:
         """`size` bytes of a blob went out to a client."""
-        self._sent.inc(size)
+        self._sent += size
+        self._gather()
+
+    def _gather(self) -> None:
+        """See to it that what was counted is added soon; at once where no event loop runs."""
+        if self._gathering:
+            return
+        try:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self.publish)
+            self._gathering = True
+        except RuntimeError:
+            self.publish()
+
+    def publish(self) -> None:
+        """Add what was gathered to the numbers that everybody sees.  For the event loop, as whoever counts."""
+        self._gathering = False
+        self._in_flight.set(self._serving)
+        for tally in self._tallies.values():
+            tally.publish()
+        received, self._received = self._received, 0
+        sent, self._sent = self._sent, 0
+        self._in.inc(received)
+        self._out.inc(sent)
 
     def unexpected_error(self, operation: str) -> None:
         """An error of ours that became an anonymous 500, or stopped a background task."""
@@ -113,6 +152,36 @@ class Metrics:
 
     def _known(self, operation: str) -> str:
         return operation if operation in self._operations else OTHER
+
+
+class _Tally:
+    """Requests of one kind since the last `publish`."""
+
+    __slots__ = ("_buckets", "_count", "_counted", "_seconds", "_timed")
+
+    def __init__(self, counted: Counter, timed: Histogram) -> None:
+        self._counted = counted
+        self._timed = timed
+        self._count = 0
+        self._seconds = 0.0
+        self._buckets = [0] * (len(_BUCKETS) + 1)
+
+    def add(self, seconds: float) -> None:
+        self._count += 1
+        self._seconds += seconds
+        self._buckets[bisect_left(_BUCKETS, seconds)] += 1
+
+    def publish(self) -> None:
+        if not self._count:
+            return
+        self._counted.inc(self._count)
+        # A histogram takes one observation at a time; its parts take sums.
+        self._timed._sum.inc(self._seconds)  # noqa: SLF001
+        for bucket, count in zip(self._timed._buckets, self._buckets, strict=True):  # noqa: SLF001
+            if count:
+                bucket.inc(count)
+        self._count, self._seconds = 0, 0.0
+        self._buckets = [0] * len(self._buckets)
 
 
 @functools.cache

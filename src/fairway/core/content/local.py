@@ -43,15 +43,15 @@ class Local:
 
     async def blob(self, repo: Repository, digest: Digest) -> Blob:
         stored = await self.names.blob(repo, digest)
-        if await self._intact(stored):
+        if await self._intact(stored, lately=True):
             return self.store.blob(stored.key, stored.size)
         await self.names.damaged(digest, stored)
         raise BlobUnknown(f"the stored bytes of {digest} are damaged; push it again to repair it")
 
-    async def _intact(self, stored: Stored) -> bool:
+    async def _intact(self, stored: Stored, *, lately: bool = False) -> bool:
         """Raises Unavailable when not the blob is at fault but the storage, such as a volume that is not mounted."""
         try:
-            if await self.store.size(stored.key) == stored.size:
+            if await self.store.size(stored.key, lately=lately) == stored.size:
                 return True
         except ObjectMissing:
             pass
@@ -115,20 +115,20 @@ class Local:
         await self.names.upload(repo, upload_id)  # not this caller's: not even worth a lock
         async with self.store.uploads.hold(upload_id):
             session = await self._append(repo, upload_id, body, at)
+            await self.names.save_upload(repo, session)
         return UploadState(session.id, session.offset)
 
     async def _append(
         self, repo: Repository, upload_id: str, /, body: AsyncIterable[bytes], at: int | None
     ) -> Session:
+        """The session after the body; saved only if the body broke off."""
         session = await self.names.upload(repo, upload_id)  # read while held: nobody moves it now
         _expect(session, at)
         try:
-            session = await self.store.uploads.append(session, body)
+            return await self.store.uploads.append(session, body)
         except BodyCut as cut:
             await self.names.save_upload(repo, cut.session)
             raise (cut.__cause__ or cut) from None
-        await self.names.save_upload(repo, session)
-        return session
 
     async def finish(
         self,

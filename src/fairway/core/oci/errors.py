@@ -7,7 +7,7 @@ specification where it has one).  Status numbers are not here: `core/wire/status
     ├── about content      BlobUnknown, ManifestUnknown, NameUnknown, ManifestBlobUnknown, InUse …
     ├── about the request  NameInvalid, DigestInvalid, TagInvalid, ManifestInvalid, RangeInvalid, BadRequest …
     ├── about the caller   Unauthorized, Denied ─ QuotaExceeded, TooManyRequests
-    └── about ourselves    Unavailable ─ StorageFull
+    └── about ourselves    Unavailable ─ StorageFull, StorageReadOnly
 
 Messages reach clients: they name what was asked and what to do next, never a secret, a path on disk or SQL.
 """
@@ -180,6 +180,10 @@ class Unavailable(FairwayError):
 
 class StorageFull(Unavailable):
     """There is no room left for the bytes."""
+
+
+class StorageReadOnly(Unavailable):
+    """The storage gives bytes and takes none."""
 
 
 class BadRequest(FairwayError):

@@ -5,6 +5,8 @@ come to be in disk_uploads.py.  All file work runs in a bounded set of threads.
 """
 
 import os
+import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from uuid import uuid4
 from fairway.core.oci.errors import Unavailable
 from fairway.core.stores import disk_identity
 from fairway.core.stores.disk_layout import Layout, is_key, prepare, storage_error, storage_failures
+from fairway.core.stores.disk_room import Room
 from fairway.core.stores.disk_uploads import DiskUploads
 from fairway.core.stores.protocols import ObjectDamaged, ObjectMissing, StoredObject
 from fairway.core.stores.threads import Threads
@@ -23,38 +26,51 @@ READ = 256 * 1024
 """Bytes a reader has in memory."""
 LISTED = 1000
 """Objects found in one trip to a thread."""
+LATELY = 1.0
+"""Seconds for which the size of an object is remembered."""
+REMEMBERED = 4096
 
 
 class DiskStore:
     """The `BlobStore` of one folder; several processes may share it."""
 
-    def __init__(self, layout: Layout, identity: str, threads: int, patience: float) -> None:
+    def __init__(self, layout: Layout, identity: str, threads: int, patience: float, reserve: int) -> None:
         self._layout = layout
         self._identity = identity
         self._threads = Threads(threads, "blobs")
-        # Making a huge blob durable can take a minute; that must not stop those who read.
+        # A slow disk lets writers wait, and making a huge blob durable can take a minute; neither must stop readers.
+        self._writing = Threads(threads, "blobs-write")
         self._syncing = Threads(threads, "blobs-sync")
-        self._uploads = DiskUploads(layout, self._threads, self._syncing, patience)
+        self._room = Room(layout.root, reserve)
+        self._sizes: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._uploads = DiskUploads(layout, self._room, self._threads, self._writing, self._syncing, patience)
 
     @classmethod
     def open(
-        cls, root: Path, *, known: str | None = None, threads: int = 8, patience: float = 5.0
+        cls,
+        root: Path,
+        *,
+        known: str | None = None,
+        threads: int = 8,
+        patience: float = 5.0,
+        reserve: int = 0,
     ) -> "DiskStore":
         """Open the store in `root`, making it if needed.  Blocks for some milliseconds.
 
         `known`: the identity it must have; then it is not made where there is none.
         `threads`: how many reads and writes, and how many syncs, may run at a time.  `patience`: seconds to wait for a busy upload.
+        `reserve`: bytes that must be free for an upload to begin.
         Raises WrongStore, UnsafeFolder, StorageFull or Unavailable.
         """
         if known is not None:
             disk_identity.recognise(root, known)
         layout = prepare(root)
-        return cls(layout, disk_identity.find_or_make(layout.root), threads, patience)
+        return cls(layout, disk_identity.find_or_make(layout.root), threads, patience, reserve)
 
     def close(self) -> None:
         """Wait for the file operations under way and stop the threads."""
-        self._syncing.close()
-        self._threads.close()
+        for threads in (self._syncing, self._writing, self._threads):
+            threads.close()
 
     @property
     def uploads(self) -> DiskUploads:
@@ -74,12 +90,21 @@ class DiskStore:
         """See `BlobStore`."""
         return DiskBlob(size, self._layout.object(key), self._threads)
 
-    async def size(self, key: str) -> int:
-        """See `BlobStore`."""
-        return await self._threads.run(_size, self._layout.object(key))
+    async def size(self, key: str, *, lately: bool = False) -> int:
+        """See `BlobStore`.  A thousand nodes that pull one layer at once cost one look at its file."""
+        if lately:
+            size, until = self._sizes.get(key, (0, 0.0))
+            if time.monotonic() < until:
+                return size
+        size = await self._threads.run(_size, self._layout.object(key))
+        self._sizes[key] = size, time.monotonic() + LATELY
+        if len(self._sizes) > REMEMBERED:
+            self._sizes.popitem(last=False)
+        return size
 
     async def remove(self, key: str) -> None:
         """See `BlobStore`."""
+        self._sizes.pop(key, None)
         await self._threads.run(_remove, self._layout.object(key))
 
     async def objects(self) -> AsyncIterator[StoredObject]:
@@ -96,6 +121,7 @@ class DiskStore:
         """See `BlobStore`."""
         await self.confirm()
         await self._threads.run(_probe, self._layout.uploads / f"probe-{uuid4().hex}")
+        await self._threads.run(self._room.require)
 
 
 @dataclass(frozen=True, slots=True)

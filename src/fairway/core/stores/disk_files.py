@@ -13,6 +13,7 @@ from fairway.core.crash import crashpoint
 from fairway.core.oci.digest import Digest, Hasher
 from fairway.core.oci.errors import BlobUploadUnknown, Unavailable
 from fairway.core.stores.disk_layout import Layout, new_key, storage_error, storage_failures, sync_folder
+from fairway.core.stores.disk_write_behind import WriteBehind
 from fairway.core.stores.protocols import Session, Stored
 
 _FILE_MODE = 0o640
@@ -59,23 +60,21 @@ class UploadLock:
 class UploadWriter:
     """Writes one body behind the bytes that are there.  Used by one thread at a time."""
 
-    def __init__(self, path: Path, offset: int, hasher: Hasher | None) -> None:
+    def __init__(self, path: Path, offset: int) -> None:
         self._path = path
         self._start = offset
-        self._hasher = hasher
         self._fd = -1
+        self._write_behind: WriteBehind | None = None
         self.offset = offset
 
     def write(self, batch: list[bytes]) -> None:
-        """Hash and write, and empty the batch so that its memory is free at once.
+        """Write a batch.  On failure the file is left as long as it was before the body.
 
-        On failure the file is left as long as it was before the body.
+        An error of bytes written earlier, which come to light now, takes the file with it: what it lost is unknown.
         """
-        if self._fd < 0:
+        if self._write_behind is None:
             self._fd = open_upload(self._path, self._start)
-        if self._hasher is not None:
-            for chunk in batch:
-                self._hasher.update(chunk)
+            self._write_behind = WriteBehind(self._fd, self._start)
         try:
             with storage_failures("store the upload"):
                 self.offset += _write_all(self._fd, batch, self.offset)
@@ -84,7 +83,12 @@ class UploadWriter:
             with suppress(OSError):
                 os.ftruncate(self._fd, self._start)
             raise
-        batch.clear()
+        try:
+            with storage_failures("store the upload"):
+                self._write_behind.reached(self.offset)
+        except Unavailable:
+            drop_upload(self._path)
+            raise
 
     def close(self) -> None:
         """Release the file.  What the kernel could not write out is reported by the fsync that publishes it."""

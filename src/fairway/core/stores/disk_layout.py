@@ -17,7 +17,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from fairway.core.oci.digest import ALGORITHMS, Digest
-from fairway.core.oci.errors import BlobUploadUnknown, FairwayError, StorageFull, Unavailable
+from fairway.core.oci.errors import BlobUploadUnknown, FairwayError, StorageFull, StorageReadOnly, Unavailable
 from fairway.core.stores.protocols import ObjectMissing
 
 _KEY = re.compile(r"(?:sha256|sha512)/[0-9a-f]{2}/[0-9a-f]{64,128}-[0-9a-f]{32}", re.ASCII)
@@ -99,11 +99,13 @@ def sync_folder(folder: Path) -> None:
 def storage_error(doing: str, error: OSError) -> Unavailable:
     """What the operating system says, as an error of ours.
 
-    No room is StorageFull.  The rest (I/O error, read-only mount, too many open files) is Unavailable: it is the
-    storage that failed, not the request, and a later attempt may succeed.
+    No room is StorageFull, a read-only mount StorageReadOnly.  The rest (I/O error, too many open files) is
+    Unavailable: it is the storage that failed, not the request, and a later attempt may succeed.
     """
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageFull(f"could not {doing}: no space is left; retry when there is some")
+    if error.errno == errno.EROFS:
+        return StorageReadOnly(f"could not {doing}: the storage is read-only at present; pulls go on")
     return Unavailable(f"could not {doing}: {error.strerror or 'the storage failed'}")
 
 

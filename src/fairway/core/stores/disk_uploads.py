@@ -21,6 +21,7 @@ from fairway.core.oci.digest import Digest, Hasher
 from fairway.core.oci.errors import DigestInvalid
 from fairway.core.stores import disk_files as files
 from fairway.core.stores.disk_layout import Layout
+from fairway.core.stores.disk_room import Room
 from fairway.core.stores.protocols import BodyCut, Session, Stored, UploadBusy
 from fairway.core.stores.threads import Threads, finished, settled
 
@@ -37,9 +38,19 @@ BUSY_POLL = 0.02
 class DiskUploads:
     """The `Uploads` of a disk store.  `patience`: seconds to wait for another writer."""
 
-    def __init__(self, layout: Layout, threads: Threads, syncing: Threads, patience: float) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        room: Room,
+        threads: Threads,
+        writing: Threads,
+        syncing: Threads,
+        patience: float,
+    ) -> None:
         self._layout = layout
+        self._room = room
         self._threads = threads
+        self._writing = writing
         self._syncing = syncing
         self._patience = patience
         self._live = _LiveHashers(LIVE_HASHERS)
@@ -48,8 +59,12 @@ class DiskUploads:
     async def begin(self) -> Session:
         """See `Uploads`."""
         session = Session(uuid4().hex)
-        await self._threads.run(files.create_upload, self._layout.upload(session.id))
+        await self._threads.run(self._create, session.id)
         return session
+
+    def _create(self, session_id: str) -> None:
+        self._room.require()
+        files.create_upload(self._layout.upload(session_id))
 
     @asynccontextmanager
     async def hold(self, session_id: str, *, wait: bool = True) -> AsyncIterator[None]:
@@ -74,10 +89,10 @@ class DiskUploads:
     async def append(self, session: Session, body: AsyncIterable[bytes]) -> Session:
         """See `Uploads`."""
         hasher = self._live.take(session)
-        writer = files.UploadWriter(self._layout.upload(session.id), session.offset, hasher)
+        writer = files.UploadWriter(self._layout.upload(session.id), session.offset)
         received = _Received(body)
         try:
-            await self._write(writer, received)
+            await self._write(writer, hasher, received)
         finally:
             self._threads.forget(writer.close)
         if writer.offset > session.offset:
@@ -89,20 +104,28 @@ class DiskUploads:
             raise BodyCut(session) from received.broken
         return session
 
-    async def _write(self, writer: files.UploadWriter, received: "_Received") -> None:
-        """Write one batch in a thread while the next one arrives."""
-        writing: asyncio.Future[None] | None = None
+    async def _write(self, writer: files.UploadWriter, hasher: Hasher | None, received: "_Received") -> None:
+        """Take one batch to the threads while the next one arrives."""
+        work: list[asyncio.Future[None]] = []
         try:
             async with aclosing(received.batches()) as batches:
                 async for batch in batches:
-                    if writing is not None:
-                        await finished(writing)
-                    writing = self._threads.start(writer.write, batch)
-            if writing is not None:
-                await finished(writing)
+                    await _all_finished(work)
+                    work = self._begin(writer, hasher, batch)
+            await _all_finished(work)
         finally:
-            if writing is not None:
-                await settled(writing)
+            for each in work:
+                await settled(each)
+
+    def _begin(
+        self, writer: files.UploadWriter, hasher: Hasher | None, batch: list[bytes]
+    ) -> list[asyncio.Future[None]]:
+        """Hash and write a batch: side by side when that is worth a second thread."""
+        if hasher is None:
+            return [self._writing.start(writer.write, batch)]
+        if sum(map(len, batch)) < BATCH:
+            return [self._writing.start(_hash_and_write, writer, hasher, batch)]
+        return [self._threads.start(_hash, hasher, batch), self._writing.start(writer.write, batch)]
 
     async def finish(self, session: Session, digest: Digest) -> Stored:
         """See `Uploads`."""
@@ -194,6 +217,21 @@ class _Received:
             self.broken = error
         if gathered:
             yield batch
+
+
+def _hash(hasher: Hasher, batch: list[bytes]) -> None:
+    for chunk in batch:
+        hasher.update(chunk)
+
+
+def _hash_and_write(writer: files.UploadWriter, hasher: Hasher, batch: list[bytes]) -> None:
+    _hash(hasher, batch)
+    writer.write(batch)
+
+
+async def _all_finished(work: list[asyncio.Future[None]]) -> None:
+    for each in work:
+        await finished(each)
 
 
 def _boot_id() -> str:

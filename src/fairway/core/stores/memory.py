@@ -47,7 +47,7 @@ class MemoryStore:
         """See `BlobStore`."""
         return MemoryBlob(size, key, self._objects)
 
-    async def size(self, key: str) -> int:
+    async def size(self, key: str, *, lately: bool = False) -> int:  # noqa: ARG002 - it never takes long
         """See `BlobStore`."""
         return len(_content(self._objects, key))
 

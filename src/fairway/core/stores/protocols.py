@@ -170,8 +170,8 @@ class BlobStore(Protocol):
         """The blob under `key`, known to have `size` bytes.  Does no I/O."""
         ...
 
-    async def size(self, key: str) -> int:
-        """Bytes under `key`, asked of the storage.  Raises ObjectMissing."""
+    async def size(self, key: str, *, lately: bool = False) -> int:
+        """Bytes under `key`, asked of the storage, now or, with `lately`, within the last second.  Raises ObjectMissing."""
         ...
 
     async def remove(self, key: str) -> None:
@@ -183,5 +183,8 @@ class BlobStore(Protocol):
         ...
 
     async def check(self) -> None:
-        """`confirm`, then write, read and delete a probe.  Raises StorageFull when only room is missing, else Unavailable."""
+        """`confirm`, then write, read and delete a probe.
+
+        Raises StorageFull or StorageReadOnly when it can be read from, else Unavailable.
+        """
         ...

@@ -154,8 +154,10 @@ async def delete_manifest(registry: Registry, call: paths.DeleteManifest, reques
 
 async def head_blob(registry: Registry, call: paths.HeadBlob, request: Request) -> Reply:
     size = await registry.blob_size(call.repo, call.digest)
-    headers = [*_blob_headers(call.digest), (b"content-length", b"%d" % size)]
-    return Reply(304 if _unchanged(request, call.digest) else 200, headers)
+    headers = _blob_headers(call.digest)
+    if _unchanged(request, call.digest):
+        return Reply(304, headers)
+    return Reply(200, [_OCTETS, *headers, (b"content-length", b"%d" % size)])
 
 
 async def get_blob(registry: Registry, call: paths.GetBlob, request: Request) -> Reply:

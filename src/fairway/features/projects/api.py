@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from fairway.core.oci.errors import BadRequest
+from fairway.core.oci.errors import BadRequest, PreconditionFailed
 from fairway.features.projects import rules, store
 from fairway.features.projects.model import Filters, Project
 from fairway.frame.access.catalogue import PROJECT_DELETE, PROJECT_READ, PROJECT_UPDATE
@@ -101,13 +101,24 @@ def _listing(made: Routes, db: Database) -> None:
         response.headers.update(page_headers(request, page, total))
         return [_shown(project, viewer) for project in found]
 
-    @made.head("/projects", permission=PROJECT_READ, project=project_in_query("project_name"))
+    @made.head(
+        "/projects",
+        permission=PROJECT_READ,
+        project=project_in_query("project_name"),
+        response_class=Response,
+    )
     async def head_project(_project: InProject) -> Response:
         return Response()
 
 
 def _creating(made: Routes, db: Database) -> None:
-    @made.post("/projects", permission=AUTHENTICATED, status_code=201)
+    @made.post(
+        "/projects",
+        permission=AUTHENTICATED,
+        status_code=201,
+        response_class=Response,
+        raises=(BadRequest, Forbidden, Conflict),
+    )
     async def create_project(
         request: Request, creator: LoggedIn, asked: Annotated[ProjectReq, json_body(ProjectReq)]
     ) -> Response:
@@ -140,7 +151,12 @@ def _one_project(made: Routes, db: Database, gc_grace_seconds: int) -> None:
             raise NotFound("the project was deleted just now")
         return _shown(found, viewer)
 
-    @made.delete("/projects/{project_name_or_id}", permission=PROJECT_DELETE)
+    @made.delete(
+        "/projects/{project_name_or_id}",
+        permission=PROJECT_DELETE,
+        response_class=Response,
+        raises=(PreconditionFailed,),
+    )
     async def delete_project(asked_by: AskedBy, project: InProject) -> Response:
         empty = partial(store.empty, project=project.id, grace_seconds=gc_grace_seconds)
         while await db.write(empty):

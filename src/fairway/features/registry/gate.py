@@ -8,6 +8,7 @@ Without the right, the answer is 401 with the scopes it takes, whether the proje
 every project learns that there is none.
 """
 
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ from fairway.frame.access.principals import Principal, User
 from fairway.frame.db import UniqueViolation
 from fairway.frame.web.who import Identity
 
+FRESH_SECONDS = 1.0
+"""A decision is not taken again within this time: it could as well have fallen just before the rights changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -50,6 +54,7 @@ class Gate(Refusing):
         self.hub = hub
         self.identity = identity
         self.realm = realm
+        self._decided: tuple[Repository, str, Place, float] | None = None
 
     async def admit_push(self, repo: Repository) -> None:
         """Decide about a manifest before its bytes are asked for.  Raises as `put_manifest`."""
@@ -175,10 +180,12 @@ class Gate(Refusing):
         again: bool = False,
     ) -> Place:
         """The place behind a decision.  With `promise`, a positive answer must last if this caller may push here;
-        `begins` is said of what may be a project's first push, `again` of a decision that was taken before.
+        `begins` is said of what may be a project's first push, `again` of a decision that was taken before this body.
 
         Raises Unauthorized, and NameUnknown for a missing project if the caller may know that it is missing.
         """
+        if again and (known := self._decided_lately(repo, action)):
+            return known
         if not repo.rest:
             raise NameInvalid(f"a repository is named <project>/<name>, such as library/{repo}")
         access = self._access(repo, action)
@@ -196,7 +203,15 @@ class Gate(Refusing):
         if access is not None and access.project not in (None, facts.id):
             raise self._refused(repo, action)  # the token was made for an older project of this name
         promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts)
-        return self._place(facts.id, principal, promise=promise)
+        place = self._place(facts.id, principal, promise=promise)
+        self._decided = repo, action, place, time.monotonic()
+        return place
+
+    def _decided_lately(self, repo: Repository, action: str) -> Place | None:
+        if self._decided is None or self._decided[:2] != (repo, action):
+            return None
+        place, when = self._decided[2:]
+        return place if time.monotonic() - when < FRESH_SECONDS else None
 
     def _access(self, repo: Repository, action: str) -> Access | None:
         """What the caller's token says about `repo`; None without a token.  Raises Unauthorized if that is not enough."""

@@ -5,14 +5,14 @@ import hmac
 import time
 from ipaddress import ip_address
 
-from fairway.core.oci.errors import FairwayError, RouteUnknown, StorageFull, Unauthorized
+from fairway.core.oci.errors import FairwayError, RouteUnknown, StorageFull, StorageReadOnly, Unauthorized
 from fairway.core.stores.protocols import BlobStore
 from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Reply, Send, error_reply, json_reply, send_reply
 from fairway.core.wire.server import App
 from fairway.frame.db import Database
 from fairway.frame.log import get_logger
-from fairway.frame.metrics import render
+from fairway.frame.metrics import metrics, render
 
 _log = get_logger(__name__)
 _FRESH_SECONDS = 1.0
@@ -37,7 +37,7 @@ async def _ask(db: Database, store: BlobStore) -> Reply:
     for part, check in (("database", db.check()), ("storage", store.check())):
         try:
             await check
-        except StorageFull as error:
+        except (StorageFull, StorageReadOnly) as error:
             state[part] = error.message  # pulls still work: a replica must not be taken out for that
         except FairwayError as error:
             state[part], ready = error.message, False
@@ -53,6 +53,7 @@ def metrics_page(token: str) -> App:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         try:
             _require_reader(scope, token)
+            metrics().publish()
             body, content_type = await asyncio.to_thread(render)
             headers = [
                 (b"content-type", content_type.encode("latin-1")),

@@ -69,6 +69,18 @@ class Settings:
         "Where the bytes of images are kept: `file:///folder`. The folder must be on one file system.",
         shown="file://<data_dir>/storage",
     ))
+    storage_reserve_bytes: int = field(default=128 * 2**20, metadata=_about(
+        kinds.whole(0, 2**50),
+        "Room kept free where the bytes of images are: with less than that, new uploads are refused while those "
+        "under way go on. 0: uploads go on until the disk is full.",
+        unit="bytes",
+    ))
+    require_durable: bool = field(default=False, metadata=_about(
+        kinds.flag,
+        "Whether to refuse to start where a power cut could take what was acknowledged: PostgreSQL with `fsync`, "
+        "`full_page_writes` or `synchronous_commit` off, files in memory or on a file system mounted without "
+        "barriers. Otherwise a warning is logged.",
+    ))
     keys_dir: Path = field(default=UNSET, metadata=_about(
         kinds.path,
         "Folder of the generated keys. Replicas must share it, with the same files in it; it may be "
@@ -91,6 +103,22 @@ class Settings:
     trusted_proxies: tuple[kinds.Network, ...] = field(default=(), metadata=_about(
         kinds.networks,
         "Networks of reverse proxies whose `X-Forwarded-*` headers are believed. Unset: none are.",
+    ))
+    idle_seconds: int = field(default=75, metadata=_about(
+        kinds.whole(1, 3600),
+        "A connection that says nothing for so long, before a request or between two, is closed. It must be "
+        "longer than what a load balancer in front of it takes for idle.",
+        unit="seconds",
+    ))
+    slow_reader_seconds: int = field(default=60, metadata=_about(
+        kinds.whole(1, 3600),
+        "A client that for so long takes less than `slow_reader_rate` of what waits for it is disconnected.",
+        unit="seconds",
+    ))
+    slow_reader_rate: int = field(default=1024, metadata=_about(
+        kinds.whole(0, 2**20),
+        "What a client must take on average of what it asked for. 0: as slowly as it likes.",
+        unit="bytes per second",
     ))
 
     admin_password: str = field(default="", metadata=_about(

@@ -85,7 +85,12 @@ class ErrorReply:
 
 def status_of(error: BaseException) -> int:
     """The status for an error; 500 for one that was not raised on purpose."""
-    return next((int(STATUS[kind]) for kind in type(error).__mro__ if kind in STATUS), 500)
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[BaseException]) -> int:
+    """The status that errors of a class have."""
+    return next((int(STATUS[each]) for each in kind.__mro__ if each in STATUS), 500)
 
 
 def reply_to(error: BaseException) -> ErrorReply:

@@ -27,11 +27,19 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 
-from fairway.core.oci.errors import Unauthorized
+from fairway.core.oci.errors import FairwayError, Unauthorized
 from fairway.frame.access.catalogue import IN_PROJECT, Permission
 from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import Anonymous, Principal, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, User
 from fairway.frame.web.body import ModelReader
+from fairway.frame.web.described import (
+    CREDENTIALS,
+    CREDENTIALS_IF_ANY,
+    Kinds,
+    errors_of,
+    parameter,
+    path_parameters,
+)
 from fairway.frame.web.errors import Forbidden, NotFound, Unprocessable
 from fairway.frame.web.who import Authenticators
 
@@ -131,7 +139,11 @@ class Routes:
         self._authoriser = authoriser
 
     def get(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
-        """Declare a GET route; `options` are FastAPI's, and `project`, which finds a ProjectRef in a request."""
+        """Declare a GET route.
+
+        `options` are FastAPI's, and two more: `project`, which finds a ProjectRef in a request, and `raises`, the
+        errors that this route answers with beyond those that any route with its permission has.
+        """
         return self._add("GET", path, permission, **options)
 
     def head(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
@@ -161,6 +173,7 @@ class Routes:
         permission: Declared,
         *,
         project: FindRef | None = None,
+        raises: Kinds = (),
         **options: Any,
     ) -> Callable[[F], F]:
         find = None
@@ -175,7 +188,7 @@ class Routes:
                 endpoint,
                 methods=[method],
                 dependencies=[Depends(Guard(self._authoriser, permission, find))],
-                openapi_extra=_described_body(path, endpoint),
+                **_described(path, endpoint, permission, find, raises),
                 **options,
             )
             return endpoint
@@ -198,25 +211,71 @@ def _name_or_id(request: Request) -> ProjectRef:
     return int(text) if not by_name and text.isascii() and text.isdigit() and len(text) <= 18 else text
 
 
-def project_in_query(name: str) -> FindRef:
-    """For a route that names its project in the query parameter `name`, which must be there."""
+@dataclass(frozen=True, slots=True)
+class InQuery:
+    """Finds the project in the query parameter `name`, which must be there."""
 
-    def find(request: Request) -> ProjectRef:
-        ref = request.query_params.get(name)
+    name: str
+
+    def __call__(self, request: Request) -> ProjectRef:
+        ref = request.query_params.get(self.name)
         if ref is None:
-            raise Unprocessable(f"query.{name}: required")
+            raise Unprocessable(f"query.{self.name}: required")
         return ref
 
-    return find
+
+def project_in_query(name: str) -> FindRef:
+    """For a route that names its project in the query parameter `name`, which must be there."""
+    return InQuery(name)
+
+
+def _described(
+    path: str, endpoint: Callable[..., Any], permission: Declared, find: FindRef | None, raises: Kinds
+) -> dict[str, Any]:
+    """What FastAPI cannot see of a route: its errors, who needs a login, and what it reads from the request itself."""
+    body = _described_body(path, endpoint)
+    return {
+        "responses": errors_of([*_errors_of(permission, find), *raises], with_body=body is not None),
+        "openapi_extra": {
+            "parameters": _described_parameters(path, find),
+            "security": CREDENTIALS if _needs_login(permission) else CREDENTIALS_IF_ANY,
+            **({"requestBody": body} if body else {}),
+        },
+    }
+
+
+def _errors_of(permission: Declared, find: FindRef | None) -> Kinds:
+    errors: list[type[FairwayError]] = [Forbidden] if isinstance(permission, Permission) else []
+    if find is not None:
+        errors.append(NotFound)
+    if isinstance(find, InQuery):
+        errors.append(Unprocessable)
+    return errors
+
+
+def _needs_login(permission: Declared) -> bool:
+    """Whether nobody gets anywhere here without one."""
+    if isinstance(permission, Everyone):
+        return permission is AUTHENTICATED
+    return not may(ANONYMOUS, permission, ProjectFacts(id=1, public=True))
+
+
+def _described_parameters(path: str, find: FindRef | None) -> list[dict[str, Any]]:
+    found = path_parameters(path)
+    if isinstance(find, InQuery):
+        found.append(parameter(find.name, "query", required=True))
+    if find is _name_or_id:
+        found.append(parameter("X-Is-Resource-Name", "header", values=("true", "false")))
+    return found
 
 
 def _described_body(path: str, endpoint: Callable[..., Any]) -> dict[str, Any] | None:
-    """The OpenAPI words for a body that is read by `json_body`, which FastAPI cannot see."""
+    """A body that is read by `json_body`."""
     dependant: Dependant = get_dependant(path=path, call=endpoint)
     for each in dependant.dependencies:
         if isinstance(each.call, ModelReader):
             schema = each.call.model.model_json_schema()
-            return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+            return {"required": True, "content": {"application/json": {"schema": schema}}}
     return None
 
 

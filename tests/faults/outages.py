@@ -1,0 +1,91 @@
+"""I10: what a hub refuses in its good times and in its bad ones.
+
+Every error is JSON with a code and carries a request id; outside of faults there is no 5xx; and soon after a fault the
+hub is healthy.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+HEALTHY_SECONDS = 60
+"""A hub serves again after a few seconds; the rest is for a machine that is busy with other tests."""
+GRACE_SECONDS = 10
+"""A fault may be felt for so long after the first process is healthy: the others follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of 400 or more, and when (on the monotonic clock) its request was sent."""
+
+    asked: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+
+def misshapen(refusal: Refusal) -> str:
+    """What is wrong with the shape of an error; "" when nothing is."""
+    if not refusal.headers.get("x-request-id"):
+        return "it has no request id"
+    if refusal.status == 503 and not refusal.headers.get("retry-after"):
+        return "it does not say when to try again"
+    if refusal.asked.startswith("HEAD "):
+        return ""
+    try:
+        code = json.loads(refusal.body)["errors"][0]["code"]
+    except (ValueError, LookupError, TypeError):
+        return f"its body is {refusal.body[:100]!r}"
+    return "" if isinstance(code, str) and code else "it has no code"
+
+
+@dataclass
+class Outages:
+    """When there were faults, and what is to be said about recovery from them."""
+
+    place: str
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def fault(self, what: str) -> Iterator[None]:
+        """A fault is active inside the block; afterwards the hub must become healthy."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            if not healthy_within(self.place, HEALTHY_SECONDS):
+                self.slow.append(f"I10: not healthy {HEALTHY_SECONDS} s after {what}")
+            self.spans.append((began, time.monotonic()))
+
+    def judge(self, refusals: list[Refusal]) -> list[str]:
+        """What breaks the promise.  Where no fault was announced, nothing is known about any 5xx."""
+        broken = list(self.slow)
+        for refusal in refusals:
+            if wrong := misshapen(refusal):
+                broken.append(f"I10: {refusal.status} for {refusal.asked}: {wrong}")
+            if refusal.status >= 500 and self.spans and not self._excused(refusal.at):
+                broken.append(f"I10: {refusal.status} for {refusal.asked} while nothing was wrong")
+        return broken
+
+    def _excused(self, at: float) -> bool:
+        return any(start - GRACE_SECONDS <= at <= end + GRACE_SECONDS for start, end in self.spans)
+
+
+def healthy_within(place: str, seconds: float) -> bool:
+    """Does it say it is ready before so many seconds are over?"""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{place}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return True
+        except (OSError, urllib.error.URLError):
+            pass
+        time.sleep(0.1)
+    return False
