@@ -4,6 +4,8 @@ PYTHON   ?= python3
 LISTEN   ?= 127.0.0.1:8080
 DATA_DIR ?= ./data
 DURATION ?= 600
+KILLS    ?= 500
+CUTS     ?= 25
 JOBS     ?= 2
 
 VENV := .venv
@@ -15,7 +17,7 @@ VENV_READY    := $(VENV)/.ready-venv
 RUNTIME_READY := $(VENV)/.ready-runtime
 DEV_READY     := $(VENV)/.ready-dev
 
-.PHONY: run test check fmt lint types imports soak bench lock services clean help
+.PHONY: run test check fmt lint types imports soak bench lock services clients sessions clean help
 .DEFAULT_GOAL := help
 
 run: $(RUNTIME_READY)  ## Start the hub on http://127.0.0.1:8080 with its data in ./data
@@ -41,14 +43,24 @@ types: $(DEV_READY)
 imports: $(DEV_READY)
 	$(BIN)/lint-imports
 
-soak: $(DEV_READY) services  ## Every fault test, and a crowd of clients among random kills for DURATION seconds per database
-	FAIRWAY_TEST_SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/faults -n $(JOBS) -rP
+soak: $(DEV_READY) services  ## Crowds among random kills for DURATION seconds, then deaths at KILLS points and CUTS power cuts
+	$(BIN)/python tests/faults/soak.py --seconds $(DURATION) --kills $(KILLS) --cuts $(CUTS)
 
 bench: $(RUNTIME_READY)  ## Ratios against real registries, measured in the same run: make bench ARGS=--quick
 	$(BIN)/python bench/run.py $(ARGS)
 
 services:
 	@sh tests/install-services.sh
+
+clients:  ## Get crane, oras, helm, cosign, docker and more for the tests that drive them; builds some with Go, once
+	@sh tests/install-clients.sh
+
+SESSIONS := tests/system/sessions $(addprefix tests/system/test_, login.py debian_image.py platforms.py \
+            repositories.py artifacts.py large_blob.py)
+
+sessions: $(DEV_READY) services clients  ## What each real client can do with a hub; writes docs/reference/clients.md
+	-$(BIN)/python -m pytest $(SESSIONS) -n $(JOBS) --junitxml=$(VENV)/sessions.xml
+	$(BIN)/python tests/system/sessions/page.py $(VENV)/sessions.xml > docs/reference/clients.md
 
 # No index address, header or other trace of where it ran ends up in the files.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -88,7 +88,8 @@ class Hub:
         self._api = _counted(management_api(parts))
         self._exact = {
             "/service/token": token_routes(parts.hub, parts.origin),
-            "/readyz": _uncounted(readiness(parts.db, parts.store)),
+            # The pool that pushes cannot starve: a replica whose requests wait for a locked table is not to be taken out.
+            "/readyz": _uncounted(readiness(parts.hub.token_db, parts.store)),
             "/metrics": _uncounted(metrics_page(self._settings.metrics_token)),
         }
 
@@ -117,7 +118,7 @@ def management_api(parts: Parts) -> FastAPI:
         redirect_slashes=False,  # it would send them to wherever the Host header says
     )
     errors.install(api)
-    authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client)
+    authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client, parts.hub.changes)
     api.include_router(system.routes(authoriser), prefix="/api")
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API

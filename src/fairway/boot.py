@@ -14,7 +14,7 @@ from fairway.features.artifacts.names import Periods
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
-from fairway.frame.access.principals import User
+from fairway.frame.access.changes import Changes
 from fairway.frame.clock import utc_now
 from fairway.frame.db import Database, installation, open_database, sqlite_path
 from fairway.frame.keys import load_or_create_signing_keys
@@ -54,16 +54,12 @@ async def build(settings: Settings) -> AsyncIterator[Parts]:
         hasher = Hasher()
         closing.callback(hasher.close)
 
-        async def user(id: int) -> User | None:
-            account = await accounts.by_id(db, id)
-            return account.user if account is not None and account.enabled else None
-
         who = Authenticators(
             keys=keys,
             issuer=ISSUER,
             audience=SERVICE,
             passwords=Passwords(token_db, hasher, utc_now),
-            users=user,
+            users=partial(accounts.enabled_user, db),
             clock=utc_now,
         )
         hub = Hub(
@@ -79,6 +75,7 @@ async def build(settings: Settings) -> AsyncIterator[Parts]:
             token_seconds=settings.token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
             create_project_on_push=settings.create_project_on_push,
+            changes=Changes(settings.read_only, settings.delete_enabled),
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
         yield Parts(settings, db, store, hub, who, origin)

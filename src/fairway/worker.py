@@ -28,15 +28,18 @@ class Step:
 
 
 def steps(parts: Parts) -> list[Step]:
-    """Everything the background process does."""
+    """Everything the background process does; on a read-only server, nothing that removes bytes."""
     db, store, settings = parts.db, parts.store, parts.settings
-    return [
+    removing = [
         Step(
             "expire uploads",
             60,
             lambda: housekeeping.expire_uploads(db, store, settings.upload_expiry_seconds),
         ),
         Step("empty trash", 30, lambda: housekeeping.empty_trash(db, store)),
+    ]
+    return [
+        *(removing if not settings.read_only else ()),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
     ]

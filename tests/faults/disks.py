@@ -77,15 +77,27 @@ def _remount(folder: Path, mode: str) -> None:
 
 
 @contextmanager
-def failing(pids: Iterable[int], calls: str, fault: str, *, path: Path | None = None) -> Iterator[Path]:
+def failing(
+    pids: Iterable[int], calls: str, fault: str, *, path: Path | None = None, follow: bool = True
+) -> Iterator[Path]:
     """Let system calls of running processes fail, in each of their threads: `failing(…, "fsync", "error=EIO:when=1")`.
 
-    `path`: only calls about this file.  Gives the file that lists the calls, failed ones marked INJECTED.
+    `path`: only calls about this file.  `follow`: also in threads and processes begun meanwhile.  Gives the file that lists the calls, failed ones marked INJECTED.
     """
     if shutil.which("strace") is None:
         pytest.skip("letting system calls fail takes strace (Debian: apt-get install strace)")
     listed = Path(os.environ.get("TMPDIR", "/tmp")) / f"fairway-strace-{os.getpid()}-{time.monotonic_ns()}"
-    command = ["strace", "-f", "-qq", "-o", str(listed), "-e", f"trace={calls}", "-e", f"inject={calls}:{fault}"]
+    command = [
+        "strace",
+        *(["-f"] if follow else []),
+        "-qq",
+        "-o",
+        str(listed),
+        "-e",
+        f"trace={calls}",
+        "-e",
+        f"inject={calls}:{fault}",
+    ]
     command += ["-P", str(path)] if path else []
     command += [f"--attach={pid}" for pid in pids]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -103,7 +115,9 @@ def _wait_until_attached(tracer: subprocess.Popen[str], pids: set[int]) -> None:
     while not all(_traced(pid, tracer.pid) for pid in pids):
         if tracer.poll() is not None:
             assert tracer.stderr is not None
-            pytest.skip("tracing other processes takes root outside of a container: " + tracer.stderr.read().strip())
+            pytest.skip(
+                "tracing other processes takes root outside of a container: " + tracer.stderr.read().strip()
+            )
         if time.monotonic() > deadline:
             raise TimeoutError("strace did not attach")
         time.sleep(0.02)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from fairway.core.tokens import Access, Token, sign
 from fairway.features.registry.hub import ISSUER, SERVICE
@@ -25,9 +26,11 @@ class Doors:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._keys = Path(hub.extra.get("FAIRWAY_KEYS_DIR", hub.data / "keys"))
         self._image: Image = image(b"{}", [])
         self._admin = _basic("admin", PASSWORD)
-        self._ask("POST", "/api/v2.0/projects", self._admin, json.dumps({"project_name": PROJECT}).encode())
+        project = json.dumps({"project_name": PROJECT}).encode()
+        assert self._ask("POST", "/api/v2.0/projects", self._admin, project) == 201
         [(digest, config)] = self._image.blobs.items()
         assert self._ask("POST", f"/v2/{REPO}/blobs/uploads/?digest={digest}", self._admin, config) == 201
         assert self._ask("PUT", f"/v2/{REPO}/manifests/kept", self._admin, self._image.raw) == 201
@@ -61,7 +64,7 @@ class Doors:
 
     def _token(self, *, made: float | None = None, repo: str = REPO) -> str:
         """A token to pull, as the hub itself would have signed it then."""
-        keys = load_or_create_signing_keys(self._hub.data / "keys")
+        keys = load_or_create_signing_keys(self._keys)
         now = int(made if made is not None else time.time())
         access = Access("repository", repo, frozenset({"pull"}), self._project)
         return "Bearer " + sign(
@@ -95,4 +98,4 @@ def _basic(name: str, password: str) -> str:
 def _add_user(hub: Hub, name: str) -> None:
     command = [sys.executable, "-m", "fairway", "user", "add", name, "--data-dir", str(hub.data)]
     env = {**os.environ, "FAIRWAY_DATABASE_URL": hub.database_url}
-    subprocess.run(command, input=f"{PASSWORD}\n", text=True, env=env, check=False, capture_output=True)
+    subprocess.run(command, input=f"{PASSWORD}\n", text=True, env=env, check=True, capture_output=True)

@@ -27,8 +27,8 @@ class Resources:
     def of(cls, hub: Hub, inside: Inside) -> "Resources":
         return cls(
             sum(_open_files(pid) for pid in hub.pids()),
-            _connections(hub, inside),
-            hub.memory(),
+            connections(hub, inside),
+            _memory(hub),
             _temporary(inside),
         )
 
@@ -60,7 +60,16 @@ def _open_files(pid: int) -> int:
     return 0
 
 
-def _connections(hub: Hub, inside: Inside) -> int:
+def _memory(hub: Hub) -> int:
+    """Bytes; asked again when a process has just ended."""
+    for _ in range(50):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return hub.memory()
+    return 0
+
+
+def connections(hub: Hub, inside: Inside) -> int:
+    """How many connections to its database a hub, or all nodes of it, have open."""
     if not hub.database_url.startswith("postgresql"):
         return 0
     name = urlsplit(hub.database_url).path[1:]

@@ -1,6 +1,5 @@
 """Clients that take their time: many bare connections, driven by one thread."""
 
-import os
 import resource
 import socket
 import threading
@@ -28,7 +27,7 @@ def allow_sockets(number: int) -> None:
 
 def open_files(hub: Hub) -> int:
     """Of all its processes."""
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in hub.pids() if Path(f"/proc/{pid}/fd").exists())
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in hub.pids())
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:

@@ -33,11 +33,17 @@ class Stage:
         self._scenes = itertools.count(1)
         self._plan = folder / "crash-plan"
         self._before: set[int] = set()
+        self._doors: Doors | None = None
         hub.extra["FAIRWAY_CRASHPOINT_FILE"] = str(self._plan)
 
     def scene(self) -> "Scene":
         """A new set of journals."""
         return Scene(self, self._folder / f"scene-{next(self._scenes)}")
+
+    def doors(self) -> Doors:
+        """A private project on this hub, to try who gets in."""
+        self._doors = self._doors or Doors(self.hub)
+        return self._doors
 
     def arm(self, point: str, passes: int = 1) -> None:
         """The first process to pass `point` so many times dies of it."""
@@ -117,7 +123,7 @@ class Scene:
 
     def watch_doors(self) -> None:
         """`check` also looks at who may do what (I12)."""
-        self._doors = Doors(self.stage.hub)
+        self._doors = self.stage.doors()
 
     def watch_resources(self) -> None:
         """`check` also compares what the hub holds with what it holds now (I11); for hubs that nobody restarts."""
@@ -145,3 +151,11 @@ class Scene:
 def seed() -> str:
     """Of this run: FAIRWAY_TEST_SEED, to repeat one that failed, else a new one."""
     return os.environ.get("FAIRWAY_TEST_SEED") or f"{random.SystemRandom().getrandbits(32):08x}"
+
+
+def note(text: str) -> None:
+    """Say how far a long run has come, to whoever set FAIRWAY_TEST_NOTES to the name of a file."""
+    file = os.environ.get("FAIRWAY_TEST_NOTES")
+    if file:
+        with Path(file).open("a") as notes:
+            notes.write(f"{text}\n")

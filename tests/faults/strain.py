@@ -45,7 +45,11 @@ def ask_all(scene: Scene, asks: list[tuple[str, str]]) -> list[tuple[str, int, f
     """Ask everything at once, each on a connection of its own: (method and path, status or 0, seconds)."""
 
     def ask(number: int, method: str, path: str) -> tuple[str, int, float]:
-        client = Client(scene.stage.hub.place, Journal(scene.folder, f"ask-{time.monotonic_ns()}-{number}"), random.Random(0))
+        client = Client(
+            scene.stage.hub.place,
+            Journal(scene.folder, f"ask-{time.monotonic_ns()}-{number}"),
+            random.Random(0),
+        )
         began = time.monotonic()
         try:
             answer = client.call(method, path)

@@ -1,21 +1,33 @@
 """A process dies between any two steps of a push: nothing acknowledged is lost, nothing half done is seen.
 
 Every point at which the code can be made to die is tried, first with one web worker dying and being replaced, then
-with all processes dying and a new start.
+with all processes dying and a new start.  FAIRWAY_TEST_CRASH_ROUNDS further deaths are drawn by lot, over all worlds: which
+point, at which pass, in the middle of which work; FAIRWAY_TEST_SEED repeats a run's draws.
 """
 
 import ast
+import os
 import random
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import fairway
 from faults.client import Client, Lost, Upload
+from faults.conftest import WORLDS
 from faults.images import Image, digest_of, new_image
-from faults.stage import Scene
+from faults.stage import Scene, note, seed
+from faults.workload import Crowd, Member
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+ROUNDS = int(os.environ.get("FAIRWAY_TEST_CRASH_ROUNDS", "4"))
+CLIENTS = 4
+MOST_PASSES = 12
+LONGEST = 20.0
+"""Seconds a crowd works at most without passing the point so often: nobody deletes and pushes again by lot alone."""
 
 NOTHING, BLOB, MANIFEST = range(3)
 
@@ -121,3 +133,48 @@ def test_an_upload_goes_on_from_what_was_acknowledged(scene: Scene, everybody: b
     upload.finish(digest_of(data))
     assert client.blob("library/resumed", digest_of(data)).body == data
     assert not scene.check().broken
+
+
+def test_a_death_in_the_middle_of_a_crowd(scene: Scene) -> None:
+    run = seed()
+    rng = random.Random(f"{run} {scene.stage.hub.workers} {scene.stage.hub.database_url[:5]}")
+    done: Counter[str] = Counter()
+    wrong: list[str] = []
+    rounds = -(-ROUNDS // len(WORLDS))
+    for number in range(rounds):
+        if not wrong:
+            wrong = one_death(scene.stage.scene(), rng, f"{run}-{number}", done)
+        note(f"round {number + 1} of {rounds}, {dict(sorted(done.items()))}")
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
+    print(f"\nsoak: seed {run}, {counts}, {len(wrong)} broken promises")
+    assert not wrong, f"repeat with FAIRWAY_TEST_SEED={run}:\n" + "\n".join(wrong[:30])
+    assert done["acknowledged"]
+
+
+def one_death(scene: Scene, rng: random.Random, name: str, done: Counter[str]) -> list[str]:
+    """A crowd works until a process dies of a point drawn by lot; then perhaps all die, and all is checked."""
+    crowd = Crowd(f"{name}-{rng.random()}", [f"library/{name}-{letter}" for letter in "ab"])
+    members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(CLIENTS)]
+    point, passes, everybody = rng.choice(list(FATES)), rng.randint(1, MOST_PASSES), rng.random() < 0.5
+    scene.stage.arm(point, passes)
+    for member in members:
+        member.start()
+    deadline = time.monotonic() + LONGEST
+    while not scene.stage.fired() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    died = scene.stage.fired()
+    crowd.stop.set()
+    for member in members:
+        member.join()
+    if everybody or not died:
+        scene.restart()
+    else:
+        scene.stage.wait_until_whole()
+    done["deaths"] += died
+    done["deaths of all"] += everybody
+    report = scene.check()
+    for what in ("acknowledged", "ambiguous"):
+        done[what] += report.counts[what]
+    scene.close()
+    said = f"{point} at pass {passes}"
+    return [f"{said}: {line}" for line in [*report.broken, *(w for m in members for w in m.wrong)]]

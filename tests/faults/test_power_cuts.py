@@ -96,7 +96,7 @@ def test_nothing_acknowledged_is_lost_in_a_power_cut(engine: str, count: int, tm
         wrong += check([], whole.client("last look"), rig.stage.inside).broken
         whole.close()
     verdict = ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
-    print(f"\nseed {run}: {verdict}; {len(wrong)} broken promises")
+    print(f"\nsoak: seed {run}, {verdict}, {len(wrong)} broken promises")
     assert not wrong, f"repeat with FAIRWAY_TEST_SEED={run}:\n" + "\n".join(wrong[:30])
     assert done["acknowledged"]
 

@@ -1,4 +1,4 @@
-"""A crowd of clients works while processes, or the whole hub, are killed at random.
+"""A crowd of clients works while processes, the whole hub, or PostgreSQL are killed at random.
 
 FAIRWAY_TEST_SOAK_SECONDS says for how long (each engine), FAIRWAY_TEST_SEED repeats a run's draws.  Every run prints
 its seed, its faults and the checker's verdict.
@@ -10,18 +10,18 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from faults.checker import check
 from faults.client import Client
-from faults.stage import Scene, Stage, seed
+from faults.stage import Scene, Stage, note, seed
 from faults.workload import Crowd, Member
 from hub import Hub
-from postgres import Postgres
+from postgres import Postgres, binaries
 
 StartHub = Callable[..., Hub]
 
@@ -31,37 +31,59 @@ SECONDS = float(os.environ.get("FAIRWAY_TEST_SOAK_SECONDS", "20"))
 ROUND_SECONDS = 8.0
 CLIENTS = 6
 MEAN_SECONDS_BETWEEN_KILLS = 1.5
+SECONDS_BETWEEN_RESTARTS = 20.0 if SECONDS > 60 else 5.0
+"""Of PostgreSQL."""
 PROJECTS = ("library", "other")
 
 
+@dataclass
+class Soaked:
+    """A hub, and its own PostgreSQL if it has one."""
+
+    stage: Stage
+    postgres: Postgres | None = None
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def soaked(request: pytest.FixtureRequest, start_hub: StartHub, tmp_path: Path) -> Stage:
+def soaked(request: pytest.FixtureRequest, start_hub: StartHub, tmp_path: Path) -> Iterator[Soaked]:
     if request.param == "sqlite":
-        return Stage(start_hub(workers=3), tmp_path)
-    server: Postgres = request.getfixturevalue("postgres")
-    return Stage(start_hub(workers=3, database_url=server.create(f"soak_{os.getpid()}")), tmp_path)
+        yield Soaked(Stage(start_hub(workers=3), tmp_path))
+        return
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    server = Postgres(durable=True)
+    hub = start_hub(workers=3, database_url=server.create("soak"))
+    yield Soaked(Stage(hub, tmp_path), server)
+    hub.kill()
+    server.close()
 
 
-def test_nothing_acknowledged_is_ever_lost(soaked: Stage) -> None:
+def test_nothing_acknowledged_is_ever_lost(soaked: Soaked) -> None:
     run = seed()
     done: Counter[str] = Counter()
     wrong: list[str] = []
-    whole = soaked.scene()
+    whole = soaked.stage.scene()
+    whole.watch_doors()
     make_project(whole.client("setup"), PROJECTS[1])
     end = time.monotonic() + SECONDS
+    killer = Killer(soaked, random.Random(run), done)
     number = 0
     while time.monotonic() < end and not wrong:
         number += 1
-        scene = soaked.scene()
-        wrong += one_round(
-            scene, f"{run}-{number}", done, min(ROUND_SECONDS, max(1.0, end - time.monotonic()))
-        )
+        scene = soaked.stage.scene()
+        seconds = min(ROUND_SECONDS, max(1.0, end - time.monotonic()))
+        wrong += one_round(scene, killer, f"{run}-{number}", seconds)
         scene.close()
-    wrong += check([], whole.client("last look"), soaked.inside).broken
+        note(f"{number} rounds, {told(done)}, {max(0, int(end - time.monotonic()))} s to go")
+    wrong += whole.check().broken
     whole.close()
-    verdict = ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
-    print(f"\nseed {run}: {number} rounds, {verdict}; {len(wrong)} broken promises")
+    print(f"\nsoak: seed {run}, {number} rounds, {told(done)}, {len(wrong)} broken promises")
     assert not wrong, f"repeat with FAIRWAY_TEST_SEED={run}:\n" + "\n".join(wrong[:30])
+    assert done["acknowledged"]
+
+
+def told(done: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
 
 
 def make_project(client: Client, name: str) -> None:
@@ -70,40 +92,60 @@ def make_project(client: Client, name: str) -> None:
     assert answer.status == 201
 
 
-def one_round(scene: Scene, name: str, done: Counter[str], seconds: float) -> list[str]:
+def one_round(scene: Scene, killer: "Killer", name: str, seconds: float) -> list[str]:
     """A crowd for `seconds`, and deaths; then the end of all processes, a new start, and a look at what is there."""
     repos = [f"{project}/{name}-{letter}" for project in PROJECTS for letter in "ab"]
     crowd = Crowd(name, repos)
     members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(CLIENTS)]
     for member in members:
         member.start()
-    kill_at_random(scene, random.Random(name), done, seconds)
+    killer.kill_at_random(scene, seconds)
     crowd.stop.set()
     for member in members:
         member.join()
-        done.update(member.seen)
+        killer.done.update(member.seen)
     scene.restart()
     report = scene.check()
     for what in ("acknowledged", "ambiguous"):
-        done[what] += report.counts[what]
-    done["orphans"] = report.counts["orphans"]
+        killer.done[what] += report.counts[what]
+    killer.done["orphans"] = report.counts["orphans"]
     return [*report.broken, *(wrong for member in members for wrong in member.wrong)]
 
 
-def kill_at_random(scene: Scene, rng: random.Random, done: Counter[str], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        pause = rng.expovariate(1 / MEAN_SECONDS_BETWEEN_KILLS)
-        if time.monotonic() + pause > end:
-            time.sleep(max(0.0, end - time.monotonic()))
-            return
-        time.sleep(pause)
-        if rng.random() < 0.3:
-            scene.restart()
-            done["kills of the whole hub"] += 1
+class Killer:
+    """Kills at random, and counts.  What it draws comes from `rng`."""
+
+    def __init__(self, soaked: Soaked, rng: random.Random, done: Counter[str]) -> None:
+        self._soaked = soaked
+        self._rng = rng
+        self._restarted = time.monotonic()
+        self.done = done
+
+    def kill_at_random(self, scene: Scene, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            pause = self._rng.expovariate(1 / MEAN_SECONDS_BETWEEN_KILLS)
+            if time.monotonic() + pause > end:
+                time.sleep(max(0.0, end - time.monotonic()))
+                return
+            time.sleep(pause)
+            self._kill_something(scene)
+
+    def _kill_something(self, scene: Scene) -> None:
+        server, choice = self._soaked.postgres, self._rng.random()
+        if server is not None and time.monotonic() - self._restarted > SECONDS_BETWEEN_RESTARTS:
+            with scene.outages.fault("a restart of PostgreSQL"):
+                server.restart_immediately()
+            self._restarted = time.monotonic()
+            self.done["restarts of PostgreSQL"] += 1
+        elif choice < 0.3:
+            with scene.outages.fault("the death of all processes"):
+                scene.restart()
+            self.done["kills of the whole hub"] += 1
         else:
-            kill_one(scene.stage.hub, rng)
-            done["kills of a process"] += 1
+            with scene.outages.fault("the death of a process"):
+                kill_one(self._soaked.stage.hub, self._rng)
+            self.done["kills of a process"] += 1
 
 
 def kill_one(hub: Hub, rng: random.Random) -> None:

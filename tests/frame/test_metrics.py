@@ -63,6 +63,29 @@ def test_an_answer_that_was_never_sent_counts_as_none(fresh: Metrics) -> None:
     assert 'fairway_http_requests_total{method="GET",operation="other",status="none"} 1.0' in shown()
 
 
+async def test_what_requests_count_is_gathered_before_it_is_shown(fresh: Metrics) -> None:
+    fresh.know_operations(["GetBlob"])
+    for _ in range(3):
+        fresh.request_started()
+        fresh.request_finished("GET", "GetBlob", 200, 0.005)
+        fresh.blob_sent(100)
+    assert 'fairway_blob_bytes_total{direction="out"} 0.0' in shown()
+    fresh.publish()
+    fresh.publish()
+    lines = shown()
+    assert 'fairway_http_requests_total{method="GET",operation="GetBlob",status="2xx"} 3.0' in lines
+    assert (
+        'fairway_http_request_duration_seconds_bucket{le="0.001",method="GET",operation="GetBlob"} 0.0'
+        in lines
+    )
+    assert (
+        'fairway_http_request_duration_seconds_bucket{le="0.005",method="GET",operation="GetBlob"} 3.0'
+        in lines
+    )
+    assert 'fairway_http_request_duration_seconds_sum{method="GET",operation="GetBlob"} 0.015' in lines
+    assert 'fairway_blob_bytes_total{direction="out"} 300.0' in lines
+
+
 def test_a_process_has_one_set_of_metrics() -> None:
     assert metrics() is metrics()
 

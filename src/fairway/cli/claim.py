@@ -82,4 +82,4 @@ def raise_file_limit() -> None:
 def most_connections() -> int:
     """Connections of one worker that are served at once; the rest wait in the kernel."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(256, min(32_768, (soft - _SPARE_FILES) // 2))
+    return max(1, min(32_768, (soft - min(_SPARE_FILES, soft // 2)) // 2))

@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import secrets
 import string
 import sys
@@ -40,9 +41,14 @@ def prepare(settings: Settings) -> None:
         raise DataFolderUnusable(
             f"the data folder {settings.data_dir} cannot be made: {error.strerror}; choose another with --data-dir"
         ) from error
-    if settings.data_dir.stat().st_mode & 0o002:
+    found = settings.data_dir.stat()
+    if found.st_mode & 0o002:
         raise DataFolderUnusable(
             f"anybody may write to the data folder {settings.data_dir}; do: chmod o-w {settings.data_dir}"
+        )
+    if found.st_uid not in (os.geteuid(), 0):  # root's is how Kubernetes mounts volumes
+        raise DataFolderUnusable(
+            f"the data folder {settings.data_dir} belongs to user {found.st_uid}; run as that user, or chown it"
         )
     load_or_create_secret_keys(settings)
     load_or_create_signing_keys(settings.keys_dir)

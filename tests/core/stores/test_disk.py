@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import StorageFull, Unavailable
+from fairway.core.oci.errors import StorageFull, StorageReadOnly, Unavailable
+from fairway.core.stores import disk
 from fairway.core.stores.disk import READ, DiskStore
-from fairway.core.stores.protocols import ObjectDamaged, Stored
+from fairway.core.stores.protocols import ObjectDamaged, ObjectMissing, Stored
 
 DATA = bytes(range(256)) * 4096
 
@@ -122,7 +123,8 @@ async def test_files_that_are_not_ours_are_not_listed(store: DiskStore, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("code", "error"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EROFS, Unavailable)]
+    ("code", "error"),
+    [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EROFS, StorageReadOnly)],
 )
 async def test_readiness_tells_a_full_disk_from_a_broken_one(
     store: DiskStore, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Unavailable]
@@ -145,3 +147,21 @@ def failing(code: int) -> Callable[..., None]:
         raise OSError(code, os.strerror(code), "/some/path")
 
     return fail
+
+
+async def test_the_size_of_an_object_is_remembered_for_a_moment_if_that_will_do(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await store.uploads.begin()
+    stored = await store.uploads.finish(session, Digest.of(b""))
+    assert await store.size(stored.key, lately=True) == 0
+    (store._layout.root / stored.key).unlink()
+    assert await store.size(stored.key, lately=True) == 0
+    with pytest.raises(ObjectMissing):
+        await store.size(stored.key)
+    monkeypatch.setattr(disk, "LATELY", 0.0)
+    another = await store.uploads.finish(await store.uploads.begin(), Digest.of(b""))
+    assert await store.size(another.key, lately=True) == 0
+    await store.remove(another.key)
+    with pytest.raises(ObjectMissing):
+        await store.size(another.key, lately=True)

@@ -149,3 +149,11 @@ async def test_expired_refresh_tokens_are_swept(db: Database) -> None:
     await with_token(db, alice, "new", seconds=60)
     assert await db.write(lambda conn: store.expire_refresh_tokens(conn, 10)) == 1
     assert await store.find_refresh_token(db, "new") is not None
+
+
+async def test_a_disabled_account_is_no_principal(db: Database) -> None:
+    alice = await db.write(lambda conn: store.create(conn, "alice", "hash", sysadmin=True))
+    assert await store.enabled_user(db, alice) == User(alice, "alice", sysadmin=True)
+    await db.run(update(users).where(users.c.id == alice).values(enabled=False))
+    assert await store.enabled_user(db, alice) is None
+    assert await store.enabled_user(db, 4711) is None

@@ -167,7 +167,12 @@ def _read(fd: int, length: int, start: int) -> bytes:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        # Opened, not only looked at: a server that sends a file by its path says 404 when it cannot open it.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            return os.fstat(fd).st_size
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         raise _missing() from None
     except OSError as error:

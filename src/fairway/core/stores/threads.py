@@ -2,28 +2,70 @@
 
 A thread cannot be interrupted.  So a cancelled caller gets its CancelledError only after its thread has come back:
 no file is closed, and no lock given up, while a thread still works with it.
+
+Most calls take microseconds, and a small push makes six of them.  Handing them over by concurrent.futures costs more
+than they do, hence a queue of our own.
 """
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from typing import ParamSpec, TypeVar
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _Call:
+    """Work for a thread, and who waits for it: nobody when `result` is None."""
+
+    __slots__ = ("loop", "make", "result")
+
+    def __init__(self, make: Callable[[], Any], result: asyncio.Future[Any] | None) -> None:
+        self.make = make
+        self.result = result
+        self.loop = result.get_loop() if result is not None else None
+
+    def run(self) -> None:
+        try:
+            made, error = self.make(), None
+        except BaseException as raised:  # noqa: BLE001 - whoever waits must hear of it, and the thread lives on
+            made, error = None, raised
+        if self.loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self.loop.call_soon_threadsafe(self._tell, made, error)
+
+    def _tell(self, made: Any, error: BaseException | None) -> None:
+        assert self.result is not None
+        if self.result.done():
+            return
+        if error is None:
+            self.result.set_result(made)
+        else:
+            self.result.set_exception(error)
 
 
 class Threads:
     """Runs blocking calls off the event loop, at most `count` at a time."""
 
     def __init__(self, count: int, name: str) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._count = count
+        self._name = name
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._lock = threading.Lock()
+        self._closed = False
 
     def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Begin a call; wait for it with `finished`."""
-        return asyncio.wrap_future(self._pool.submit(call, *args, **kwargs))
+        """Begin a call; wait for it with `finished`.  Raises RuntimeError after `close`."""
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(_Call(partial(call, *args, **kwargs), result))
+        return result
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a call and wait for its result."""
@@ -45,13 +87,39 @@ class Threads:
     def forget(self, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Make a call whose end nobody waits for; after `close`, make it here and now."""
         try:
-            self._pool.submit(call, *args, **kwargs)
+            self._put(_Call(partial(call, *args, **kwargs), None))
         except RuntimeError:
             call(*args, **kwargs)
 
     def close(self) -> None:
         """Let the calls that were begun end, and take no more."""
-        self._pool.shutdown(wait=True)
+        with self._lock:
+            self._closed = True
+        for _ in self._threads:
+            self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _put(self, call: _Call) -> None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("these threads have been stopped")
+            if self._idle:
+                self._idle -= 1  # it is promised to this call
+            elif len(self._threads) < self._count:
+                thread = threading.Thread(
+                    target=self._work, name=f"{self._name}_{len(self._threads)}", daemon=True
+                )
+                thread.start()
+                self._threads.append(thread)
+            self._calls.put(call)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call.run()
+            del call  # what it holds, such as a batch of bytes, must not stay until the next one
+            with self._lock:
+                self._idle += 1
 
 
 async def finished(work: asyncio.Future[T]) -> T:

@@ -47,12 +47,29 @@ async def in_time() -> AsyncIterator[None]:
 class Body:
     """The bytes of one request, to be iterated over once. `length` is what `Content-Length` announces, if it does."""
 
-    __slots__ = ("_expects_continue", "_http1", "_receive", "_received", "_waited", "ended", "length")
+    __slots__ = (
+        *(
+            "_alarm",
+            "_expects_continue",
+            "_http1",
+            "_late",
+            "_receive",
+            "_received",
+            "_since",
+            "_waited",
+            "_waiter",
+        ),
+        *("ended", "length"),
+    )
 
     def __init__(self, receive: Receive, method: str, headers: Mapping[str, str], http_version: str) -> None:
         self._receive = receive
         self._received = 0
         self._waited = 0.0
+        self._since = 0.0
+        self._waiter: asyncio.Task[Any] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._late = False
         self._expects_continue = "expect" in headers
         self._http1 = http_version.startswith("1")
         announced = headers.get("content-length", "")
@@ -79,34 +96,61 @@ class Body:
 
     async def __anext__(self) -> bytes:
         while not self.ended:
-            piece, is_last = await self._next_piece(PATIENCE)
+            piece, is_last = await self._next_piece()
             if self._waited > GRACE and self._received < self._waited * SLOWEST and not is_last:
-                self.ended = True
+                self._end()
                 raise BodyIncomplete(f"less than {SLOWEST} bytes of the body arrived per second")
             missing = 0 if self.length is None else self.length - self._received
             if missing < 0 or (is_last and missing):
-                self.ended = True
+                self._end()
                 raise SizeInvalid(f"the body should have had {self.length} bytes")
             if piece:
                 return piece
         raise StopAsyncIteration
 
-    async def _next_piece(self, seconds: float) -> tuple[bytes, bool]:
-        since = time.monotonic()
+    async def _next_piece(self) -> tuple[bytes, bool]:
+        waiter = self._waiter = asyncio.current_task()
+        self._since = time.monotonic()
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(PATIENCE, self._look)
         try:
-            async with asyncio.timeout(seconds):
-                message = await self._receive()
-        except TimeoutError:
-            self.ended = True
-            raise BodyIncomplete(f"no byte of the body arrived for {seconds:.0f} seconds") from None
-        self._waited += time.monotonic() - since  # for the client only, never for whoever takes the bytes
+            message = await self._receive()
+        except asyncio.CancelledError:
+            self._end()
+            if self._late and waiter is not None and waiter.uncancel() == 0:
+                raise BodyIncomplete(f"no byte of the body arrived for {PATIENCE:.0f} seconds") from None
+            raise
+        finally:
+            self._waiter = None
+        self._waited += (
+            time.monotonic() - self._since
+        )  # for the client only, never for whoever takes the bytes
         if message["type"] == "http.disconnect":
-            self.ended = True
+            self._end()
             raise BodyIncomplete("the body broke off before its end")
         piece: bytes = message.get("body", b"")
         self._received += len(piece)
-        self.ended = not message.get("more_body", False)
+        if not message.get("more_body", False):
+            self._end()
         return piece, self.ended
+
+    def _look(self) -> None:
+        """Is somebody still waiting for the client?  One alarm for many pieces: a time limit for each costs more."""
+        self._alarm = None
+        if self._waiter is None:
+            return
+        left = self._since + PATIENCE - time.monotonic()
+        if left > 0:
+            self._alarm = asyncio.get_running_loop().call_later(left, self._look)
+        else:
+            self._late = True
+            self._waiter.cancel()
+
+    def _end(self) -> None:
+        self.ended = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises ManifestTooLarge as soon as it is known to have more than `limit` bytes."""
@@ -144,6 +188,6 @@ class Body:
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while not self.ended and self._received < end:
-                    await self._next_piece(_DRAIN_SECONDS)
+                    await self._next_piece()
         except (TimeoutError, BodyIncomplete):
-            self.ended = True
+            self._end()

@@ -6,6 +6,7 @@ Source: OCI distribution specification 1.1 and its main branch; RFC 9110 for con
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ _NEVER_SHOWN = (
 )
 """A pushed blob opened in a browser must not become a page of this site."""
 
-_REFERRER_PAGE_BYTES = 4 * 2**20
+_REFERRER_PAGE_BYTES = 4 * 2**20 - 1024
+"""Of descriptors, so that a page stays below the 4 MiB that clients read; only one that is larger alone is more."""
 _REFERRERS_AT_ONCE = 8
 _PARSE_HERE_BYTES = 64 * 2**10
 
@@ -259,45 +261,48 @@ async def list_referrers(registry: Registry, call: paths.ListReferrers, request:
     if not complete:
         headers += _next(
             paths.ListReferrers(
-                call.repo, call.digest, artifact_type=call.artifact_type, n=call.n, last=page[-1].digest
+                call.repo, call.digest, artifact_type=call.artifact_type, n=call.n, last=list(page)[-1]
             )
         )
-    manifests = [_descriptor(descriptor) for descriptor in page]
-    index = {"schemaVersion": 2, "mediaType": OCI_IMAGE_INDEX, "manifests": manifests}
-    return json_reply(200, index, *headers)
+    index = b'{"schemaVersion":2,"mediaType":"%b","manifests":[%b]}'
+    body = index % (OCI_IMAGE_INDEX.encode(), b",".join(page.values()))
+    return Reply(200, [*headers, (b"content-length", b"%d" % len(body)), NOSNIFF], body)
 
 
-async def _referrers(registry: Registry, call: paths.ListReferrers) -> tuple[list[Descriptor], bool]:
-    """One page of referrers, and whether it is the last.
+async def _referrers(registry: Registry, call: paths.ListReferrers) -> tuple[dict[Digest, bytes], bool]:
+    """One page of descriptors as JSON, and whether it is the last.
 
     A descriptor carries all annotations of its manifest, megabytes perhaps, and those seen say nothing about the next:
     they are asked for a few at a time until the page is large enough.
     """
     limit = _limit(call.n)
-    page: list[Descriptor] = []
+    page: dict[Digest, bytes] = {}
     size = 0
+    after = call.last
     while True:
-        after = page[-1].digest if page else call.last
         asked = min(_REFERRERS_AT_ONCE, limit + 1 - len(page))
         found = await registry.referrers(
             call.repo, call.digest, artifact_type=call.artifact_type, after=after, limit=asked
         )
         for descriptor in found:
-            size += sum(len(key) + len(text) for key, text in descriptor.annotations.items())
+            shown = _descriptor(descriptor)
+            size += len(shown) + 1
             if len(page) == limit or (page and size > _REFERRER_PAGE_BYTES):
                 return page, limit == 0
-            page.append(descriptor)
+            page[descriptor.digest] = shown
+            after = descriptor.digest
         if len(found) < asked:
             return page, True
 
 
-def _descriptor(found: Descriptor) -> dict[str, object]:
+def _descriptor(found: Descriptor) -> bytes:
+    """In no more bytes than it had in its manifest: letters stay letters."""
     shown: dict[str, object] = {"mediaType": found.media_type, "digest": found.digest, "size": found.size}
     if found.artifact_type:
         shown["artifactType"] = found.artifact_type
     if found.annotations:
         shown["annotations"] = found.annotations
-    return shown
+    return json.dumps(shown, separators=(",", ":"), ensure_ascii=False, default=dict).encode()
 
 
 def _limit(n: int | None) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.accounts import throttle
 from fairway.features.accounts.model import Account, Failures, RefreshToken
+from fairway.frame.access.principals import User
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import login_failures, refresh_tokens, users
 
@@ -18,6 +19,9 @@ ADMIN = "admin"
 
 _BY_NAME = select(users).where(users.c.username == bindparam("username"))
 _BY_ID = select(users).where(users.c.id == bindparam("id"))
+_ENABLED = select(users.c.id, users.c.username, users.c.sysadmin).where(
+    users.c.id == bindparam("id"), users.c.enabled
+)
 _COUNT = select(func.count()).select_from(users)
 _CREATE = (
     insert(users)
@@ -70,6 +74,12 @@ async def by_id(conn: Conn, account: int) -> Account | None:
     """The account with this id."""
     row = await conn.first(_BY_ID, id=account)
     return None if row is None else _account(row)
+
+
+async def enabled_user(conn: Conn, account: int) -> User | None:
+    """The principal that the account is today; None when it is gone or disabled.  Asked by every push."""
+    row = await conn.first(_ENABLED, id=account)
+    return None if row is None else User(row["id"], row["username"], bool(row["sysadmin"]))
 
 
 async def count(conn: Conn) -> int:

@@ -182,7 +182,8 @@ class Gate(Refusing):
         """The place behind a decision.  With `promise`, a positive answer must last if this caller may push here;
         `begins` is said of what may be a project's first push, `again` of a decision that was taken before this body.
 
-        Raises Unauthorized, and NameUnknown for a missing project if the caller may know that it is missing.
+        Raises Unauthorized, NameUnknown for a missing project if the caller may know that it is missing, and Denied or
+        Unsupported while the operator allows no changes.
         """
         if again and (known := self._decided_lately(repo, action)):
             return known
@@ -194,7 +195,7 @@ class Gate(Refusing):
             return self._place(access.project, self.identity.principal, promise=promise)
         principal = await self._current(_scopes(repo, action), again=again)
         facts = await projects.facts(self.hub.db, principal, repo.project)
-        if facts is None and begins:
+        if facts is None and begins and not self.hub.changes.read_only:
             facts = await self._project_on_push(repo, principal)
         if not may(principal, rights.PERMISSIONS[action], facts):
             raise self._refused(repo, action)
@@ -202,6 +203,8 @@ class Gate(Refusing):
             raise NameUnknown(f"there is no project {repo.project}; create it first")
         if access is not None and access.project not in (None, facts.id):
             raise self._refused(repo, action)  # the token was made for an older project of this name
+        if action != PULL:
+            self.hub.changes.admit(deletes=action == DELETE)
         promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts)
         place = self._place(facts.id, principal, promise=promise)
         self._decided = repo, action, place, time.monotonic()

@@ -7,6 +7,7 @@ from fairway.core.stores.protocols import BlobStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.artifacts.names import Caller, Periods, SqlNames
 from fairway.features.registry.pulls import Pulls
+from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.clock import Clock
 from fairway.frame.db import Database
 from fairway.frame.web.who import Authenticators
@@ -33,6 +34,7 @@ class Hub:
     token_seconds: int
     refresh_token_seconds: int
     create_project_on_push: bool
+    changes: Changes = ALL_CHANGES
 
     def local(self, project: int, caller: Caller) -> Local:
         """Our own store as `caller` sees it in one project."""

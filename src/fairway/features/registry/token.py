@@ -133,7 +133,7 @@ async def _by_post(hub: Hub, form: Fields, headers: Mapping[str, str], client: s
             principal: Principal = await hub.who.password(username, password, client)
         case "refresh_token":
             refresh = _field(form, "refresh_token")
-            principal = await _refreshed(hub, refresh, _client_id(form))
+            principal = await _refreshed(hub, refresh)
         case "" if "authorization" in headers:
             principal = await _identified(hub, headers, client)
         case _:
@@ -177,9 +177,11 @@ async def _identified(hub: Hub, headers: Mapping[str, str], client: str) -> Prin
     return identity.principal
 
 
-async def _refreshed(hub: Hub, secret: str, client_id: str) -> Principal:
+async def _refreshed(hub: Hub, secret: str) -> Principal:
+    """Whose token it is, whichever client sends it: what `docker login` was given serves docker's own engine, containerd
+    and all who read docker's logins, each under another client_id.  That is a name and no secret (RFC 6749 §2.2)."""
     found = await accounts.find_refresh_token(hub.token_db, secret)
-    if found is None or found.service != SERVICE or found.client_id != client_id:
+    if found is None or found.service != SERVICE:
         raise Unauthorized("this refresh token is not valid any more; log in again")
     return found.account.user
 
@@ -229,11 +231,11 @@ async def _repository_access(
         return None
     facts = await projects.facts(hub.token_db, principal, repo.project)
     allowed = rights.allowed(principal, actions, facts)
-    if facts is None and hub.create_project_on_push and isinstance(principal, User) and is_name(repo.project):
-        allowed = actions & {
-            rights.PULL,
-            rights.PUSH,
-        }  # a first push will make the project, and ask again then
+    unseen = facts is None or not may(principal, rights.PERMISSIONS[rights.PULL], facts)
+    if unseen and hub.create_project_on_push and isinstance(principal, User) and is_name(repo.project):
+        # A first push will make the project and ask again then.  So it is with one that is hidden, which the push will
+        # refuse: the token must not say which of the two it is.
+        return Access("repository", repo, actions & {rights.PULL, rights.PUSH})
     return Access("repository", repo, allowed, facts.id if facts is not None and allowed else None)
 
 

@@ -6,7 +6,7 @@ READ COMMITTED with explicit row locks (in digest order) is what every statement
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -50,25 +50,37 @@ class PostgresConn:
 
     async def all(self, statement: Executable, /, **params: Any) -> list[Row]:
         compiled = self._compiler.compile(statement, params)
-        return cast(list[Row], await self.raw.fetch(compiled.sql, *compiled.arguments(params)))
+        return cast(list[Row], await self._heard(self.raw.fetch(compiled.sql, *compiled.arguments(params))))
 
     async def first(self, statement: Executable, /, **params: Any) -> Row | None:
         compiled = self._compiler.compile(statement, params)
-        return cast(Row | None, await self.raw.fetchrow(compiled.sql, *compiled.arguments(params)))
+        return cast(
+            Row | None, await self._heard(self.raw.fetchrow(compiled.sql, *compiled.arguments(params)))
+        )
 
     async def scalar(self, statement: Executable, /, **params: Any) -> Any:
         compiled = self._compiler.compile(statement, params)
-        return await self.raw.fetchval(compiled.sql, *compiled.arguments(params))
+        return await self._heard(self.raw.fetchval(compiled.sql, *compiled.arguments(params)))
 
     async def run(self, statement: Executable, /, **params: Any) -> int:
         compiled = self._compiler.compile(statement, params)
-        status: str = await self.raw.execute(compiled.sql, *compiled.arguments(params))
+        status: str = await self._heard(self.raw.execute(compiled.sql, *compiled.arguments(params)))
         return int(status.rpartition(" ")[2] or 0)
 
     async def many(self, statement: Executable, rows: Sequence[Mapping[str, Any]], /) -> None:
         if rows:
             compiled = self._compiler.compile(statement, rows[0])
-            await self.raw.executemany(compiled.sql, [compiled.arguments(row) for row in rows])
+            arguments = [compiled.arguments(row) for row in rows]
+            await self._heard(self.raw.executemany(compiled.sql, arguments))
+
+    async def _heard(self, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except TimeoutError:
+            # Not even the server's own time-out was heard of.  To ask it to cancel, and to roll back, would take as
+            # long again each; closing the connection does both.
+            self.raw.terminate()
+            raise
 
 
 async def _no_reset(_connection: Any) -> None:
@@ -114,7 +126,11 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Any]:
         async with self._pool.acquire(timeout=self._wait) as raw:
-            yield raw
+            try:
+                yield raw
+            except TimeoutError:
+                raw.terminate()  # BEGIN or COMMIT was not answered either
+                raise
 
     async def all(self, statement: Executable, /, **params: Any) -> list[Row]:
         return await self._once("all", statement, params)  # type: ignore[no-any-return]

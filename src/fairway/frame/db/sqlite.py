@@ -3,7 +3,9 @@
 Theory of operation.  A read takes 7–20 µs, less than handing it to another thread, so it runs where it is asked.
 Writes queue for the writer thread, which takes all that wait, opens one BEGIN IMMEDIATE, runs each body under its own
 savepoint and commits once: a hundred pushes pay for one fsync.  A body that fails takes only its own savepoint back.
-If the COMMIT itself fails, every body of the group fails and none is acknowledged.
+If the COMMIT itself fails, every body of the group fails and none is acknowledged.  After an I/O error nobody knows
+which part of the log is on the disk, and later syncs would not tell: all of it goes into the database file before
+anything more is built on it.
 
 Other processes (further web workers, the background process) have their own writer thread; SQLite's lock lets one
 group at a time through.
@@ -141,6 +143,7 @@ class _Writer(threading.Thread):
         self._raw = connect(path, writer=True)
         self._conn = SqliteConn(self._raw, compiler)
         self._soft = False
+        self._log_in_doubt = False
 
     def run(self) -> None:
         closing = False
@@ -162,6 +165,8 @@ class _Writer(threading.Thread):
 
     def _commit(self, group: list[_Work]) -> None:
         try:
+            if self._log_in_doubt:
+                self._begin_new_log()
             self._durability(soft=all(work.soft for work in group))
             self._raw.execute("BEGIN IMMEDIATE")
             for work in group:
@@ -172,11 +177,19 @@ class _Writer(threading.Thread):
             if self._raw.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._raw.execute("ROLLBACK")
+            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+                self._log_in_doubt = True
             told = translated(error) if isinstance(error, sqlite3.Error) else error
             for work in group:
                 work.fail(told)
         for work in group:
             work.tell()
+
+    def _begin_new_log(self) -> None:
+        [busy, *_] = self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Unavailable("the database is recovering from an I/O error; try again", retry_after=2)
+        self._log_in_doubt = False
 
     def _durability(self, *, soft: bool) -> None:
         if soft != self._soft:

@@ -162,6 +162,15 @@ class Settings:
         "Whether a push to a project that does not exist creates it, if the user may create projects.",
         section="Pushing",
     ))
+    read_only: bool = field(default=False, metadata=_about(
+        kinds.flag,
+        "Whether nothing may be pushed, changed or deleted, by anybody. Pulls and logins go on, and so does the "
+        "counting of pulls; no stored byte is removed.",
+    ))
+    delete_enabled: bool = field(default=True, metadata=_about(
+        kinds.flag,
+        "Whether manifests, tags, blobs and projects may be deleted by those who have the right to.",
+    ))
     max_manifest_bytes: int = field(default=4 * 2**20, metadata=_about(
         kinds.whole(65_536, 64 * 2**20),
         "Largest manifest accepted. Other registries refuse more than 4 MiB.",

@@ -27,8 +27,9 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 
-from fairway.core.oci.errors import FairwayError, Unauthorized
+from fairway.core.oci.errors import Denied, FairwayError, Unauthorized, Unsupported
 from fairway.frame.access.catalogue import IN_PROJECT, Permission
+from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, User
 from fairway.frame.web.body import ModelReader
@@ -68,6 +69,8 @@ ClientOf = Callable[[str, str], str]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_READS: Final = frozenset({"GET", "HEAD"})
+
 
 class UndeclaredRoute(RuntimeError):
     """A route does not say who may use it.  A programming error; the process must not start."""
@@ -84,13 +87,27 @@ class Caller:
 class Authoriser:
     """Decides, for one declared permission and one request."""
 
-    def __init__(self, authenticators: Authenticators, look_up: LookUp, client_of: ClientOf) -> None:
+    def __init__(
+        self,
+        authenticators: Authenticators,
+        look_up: LookUp,
+        client_of: ClientOf,
+        changes: Changes = ALL_CHANGES,
+    ) -> None:
+        self._changes = changes
         self._authenticators = authenticators
         self._look_up = look_up
         self._client_of = client_of
 
     async def decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
-        """Raises Unauthorized, Forbidden or, for a system administrator, NotFound."""
+        """Raises Unauthorized, Forbidden or, for a system administrator, NotFound; Denied or Unsupported while the
+        operator allows no changes."""
+        caller = await self._decide(request, declared, find)
+        if request.method not in _READS:
+            self._changes.admit(deletes=request.method == "DELETE")
+        return caller
+
+    async def _decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
         principal = await self._who(request)
         if declared is PUBLIC:
             return Caller(principal)
@@ -188,7 +205,7 @@ class Routes:
                 endpoint,
                 methods=[method],
                 dependencies=[Depends(Guard(self._authoriser, permission, find))],
-                **_described(path, endpoint, permission, find, raises),
+                **_described(path, endpoint, permission, find, [*raises, *_refusals(method)]),
                 **options,
             )
             return endpoint
@@ -242,6 +259,13 @@ def _described(
             **({"requestBody": body} if body else {}),
         },
     }
+
+
+def _refusals(method: str) -> Kinds:
+    """What an operator who allows no changes makes of a request."""
+    if method in _READS:
+        return ()
+    return (Denied, Unsupported) if method == "DELETE" else (Denied,)
 
 
 def _errors_of(permission: Declared, find: FindRef | None) -> Kinds:

@@ -1,0 +1,185 @@
+"""Too few file descriptors, too little memory: what cannot be served is refused, and nothing is damaged by it."""
+
+import random
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from faults.cgroup import MemoryGroup, memory_group
+from faults.client import Client, Lost, Refused, Upload
+from faults.images import digest_of
+from faults.stage import Scene, Stage
+from hub import Hub
+
+StartHub = Callable[..., Hub]
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+MEGABYTE = 1 << 20
+CLIENTS = 500
+FILES = 200
+UPLOADS = 50
+SIZE = 10 * MEGABYTE
+CHUNK = 5 * MEGABYTE
+PATIENCE = 120
+
+
+def all_at_once(clients: list[Client], deed: Callable[[Client], str]) -> Counter[str]:
+    """Every client in a thread of its own; what came of it, a word each."""
+    came: list[str] = []
+
+    def go(client: Client) -> None:
+        try:
+            came.append(deed(client))
+        except Exception as error:  # a thread's failure must not go unnoticed
+            came.append(repr(error))
+        finally:
+            client.close()
+
+    threads = [threading.Thread(target=go, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Counter(came)
+
+
+@contextmanager
+def many_files() -> Iterator[None]:
+    """This process may have enough open files for all its clients and their journals."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_clients_than_file_descriptors_damage_nothing(start_hub: StartHub, tmp_path: Path) -> None:
+    hub = start_hub(under=["prlimit", f"--nofile={FILES}:{FILES}"])
+    scene = Stage(hub, tmp_path).scene()
+    before = hub.pids()
+    with many_files():
+        came = all_at_once([scene.client(f"client-{number}") for number in range(CLIENTS)], push_and_pull)
+        print(came)
+        assert came["done"] > 0
+        assert came.keys() <= {"done", "lost", "503"}, came
+        assert not scene.check().broken
+        last = scene.client("after")
+        assert push_and_pull(last) == "done"
+        scene.close()
+    assert hub.pids() == before
+    scrub = [sys.executable, "-m", "fairway", "scrub", "--data-dir", str(hub.data)]
+    assert subprocess.run(scrub, capture_output=True, check=False).returncode == 0
+
+
+def push_and_pull(client: Client) -> str:
+    data = client.rng.randbytes(1000)
+    try:
+        found = client.blob("library/scarce", client.push_blob("library/scarce", data, "single-post"))
+        assert (found.status, found.body) == (200, data), found
+    except Lost:
+        return "lost"
+    except Refused as error:
+        if error.answer.status != 503 or not error.answer.headers.get("retry-after"):
+            raise
+        return "503"
+    return "done"
+
+
+def test_uploads_take_no_memory_worth_mentioning_and_survive_a_worker_that_runs_out_of_it(
+    start_hub: StartHub, tmp_path: Path
+) -> None:
+    with memory_group(1 << 30) as group:
+        hub = start_hub(workers=3, under=group.under)
+        scene = Stage(hub, tmp_path).scene()
+        # Half of what they send; the page cache counts, too.
+        group.limit(hub.memory() + UPLOADS * SIZE // 2)
+        halfway = threading.Barrier(UPLOADS, lambda: begin_to_starve(group, hub))
+        try:
+            clients = [scene.client(f"client-{number}") for number in range(UPLOADS)]
+            came = all_at_once(clients, lambda client: send(client, halfway))
+            print(came)
+            assert came.keys() == {"undisturbed", "resumed"}, came
+            scene.stage.wait_until_whole()
+            assert not scene.check().broken
+        finally:
+            scene.close()
+            hub.kill()
+
+
+def begin_to_starve(group: MemoryGroup, hub: Hub) -> None:
+    """So far nobody ran out of memory; from now on somebody takes it until the kernel kills one of the hub's workers."""
+    assert group.killed() == 0
+    assert hub.process is not None
+    worker = min(pid for pid in hub.pids() if pid != hub.process.pid)
+    Path(f"/proc/{worker}/oom_score_adj").write_text("1000")
+    threading.Thread(target=_starve, args=(group,)).start()
+
+
+def _starve(group: MemoryGroup) -> None:
+    greedy = subprocess.Popen([*group.under, sys.executable, "-c", _GREEDY])
+    try:
+        Path(f"/proc/{greedy.pid}/oom_score_adj").write_text("-1000")
+        deadline = time.monotonic() + PATIENCE
+        while group.killed() == 0 and time.monotonic() < deadline:
+            time.sleep(0.005)
+    finally:
+        greedy.kill()
+        greedy.wait()
+
+
+_GREEDY = """
+import time
+taken = []
+while True:  # not so fast that it takes more than one death to stop it
+    taken.append(bytearray(4 << 20))
+    time.sleep(0.01)
+"""
+
+
+def send(client: Client, halfway: threading.Barrier) -> str:
+    """Upload something big in chunks and go on wherever it breaks off."""
+    data = client.rng.randbytes(64) + _NOISE
+    lost = 0
+
+    def insist(ask: Callable[[], object]) -> object:
+        nonlocal lost
+        while True:
+            try:
+                return ask()
+            except Lost:
+                lost += 1
+                time.sleep(0.1)
+
+    upload = insist(lambda: Upload(client, "library/big"))
+    assert isinstance(upload, Upload)
+    upload.patch(data[:CHUNK], at=0)
+    at = CHUNK
+    halfway.wait(PATIENCE)
+    while at < len(data):
+        try:
+            upload.patch(data[at : at + CHUNK], at=at)
+            at += len(data[at : at + CHUNK])
+        except Lost:
+            lost += 1
+            where = insist(upload.offset)
+            assert isinstance(where, int)
+            at = where
+    try:
+        upload.finish(digest_of(data))
+    except Lost:
+        lost += 1
+        insist(lambda: client.push_blob("library/big", data, "single-post"))
+    return "resumed" if lost else "undisturbed"
+
+
+_NOISE = random.Random(20).randbytes(SIZE - 64)

@@ -1,0 +1,122 @@
+"""Who may use which route beside /v2: every route of every kind of caller as a table, and nothing beyond it (T01, T02)."""
+
+import json
+from typing import get_args
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from fairway.app import management_api
+from fairway.core.wire import paths
+from fairway.features.registry import rights
+from fairway.features.registry.v2 import registry_routes
+from security.test_matrix import callers, cells
+from security.test_paths import tricks
+from stories.asgi import Answer
+from stories.world import Person, World, image
+
+# A number is the status.  412: allowed, but there are images in it.  The probes are asked from another machine.
+TABLE = """
+                                             anonymous stranger limited_guest guest developer maintainer project_admin sysadmin
+GET:/api/v2.0/ping                           200       200      200           200   200       200        200           200
+GET:/api/version                             200       200      200           200   200       200        200           200
+GET:/api/v2.0/openapi.json                   200       200      200           200   200       200        200           200
+GET:/api/v2.0/projects                       200       200      200           200   200       200        200           200
+HEAD:/api/v2.0/projects?project_name=team    401       403      200           200   200       200        200           200
+HEAD:/api/v2.0/projects?project_name=absent  401       403      403           403   403       403        403           404
+POST:/api/v2.0/projects                      401       201      201           201   201       201        201           201
+GET:/api/v2.0/projects/team                  401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/1                     401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/absent                401       403      403           403   403       403        403           404
+DELETE:/api/v2.0/projects/team               401       403      403           403   403       403        412           412
+DELETE:/api/v2.0/projects/1                  401       403      403           403   403       403        412           412
+DELETE:/api/v2.0/projects/absent             401       403      403           403   403       403        403           404
+GET:/service/token                           401       200      200           200   200       200        200           200
+POST:/service/token                          400       200      200           200   200       200        200           200
+GET:/readyz                                  200       200      200           200   200       200        200           200
+GET:/metrics                                 404       404      404           404   404       404        404           404
+"""
+ROUTES = {row.partition("?")[0] for row in cells(TABLE)}
+PATHS = sorted({row.partition(":")[2] for row in ROUTES if "absent" not in row})
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
+JSON = {"content-type": "application/json"}
+
+
+async def make(person: Person, row: str, n: int) -> Answer:
+    method, _, target = row.partition(":")
+    if row == "POST:/api/v2.0/projects":
+        return await person(method, target, json.dumps({"project_name": f"new{n}"}).encode(), headers=JSON)
+    return await person(method, target)
+
+
+async def test_who_may_do_what(world: World) -> None:
+    team = await world.project("team")
+    people = await callers(world, team)
+    assert (await world.admin.push("team/app:v1", image("base"))).status == 201
+    expected = cells(TABLE)
+    before = await world.stored()
+    found = {
+        row: {kind: str((await make(people[kind], row, n)).status) for n, kind in enumerate(cells_of)}
+        for row, cells_of in expected.items()
+    }
+    assert found == expected
+    after = await world.stored()
+    assert len(after.pop("projects")) == len(before.pop("projects")) + 7, "each of the seven made one"
+    for table in ("artifacts", "tags", "repositories", "project_blobs", "users", "files"):
+        assert after[table] == before[table]
+
+
+async def test_no_route_is_missing_from_the_table(world: World) -> None:
+    served = {
+        f"{method}:{context.path}"
+        for context in iter_route_contexts(management_api(world.parts).routes)
+        for method in context.methods or ()
+    }
+    if "HEAD:/api/v2.0/openapi.json" in served:  # Starlette's own, without a body
+        served.remove("HEAD:/api/v2.0/openapi.json")
+    served |= {f"GET:{path}" for path in world.app._exact} | {"POST:/service/token"}
+    listed = {row.replace("team", "{project_name_or_id}") for row in ROUTES if not row.endswith(("/1", "absent"))}
+    assert listed == served
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in ("/readyz", "/metrics")])
+async def test_a_method_that_a_path_does_not_know_is_refused(world: World, path: str) -> None:
+    await world.project("team")
+    declared = {row.partition(":")[0] for row in ROUTES if row.partition(":")[2] == path}
+    if path.endswith("openapi.json"):
+        declared.add("HEAD")
+    before = await world.stored()
+    for method in sorted(METHODS - declared):
+        for who in (world.anybody, world.admin):
+            answer = await who(method, path)
+            assert answer.status == 405, method
+            assert "allow" in answer
+    assert await world.stored() == before
+
+
+async def test_no_spelling_opens_what_is_closed(world: World) -> None:
+    """T01 for the management API; `test_paths.py` has it for the registry."""
+    await world.project("team")
+    bob = await world.person("bob")
+    before = await world.stored()
+    for method, path in (("GET", "/api/v2.0/projects/team"), ("DELETE", "/api/v2.0/projects/team"), ("GET", "/metrics")):
+        for spelt in sorted(tricks(path)):
+            for who in (world.anybody, bob):
+                answer = await who(method, spelt)
+                listing = spelt.split("?")[0].rstrip("/#") in ("/api/v2.0/projects",)
+                assert listing or answer.status in (400, 401, 403, 404, 405), (who.name, method, spelt)
+                assert b'"team"' not in answer.body
+        for header in ("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-http-method-override"):
+            answer = await bob(method, path, headers={header: "/api/v2.0/ping"})
+            assert answer.status in (403, 404)
+    assert await world.stored() == before
+
+
+def test_a_call_that_declares_nothing_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a route of the management API does: `tests/frame/web/test_routes.py`."""
+    for forgotten in get_args(paths.Call):
+        left = {kind: actions for kind, actions in rights.ACTIONS.items() if kind is not forgotten}
+        monkeypatch.setattr(rights, "ACTIONS", left)
+        with pytest.raises(RuntimeError, match=forgotten.__name__):
+            registry_routes(None, None, max_manifest_bytes=1)  # type: ignore[arg-type]
+        monkeypatch.undo()
