@@ -53,7 +53,8 @@ class Part:
     def note(self) -> str:
         """The last thing it has said about itself."""
         lines = self.log.with_suffix(".notes").read_text().splitlines()
-        return lines[-1] if lines else "starting"
+        done = sum(line.count(".") for line in self.text.splitlines() if set(line[:1]) <= set(".sFE"))
+        return lines[-1] if lines else f"{done} tests done"
 
     def verdict(self) -> tuple[bool, str]:
         """Is it good, and one line about it."""

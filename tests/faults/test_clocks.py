@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from faults.client import Answer, Client, Upload
-from faults.clocks import FakeClock
+from faults.clocks import FakeClock, until
 from faults.images import digest_of, new_image
 from faults.journal import Journal
 from faults.stage import Scene, Stage
@@ -67,8 +67,8 @@ def client_of(hub: Hub, scene: Scene, name: str) -> Client:
     return Client(hub.place, Journal(scene.folder, name), random.Random(name))
 
 
-@pytest.mark.parametrize("offset", ["+2h", "-2h"])
-def test_a_node_with_another_time_deletes_nothing_early(nodes: Nodes, scene: Scene, offset: str) -> None:
+@pytest.mark.parametrize("offset", [2 * HOUR, -2 * HOUR])
+def test_a_node_with_another_time_deletes_nothing_early(nodes: Nodes, scene: Scene, offset: int) -> None:
     """Its housekeeping goes through everything at its start."""
     inside = nodes.right.inside
     client = scene.client(f"early{offset}")
@@ -110,8 +110,8 @@ def wait_until_gone(file: Path) -> None:
     time.sleep(1)
 
 
-@pytest.mark.parametrize("offset", ["+90", "-90"])
-def test_tokens_are_good_on_a_node_that_is_90_seconds_off(nodes: Nodes, scene: Scene, offset: str) -> None:
+@pytest.mark.parametrize("offset", [90, -90])
+def test_tokens_are_good_on_a_node_that_is_90_seconds_off(nodes: Nodes, scene: Scene, offset: int) -> None:
     nodes.clock.set(offset)
     nodes.wrong.start()
     ours, theirs = scene.client(f"ours{offset}"), client_of(nodes.wrong, scene, f"theirs{offset}")
@@ -121,7 +121,7 @@ def test_tokens_are_good_on_a_node_that_is_90_seconds_off(nodes: Nodes, scene: S
 
 
 def test_old_tokens_are_refused_by_whoever_takes_them_for_old(nodes: Nodes, scene: Scene) -> None:
-    nodes.clock.set("+2h")
+    nodes.clock.set(2 * HOUR)
     nodes.wrong.start()
     theirs = client_of(nodes.wrong, scene, "theirs")
     refused = with_token(theirs, token_of(scene.client("ours")))
@@ -144,13 +144,13 @@ def with_token(client: Client, token: str) -> Answer:
 def test_jumps_under_load(nodes: Nodes, tmp_path: Path) -> None:
     """Forth, back beyond where it was, and right again."""
     stage = Stage(nodes.wrong, tmp_path)
-    nodes.clock.set("+0")
+    nodes.clock.set(0)
     nodes.wrong.start()
     scene = stage.scene()
     with crowd_at_work(scene, "jumps") as seen:
-        for time_ in ("+2h", "-2h", "+0"):
-            nodes.clock.set(time_)
-            time.sleep(2)  # the library looks at its file every second
+        for ahead in (2 * HOUR, -2 * HOUR, 0):
+            nodes.clock.set(ahead)
+            time.sleep(1.5)
     assert [*seen.wrong, *scene.check().broken] == []
     assert seen.counts["push"]
     assert not seen.counts["503"]
@@ -160,11 +160,11 @@ def test_jumps_under_load(nodes: Nodes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("moment", "zone"),
-    [("@2038-01-20 03:14:00", "UTC"), ("+0", "Pacific/Kiritimati"), ("+0", "America/St_Johns")],
+    [("2038-01-20", "UTC"), ("", "Pacific/Kiritimati"), ("", "America/St_Johns")],
 )
 def test_a_whole_machine_at_another_time(tmp_path: Path, moment: str, zone: str) -> None:
     """SQLite takes the time from the same machine: tokens, leases and expiry agree with each other."""
-    clock = FakeClock(tmp_path / "clock", moment)
+    clock = FakeClock(tmp_path / "clock", until(moment) if moment else 0)
     folder = tmp_path / "hub"
     folder.mkdir()
     hub = Hub(folder, env={**clock.env, "TZ": zone})
@@ -180,8 +180,7 @@ def test_a_whole_machine_at_another_time(tmp_path: Path, moment: str, zone: str)
         assert client.manifest("library/clocks", "latest").body == it.raw
         [(created,)] = stage.inside.rows("SELECT MAX(created_at) FROM artifacts")
         shift = created / 1_000_000 - time.time()
-        assert (shift > 10 * 365 * 24 * HOUR) == moment.startswith("@2038")
-        assert moment.startswith("@") or abs(shift) < HOUR / 4  # no time zone has got in
+        assert abs(shift - (until(moment) if moment else 0)) < HOUR / 4  # no time zone has got in, nothing overflowed
         [(left,)] = stage.inside.rows(f"SELECT MIN(until_at) - {created} FROM leases")
         assert HOUR / 2 < left / 1_000_000 < 2 * HOUR
         assert not scene.check().broken

@@ -16,7 +16,7 @@ import pytest
 from faults.cgroup import MemoryGroup, memory_group
 from faults.client import Client, Lost, Refused, Upload
 from faults.images import digest_of
-from faults.stage import Scene, Stage
+from faults.stage import Stage
 from hub import Hub
 
 StartHub = Callable[..., Hub]
@@ -84,6 +84,8 @@ def test_more_clients_than_file_descriptors_damage_nothing(start_hub: StartHub, 
 def push_and_pull(client: Client) -> str:
     data = client.rng.randbytes(1000)
     try:
+        client.call("GET", "/v2/")
+        time.sleep(0.3)  # connected, so that others come meanwhile
         found = client.blob("library/scarce", client.push_blob("library/scarce", data, "single-post"))
         assert (found.status, found.body) == (200, data), found
     except Lost:
@@ -128,7 +130,6 @@ def begin_to_starve(group: MemoryGroup, hub: Hub) -> None:
 def _starve(group: MemoryGroup) -> None:
     greedy = subprocess.Popen([*group.under, sys.executable, "-c", _GREEDY])
     try:
-        Path(f"/proc/{greedy.pid}/oom_score_adj").write_text("-1000")
         deadline = time.monotonic() + PATIENCE
         while group.killed() == 0 and time.monotonic() < deadline:
             time.sleep(0.005)

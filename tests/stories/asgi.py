@@ -116,6 +116,6 @@ async def call(
         "extensions": {"http.response.pathsend": {}},
     }
     await app(scope, receive, send)
-    if answer.status == 401 and not path.startswith("/api/"):
+    if answer.status == 401 and not unquote(path).startswith("/api/"):
         assert "www-authenticate" in answer, "a 401 says how to log in (RFC 9110 §15.5.2)"
     return answer

@@ -144,6 +144,7 @@ class FileBlob:
 
     data: bytes
     path: Path | None = None
+    content: bytes | None = None
     pieces_read: int = 0
     closed: bool = False
     breaks: bool = False

@@ -195,6 +195,7 @@ class FileBlob:
 
     size: int
     path: None = None
+    content: None = None
     read_so_far: int = 0
 
     async def read(self, start: int, end: int) -> Any:

@@ -20,6 +20,8 @@ from system.sessions.keyboard import PASSWORD, USER, Keyboard
 from system.sessions.known import Client, version
 from system.wire import Wire
 
+_SECONDS = 120
+
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
@@ -30,8 +32,9 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     else:
         server: Postgres = request.getfixturevalue("postgres")
         hub = Hub(folder, database_url=server.create(f"h_{uuid.uuid4().hex}"), workers=3)
-    hub.start()
     try:
+        hub.launch()
+        hub._wait_until_ready(_SECONDS)
         _add_user(hub)
         yield hub
     finally:

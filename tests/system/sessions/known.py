@@ -25,6 +25,7 @@ DOCKER = Client(
     "docker",
     "docker.io",
     {
+        "each image store with each database": "docker's own had SQLite, containerd's had PostgreSQL",
         "running and building": "the sessions are about the registry; no container is started",
         "content trust": "it needs a Notary v1 server, which its makers have retired",
     },

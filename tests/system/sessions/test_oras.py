@@ -128,7 +128,6 @@ def test_tags_are_added_listed_and_deleted(keyboard: Keyboard, project: str) -> 
     )  # all tags of its digest
 
     assert keyboard("repo", "tags", HTTP, keyboard.ref(f"{project}/cargo")).split() == ["other"]
-    assert f"{project}/cargo" in keyboard("repo", "ls", HTTP, f"{keyboard.hub.place}")
 
 
 def test_who_has_logged_out_pulls_from_a_public_project_and_pushes_nothing(
@@ -139,7 +138,9 @@ def test_who_has_logged_out_pulls_from_a_public_project_and_pushes_nothing(
     keyboard("logout", keyboard.hub.place)
 
     assert keyboard("manifest", "fetch", HTTP, keyboard.ref(f"{open_project}/cargo:1"))
-    with pytest.raises(ClientFailed, match=r"401.*log in as somebody who has"):
+    with pytest.raises(
+        ClientFailed, match=r"unauthorized: anonymous has no access.*log in as somebody who has"
+    ):
         pushed(keyboard, f"{open_project}/cargo:2")
 
 

@@ -19,7 +19,7 @@ only_sqlite = pytest.mark.parametrize("hub", ["sqlite"], indirect=True)
 
 
 def log_in(regctl: Keyboard, password: str = PASSWORD) -> None:
-    regctl("registry", "set", "--tls", "disabled", regctl.hub.place)
+    regctl("registry", "set", "--skip-check", "--tls", "disabled", regctl.hub.place)
     regctl("registry", "login", "--user", USER, "--pass-stdin", regctl.hub.place, stdin=password)
 
 
@@ -65,7 +65,6 @@ def test_tags_are_listed_and_deleted_one_by_one(
     for tag in ("1", "2"):
         keyboard("image", "copy", f"ocidir://{both.folder}:both", keyboard.ref(f"{project}/app:{tag}"))
     assert keyboard("tag", "ls", keyboard.ref(f"{project}/app")).split() == ["1", "2"]
-    assert f"{project}/app" in keyboard("repo", "ls", keyboard.hub.place).split()
 
     keyboard("tag", "delete", keyboard.ref(f"{project}/app:1"))
 

@@ -5,22 +5,33 @@ between the two leaves an object nobody names, never a name without its object.
 """
 
 from collections.abc import AsyncIterable, Sequence
+from contextlib import suppress
 
 from fairway.core.content.names import Names
 from fairway.core.content.protocols import ManifestInfo, StoredManifest, UploadState
+from fairway.core.content.small import LARGEST, SmallBlob, SmallBlobs
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BlobUnknown, DigestInvalid, QuotaExceeded, RangeInvalid
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
-from fairway.core.stores.protocols import Blob, BlobStore, BodyCut, ObjectMissing, Session, Stored
+from fairway.core.stores.protocols import (
+    Blob,
+    BlobStore,
+    BodyCut,
+    ObjectDamaged,
+    ObjectMissing,
+    Session,
+    Stored,
+)
 
 
 class Local:
     """Everything a registry can be asked, except who may ask it (that is the gate's)."""
 
-    def __init__(self, names: Names, store: BlobStore) -> None:
+    def __init__(self, names: Names, store: BlobStore, small: SmallBlobs) -> None:
         self.names = names
         self.store = store
+        self.small = small
 
     # -- reading
 
@@ -43,10 +54,25 @@ class Local:
 
     async def blob(self, repo: Repository, digest: Digest) -> Blob:
         stored = await self.names.blob(repo, digest)
-        if await self._intact(stored, lately=True):
-            return self.store.blob(stored.key, stored.size)
+        blob: Blob | None = None
+        if stored.size <= LARGEST:
+            blob = self.small.get(stored.key) or await self._read_small(digest, stored)
+        elif await self._intact(stored, lately=True):
+            blob = self.store.blob(stored.key, stored.size)
+        if blob is not None:
+            return blob
         await self.names.damaged(digest, stored)
         raise BlobUnknown(f"the stored bytes of {digest} are damaged; push it again to repair it")
+
+    async def _read_small(self, digest: Digest, stored: Stored) -> SmallBlob | None:
+        """A small blob, hashed; None when it is damaged.  Raises Unavailable as `_intact`."""
+        with suppress(ObjectMissing, ObjectDamaged):
+            reading = self.store.blob(stored.key, stored.size).read(0, stored.size)
+            content = b"".join([piece async for piece in reading])
+            if Digest.of(content, digest.algorithm) == digest:
+                return self.small.keep(stored.key, content)
+        await self.store.confirm()
+        return None
 
     async def _intact(self, stored: Stored, *, lately: bool = False) -> bool:
         """Raises Unavailable when not the blob is at fault but the storage, such as a volume that is not mounted."""

@@ -42,6 +42,7 @@ class MemoryBlob:
 
     data: bytes
     path: None = None
+    content: None = None
 
     @property
     def size(self) -> int:

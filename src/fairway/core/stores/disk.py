@@ -131,6 +131,7 @@ class DiskBlob:
     size: int
     path: Path
     _threads: Threads
+    content: None = None
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """See `Blob`."""

@@ -72,6 +72,7 @@ class MemoryBlob:
     _key: str
     _objects: dict[str, tuple[bytes, float]]
     path: None = None
+    content: None = None
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """See `Blob`."""

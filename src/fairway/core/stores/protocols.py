@@ -89,6 +89,11 @@ class Blob(Protocol):
         """The whole blob as a local file, when there is one: a server may send it without touching the bytes."""
         ...
 
+    @property
+    def content(self) -> bytes | None:
+        """The whole blob, when it is in memory."""
+        ...
+
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes [start, end), in pieces of a bounded size.
 

@@ -55,6 +55,7 @@ class RemoteBlob:
     digest: Digest
     size: int
     path: None = None
+    content: None = None
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes [start, end). The last piece of a whole blob is given only when its digest is right.

@@ -97,6 +97,9 @@ async def send_reply(reply: Reply, scope: Message, receive: Receive, send: Send)
     if reply.blob is None:
         await send({"type": "http.response.body", "body": reply.body})
         return len(reply.body)
+    if reply.blob.content is not None and not reply.spans:
+        await send({"type": "http.response.body", "body": reply.blob.content})
+        return reply.blob.size
     pathsend = "http.response.pathsend" in (scope.get("extensions") or ())
     if pathsend and reply.blob.path is not None and not reply.spans:
         await send({"type": "http.response.pathsend", "path": str(reply.blob.path)})

@@ -75,7 +75,11 @@ _CALLS: Final = (
         query=(parameter("tag", "query"),),
         body=_MANIFESTS,
     ),
-    _Row(paths.DeleteManifest(_REPO, _TAG), {202: ()}, (wrong.NameUnknown, wrong.PreconditionFailed, wrong.Unsupported)),
+    _Row(
+        paths.DeleteManifest(_REPO, _TAG),
+        {202: ()},
+        (wrong.NameUnknown, wrong.PreconditionFailed, wrong.Unsupported),
+    ),
     _Row(paths.HeadBlob(_REPO, _DIGEST), {200: (_OCTETS,), 304: ()}, _UNKNOWN, headers=("If-None-Match",)),
     _Row(
         paths.GetBlob(_REPO, _DIGEST),

@@ -1,8 +1,9 @@
 """What the registry's requests share in one process, and how a caller's place is put together from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairway.core.content.local import Local
+from fairway.core.content.small import SmallBlobs
 from fairway.core.stores.protocols import BlobStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.artifacts.names import Caller, Periods, SqlNames
@@ -35,8 +36,9 @@ class Hub:
     refresh_token_seconds: int
     create_project_on_push: bool
     changes: Changes = ALL_CHANGES
+    small: SmallBlobs = field(default_factory=SmallBlobs)
 
     def local(self, project: int, caller: Caller) -> Local:
         """Our own store as `caller` sees it in one project."""
         names = SqlNames(self.db, project, caller, self.periods, uploads_per_caller=self.uploads_per_user)
-        return Local(names, self.store)
+        return Local(names, self.store, self.small)
