@@ -16,6 +16,9 @@ _PER_SECOND = 250
 _SHOWN = 25
 _WAITING = (
     "_worker (concurrent/futures/thread.py",
+    "Threads._work (fairway/core/stores/threads.py",
+    "Lines._write_for_ever (fairway/frame/log/lines.py",
+    "SlowReaders._watch (fairway/cli/slow_readers.py",
     "Condition.wait (threading.py",
     "Popen.poll (multiprocessing/",
     "EpollSelector.select (selectors.py",

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from cases import Case, Row, Sample
+from goals import GOALS, Goal
 
 _TITLES = {
     "fairway": "Fairway",
@@ -64,6 +65,8 @@ class Report:
         ]
         if any(one.peer == "fairway-2" for one in self.taken):
             parts.append(self._second_worker())
+        if goals := self._goals():
+            parts.append(goals)
         if self.failures:
             parts.append("## Could not be measured\n\n" + "".join(f"- {line}\n" for line in self.failures))
         return "\n".join([*parts, *self.notes])
@@ -97,6 +100,17 @@ class Report:
             table.append([row.title, _own(row, one), _own(row, two), _ratio(row, two, one)])
         return "## The second worker's gain\n\n" + _table(table)
 
+    def _goals(self) -> str:
+        rows = {row.key: row for case in self.cases for row in case.rows}
+        table = [["", "goal", "seen", ""]]
+        for goal in (goal for goal in GOALS if goal.row in rows):
+            row = rows[goal.row]
+            seen = goal.seen(self._values(row, goal.peer), self._values(row, goal.than))
+            if seen is not None:
+                verdict = "met" if goal.met(seen) else "**missed**"
+                table.append([_title(goal, row), _bound(goal, row), _number(seen), verdict])
+        return "## Goals\n\n" + _table(table) if len(table) > 1 else ""
+
     def _costs(self) -> str:
         heading = (
             "## What it cost\n\nThe server's processor time for each request (each push, for pushes), and in brackets "
@@ -119,6 +133,17 @@ class Report:
 
     def _samples(self, case: Case, peer: str) -> list[Sample]:
         return [one.sample for one in self.taken if one.case == case.name and one.peer == peer]
+
+
+def _title(goal: Goal, row: Row) -> str:
+    name = row.title.removeprefix("… ")
+    return f"{name}, two workers" if goal.peer == "fairway-2" else name
+
+
+def _bound(goal: Goal, row: Row) -> str:
+    sign = "≤" if goal.most else "≥"
+    what = f"× {_TITLES[goal.than]}" if goal.than else row.unit
+    return f"{sign} {_number(goal.bound)} {what}"
 
 
 def _cost(found: list[Sample]) -> str:

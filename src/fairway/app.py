@@ -11,6 +11,7 @@ The data plane is plain ASGI, so that nothing stands between a pull and its byte
 """
 
 import asyncio
+import itertools
 import os
 import secrets
 import signal
@@ -52,6 +53,8 @@ class Hub:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._series = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
         self._exact: dict[str, App] = {}
         self._v2: App = _nothing_here
         self._api: App = _nothing_here
@@ -65,7 +68,7 @@ class Hub:
     async def _request(self, scope: Message, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         metrics().request_started()
-        request_id = _request_id(scope)
+        request_id = _given_id(scope) or f"{self._series}{next(self._numbers):08x}"
         log.bind_request(request_id)
         header = (b"x-request-id", request_id.encode("latin-1"))
 
@@ -159,14 +162,14 @@ async def _supervised() -> AsyncIterator[None]:
         task.cancel()
 
 
-def _request_id(scope: Message) -> str:
-    """The client's own id if it is a plain one, else a new one."""
+def _given_id(scope: Message) -> str:
+    """The client's own request id if it is a plain one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             text: str = value.decode("latin-1")
             if 0 < len(text) <= _MAX_REQUEST_ID and text.isascii() and text.isprintable():
                 return text
-    return secrets.token_hex(12)
+    return ""
 
 
 def _counted(app: FastAPI) -> App:

@@ -19,6 +19,7 @@ from fairway.core.oci.digest import Digest, Hasher
 from fairway.core.oci.errors import BlobUploadUnknown, DigestInvalid, Unavailable
 from fairway.core.stores.protocols import (
     BodyCut,
+    Known,
     ObjectDamaged,
     ObjectMissing,
     Session,
@@ -275,12 +276,14 @@ class S3Uploads:
         async for tail in self.bucket.list_objects(f"tails/{session.id}/"):
             await self.bucket.delete(tail.key)
 
-    async def expire(self, older_than: float) -> int:
+    async def expire(self, older_than: float, known: Known | None = None) -> int:
         moment = time.time() - older_than
         expired = 0
         for multipart_id, multipart in list(self.bucket.multiparts.items()):
             session_id = multipart.key.removeprefix("blobs/")
             modified = await self._modified(session_id, multipart)
+            if known is not None and await known(session_id):
+                continue
             if modified <= moment and not self.locks[session_id].locked():
                 await self.abort(_with(Session(session_id), State(multipart_id)))
                 expired += 1

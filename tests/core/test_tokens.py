@@ -109,8 +109,8 @@ def test_a_token_lasts_until_its_end_and_no_longer_than_clocks_may_differ() -> N
     text = sign(KEYS, TOKEN)
     assert read(text, now=NOW + 309.9) == TOKEN
     assert refused(text, now=NOW + 310)
-    assert read(text, now=NOW - 10) == TOKEN
-    assert refused(text, now=NOW - 10.1)
+    assert read(text, now=NOW - 120) == TOKEN
+    assert refused(text, now=NOW - 120.1)
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_our_own_forgery_is_good() -> None:
         {"exp": True},
         {"exp": 10**40},
         {"exp": NOW - 11},
-        {"iat": NOW + 11},
-        {"nbf": NOW + 11},
+        {"iat": NOW + 121},
+        {"nbf": NOW + 121},
         {"nbf": "soon"},
         {"aud": ["hub"]},
         {"aud": "HUB"},
@@ -259,7 +259,7 @@ def test_claims_that_we_would_not_make_are_refused_even_with_our_signature(claim
 
 def test_not_before_is_honoured_and_may_be_missing() -> None:
     assert read(forge({"nbf": ...})) == TOKEN
-    assert read(forge({"nbf": NOW + 10})) == TOKEN
+    assert read(forge({"nbf": NOW + 120})) == TOKEN  # signed by a node whose clock is ahead
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

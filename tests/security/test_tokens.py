@@ -121,7 +121,7 @@ def bent(world: World, person: Person) -> dict[str, str]:
         "another issuer": {"iss": "somebody"},
         "a list as audience": {"aud": [SERVICE]},
         "expired": {"iat": now - 400, "exp": now - 60},
-        "not yet": {"nbf": now + 120},
+        "not yet": {"nbf": now + 600},
         "issued in the future": {"iat": now + 120, "exp": now + 400},
         "exp as text": {"exp": str(good.expires_at)},
         "exp as fraction": {"exp": good.expires_at + 0.5},

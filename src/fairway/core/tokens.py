@@ -115,10 +115,12 @@ def sign(keys: SigningKeys, token: Token) -> str:
 
 
 def verify(
-    keys: SigningKeys, text: str, *, audience: str, issuer: str, now: float, leeway: int = 10
+    keys: SigningKeys, text: str, *, audience: str, issuer: str, now: float, leeway: int = 10, ahead: int = 120
 ) -> Token:
-    """The token that `text` is.  `now` is in seconds since the epoch, `leeway` how far clocks may differ.
+    """The token that `text` is.  `now` is in seconds since the epoch.
 
+    `leeway` is for how long it may have expired, `ahead` how far the clock of the node that signed it may be ahead of
+    ours: generous, since a client behind a load balancer gets its token from one node and uses it on another.
     Raises TokenInvalid.
     """
     if len(text) > MAX_TOKEN or text.count(".") != 2 or not text.isascii():
@@ -138,7 +140,7 @@ def verify(
         raise TokenInvalid("the token was made for another service")
     if now >= token.expires_at + leeway:
         raise TokenInvalid("the token has expired: log in again")
-    if now < max(token.issued_at, _claim(claims, "nbf", int, default=0)) - leeway:
+    if now < max(token.issued_at, _claim(claims, "nbf", int, default=0)) - ahead:
         raise TokenInvalid("the token is not valid yet: check the clocks")
     return token
 

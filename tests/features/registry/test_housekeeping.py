@@ -119,6 +119,14 @@ class TestUploads:
         assert await self.expire(world) == 1
         assert (orphan.exists(), young.exists()) == (False, True)
 
+    async def test_one_whose_row_is_young_stays_whatever_the_time_of_its_file(
+        self, world: World, alice: Person
+    ) -> None:
+        where, file = await self.begin(world, alice)
+        os.utime(file, (0, 0))  # to a process whose clock is ahead, every file looks old
+        assert await self.expire(world) == 0
+        assert (await alice("PATCH", where, b"more")).status == 202
+
     async def test_they_make_room_for_others(self, world: World, alice: Person) -> None:
         for _ in range(3):
             where, _ = await self.begin(world, alice)

@@ -17,7 +17,7 @@ from postgres import Postgres
 from system.layouts import Layout
 from system.sessions import samples
 from system.sessions.keyboard import PASSWORD, USER, Keyboard
-from system.sessions.known import Client, version
+from system.sessions.known import Client, found, version
 from system.wire import Wire
 
 _SECONDS = 120
@@ -58,6 +58,8 @@ def client(request: pytest.FixtureRequest) -> Client:
 @pytest.fixture(autouse=True)
 def _recorded(client: Client, record_property: Callable[[str, object], None]) -> None:
     """Say in the report of the run whose session this is; page.py makes a table of it."""
+    if client.program:
+        found(client.program)  # or the test skips, before anything is started for it
     record_property("client", client.name)
     record_property("version", version(client))
 

@@ -121,6 +121,6 @@ def version(client: Client) -> str:
         if package == client.package and (folder() / "bin" / client.program).exists():
             return f"{number.removeprefix('v')} ({origin})"
     try:
-        return run(client.program, "--version").split()[-1]
+        return run(client.program, "--version").split()[2]
     except ClientFailed:
         return "unknown"

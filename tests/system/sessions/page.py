@@ -20,8 +20,8 @@ HEAD = """\
 # Clients
 
 What real clients did with a running hub, one row per session. `make sessions` runs them and writes this page; the last
-run was on {date}, on {system}. Each session ends with a comparison, byte for byte, of what came out with what went in. Heavy
-sessions and those with wrong passwords run on one database only ({not_run}).
+run was on {date}, on {system}. What is pulled is compared with what was pushed, byte for byte.
+Heavy sessions and those with wrong passwords run on one database only ({not_run}: not on this one).
 
 | Client | Version | Sessions that work |
 |---|---|---|

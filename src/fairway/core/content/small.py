@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-LARGEST = 256 * 2**10
-"""Bytes of the largest blob that counts as small."""
-CAPACITY = 32 * 2**20
+LARGEST = 32 * 2**10
+"""Bytes of the largest blob that counts as small.  From about here on the server sends a file quicker than we bytes."""
+CAPACITY = 16 * 2**20
 """Bytes kept by one process."""
 
 

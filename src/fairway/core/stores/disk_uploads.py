@@ -22,7 +22,7 @@ from fairway.core.oci.errors import DigestInvalid
 from fairway.core.stores import disk_files as files
 from fairway.core.stores.disk_layout import Layout
 from fairway.core.stores.disk_room import Room
-from fairway.core.stores.protocols import BodyCut, Session, Stored, UploadBusy
+from fairway.core.stores.protocols import BodyCut, Known, Session, Stored, UploadBusy
 from fairway.core.stores.threads import Threads, finished, settled
 
 BATCH = 512 * 1024
@@ -160,11 +160,13 @@ class DiskUploads:
         self._live.drop(session.id)
         await self._threads.run(files.drop_upload, self._layout.upload(session.id))
 
-    async def expire(self, older_than: float) -> int:
+    async def expire(self, older_than: float, known: Known | None = None) -> int:
         """See `Uploads`."""
         moment = time.time() - older_than
         expired = 0
         for path in await self._threads.run(files.written_before, self._layout.uploads, moment):
+            if known is not None and await known(path.name):
+                continue
             expired += await self._threads.run(files.expire_upload, path, moment)
         return expired
 

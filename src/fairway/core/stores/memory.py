@@ -11,6 +11,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BlobUploadUnknown, DigestInvalid
 from fairway.core.stores.protocols import (
     BodyCut,
+    Known,
     ObjectDamaged,
     ObjectMissing,
     Session,
@@ -154,7 +155,7 @@ class MemoryUploads:
         """See `Uploads`."""
         self._uploads.pop(session.id, None)
 
-    async def expire(self, older_than: float) -> int:
+    async def expire(self, older_than: float, known: Known | None = None) -> int:
         """See `Uploads`."""
         moment = time.time() - older_than
         old = [
@@ -162,9 +163,11 @@ class MemoryUploads:
             for id_, upload in self._uploads.items()
             if upload.modified <= moment and not upload.held.locked()
         ]
+        expired = 0
         for id_ in old:
-            del self._uploads[id_]
-        return len(old)
+            if known is None or not await known(id_):
+                expired += self._uploads.pop(id_, None) is not None
+        return expired
 
     def _found(self, session_id: str) -> _Upload:
         if session_id not in self._uploads:

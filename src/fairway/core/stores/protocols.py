@@ -9,7 +9,7 @@ A store knows no names, projects or rights: the database decides what exists, an
 Errors shared by all stores: `StorageFull` when there is no room, `Unavailable` when the storage itself fails.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,10 @@ class Blob(Protocol):
         ...
 
 
+Known = Callable[[str], Awaitable[bool]]
+"""Does anybody still know the upload with this id?"""
+
+
 class Uploads(Protocol):
     """Uploads in progress.  Memory per upload is constant, whatever its size."""
 
@@ -146,8 +150,11 @@ class Uploads(Protocol):
         """Drop an upload and its data.  Dropping it again does nothing."""
         ...
 
-    async def expire(self, older_than: float) -> int:
-        """Drop uploads not written to for `older_than` seconds that nobody holds; how many there were."""
+    async def expire(self, older_than: float, known: Known | None = None) -> int:
+        """Drop uploads not written to for `older_than` seconds that nobody holds; how many there were.
+
+        The clock of this process may be wrong, or another than that of the storage: what is `known` stays.
+        """
         ...
 
 

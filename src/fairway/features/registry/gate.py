@@ -199,12 +199,12 @@ class Gate(Refusing):
             facts = await self._project_on_push(repo, principal)
         if not may(principal, rights.PERMISSIONS[action], facts):
             raise self._refused(repo, action)
+        if action != PULL:
+            self.hub.changes.admit(deletes=action == DELETE)
         if facts is None:
             raise NameUnknown(f"there is no project {repo.project}; create it first")
         if access is not None and access.project not in (None, facts.id):
             raise self._refused(repo, action)  # the token was made for an older project of this name
-        if action != PULL:
-            self.hub.changes.admit(deletes=action == DELETE)
         promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts)
         place = self._place(facts.id, principal, promise=promise)
         self._decided = repo, action, place, time.monotonic()

@@ -25,7 +25,7 @@ async def expire_uploads(db: Database, store: BlobStore, seconds: int) -> int:
         for session in found:
             dropped += await _expire(db, store, session, seconds)
     # Bytes without a row: a process died between the two steps of starting an upload.
-    return dropped + await store.uploads.expire(seconds)
+    return dropped + await store.uploads.expire(seconds, partial(uploads.known, db))
 
 
 async def _expire(db: Database, store: BlobStore, session: Session, seconds: int) -> bool:

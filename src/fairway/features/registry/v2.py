@@ -12,7 +12,7 @@ from fairway.features.registry import rights
 from fairway.features.registry.gate import Gate
 from fairway.features.registry.hub import SERVICE, Hub
 from fairway.features.registry.origin import Origin
-from fairway.frame.log import get_logger
+from fairway.frame.log import debugging, get_logger
 from fairway.frame.metrics import metrics
 
 _log = get_logger(__name__)
@@ -61,7 +61,10 @@ def registry_routes(hub: Hub, origin: Origin, *, max_manifest_bytes: int) -> App
             counted.blob_sent(sent)
         elif isinstance(request.call, _BLOB_UPLOADS) and request.body.received:
             counted.blob_received(request.body.received)
-        tell = _log.debug if request.method in _READS and status < _SERVER_ERROR else _log.info
+        quiet = request.method in _READS and status < _SERVER_ERROR
+        if quiet and not debugging():
+            return
+        tell = _log.debug if quiet else _log.info
         tell(
             "request",
             operation=operation_of(request),

@@ -37,6 +37,7 @@ else:
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _COLOURS = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
 
+_level = logging.DEBUG
 _request: ContextVar[str] = ContextVar("request_id", default="")
 
 
@@ -56,10 +57,16 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
+def debugging() -> bool:
+    """Whether debug events are written at all.  Asking costs less than telling one to nobody."""
+    return _level <= logging.DEBUG
+
+
 def configure(settings: Settings) -> None:
     """Send all events of this process to stderr, in the format and from the level chosen.  May be called again."""
+    global _level  # noqa: PLW0603 - one level per process
     to_line = _formatter(_style(settings))
-    level = _LEVELS[settings.log_level]
+    level = _level = _LEVELS[settings.log_level]
 
     def render(destination: "_Stderr", method: str, event: MutableMapping[str, Any]) -> str:
         return to_line(_entry(destination.name, method, utc_now(), event))

@@ -97,3 +97,11 @@ async def forget(conn: Conn, id: str, seconds: int) -> bool:
 async def in_use(conn: Conn, id: str) -> None:
     """Somebody is writing to an upload, though the row has not heard of it."""
     await conn.run(_IN_USE, upload=id)
+
+
+_KNOWN = select(uploads.c.id).where(uploads.c.id == bindparam("upload"))
+
+
+async def known(conn: Conn, id: str) -> bool:
+    """Is there a row for it?"""
+    return await conn.first(_KNOWN, upload=id) is not None
