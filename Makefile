@@ -4,6 +4,7 @@ PYTHON   ?= python3
 LISTEN   ?= 127.0.0.1:8080
 DATA_DIR ?= ./data
 DURATION ?= 600
+SECONDS  ?= 600
 KILLS    ?= 500
 CUTS     ?= 25
 JOBS     ?= 2
@@ -17,7 +18,7 @@ VENV_READY    := $(VENV)/.ready-venv
 RUNTIME_READY := $(VENV)/.ready-runtime
 DEV_READY     := $(VENV)/.ready-dev
 
-.PHONY: run test check fmt lint types imports soak bench lock services clients sessions clean help
+.PHONY: run test check fmt lint types imports soak fuzz bench lock services clients sessions clean help
 .DEFAULT_GOAL := help
 
 run: $(RUNTIME_READY)  ## Start the hub on http://127.0.0.1:8080 with its data in ./data
@@ -45,6 +46,9 @@ imports: $(DEV_READY)
 
 soak: $(DEV_READY) services  ## Crowds among random kills for DURATION seconds, then deaths at KILLS points and CUTS power cuts
 	$(BIN)/python tests/faults/soak.py --seconds $(DURATION) --kills $(KILLS) --cuts $(CUTS)
+
+fuzz: $(DEV_READY) services  ## Bad input for every parser, the running hub and its whole API: make fuzz SECONDS=600 (each)
+	FAIRWAY_TEST_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/security/fuzz tests/security/test_schema_fuzz.py -n $(JOBS) -rP
 
 bench: $(RUNTIME_READY)  ## Ratios against real registries, measured in the same run: make bench ARGS=--quick
 	$(BIN)/python bench/run.py $(ARGS)

@@ -1,6 +1,7 @@
-"""Mistakes that are easier to forbid than to find: leaking comparisons, code from data, SQL from strings."""
+"""Mistakes that are easier to forbid than to find: leaking comparisons, code from data, SQL from strings (T15, T20, T68)."""
 
 import ast
+import re
 
 import pytest
 
@@ -53,6 +54,29 @@ def test_no_sql_is_put_together_from_strings() -> None:
     assert not built
 
 
+SQL_WORDS = re.compile(
+    r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE\b.*\bSET|DELETE\s+FROM|WHERE|(CREATE|ALTER|DROP)\s+TABLE)\b", re.DOTALL
+)
+OUR_OWN_SQL = "frame/db/types.py"
+"""Constructs that SQLAlchemy lacks, compiled from its own parts; no value comes near them."""
+
+
+def test_no_string_that_reads_like_sql_is_put_together() -> None:
+    """Whoever would run it: drivers take text, too."""
+    built = [
+        module.at(node)
+        for module, node in nodes(ast.JoinedStr, ast.BinOp, ast.Call)
+        if module.path != OUR_OWN_SQL and is_built(node) and SQL_WORDS.search(literal_text(node))
+    ]
+    assert not built
+
+
+def literal_text(node: ast.AST) -> str:
+    """What stands in quotes somewhere in an expression."""
+    texts = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
+    return " ".join(text for text in texts if isinstance(text, str))
+
+
 def is_built(argument: ast.expr) -> bool:
     """Whether the string is put together at run time: an f-string, `+`, `%`, `.format` or `.join`."""
     if isinstance(argument, ast.Call):
@@ -70,3 +94,10 @@ def test_a_secret_is_told_by_its_name(source: str, secret: bool) -> None:
 @pytest.mark.parametrize("source", ['f"a{b}"', '"a" + b', '"a%s" % b', '"a{}".format(b)', '",".join(b)'])
 def test_every_way_to_build_a_string_is_recognised(source: str) -> None:
     assert is_built(ast.parse(source, mode="eval").body)
+
+
+@pytest.mark.parametrize("source", ['f"SELECT x FROM {t}"', '"DELETE FROM users WHERE n = %s" % n', '"UPDATE t SET " + c'])
+def test_sql_is_told_by_its_words(source: str) -> None:
+    node = ast.parse(source, mode="eval").body
+    assert is_built(node)
+    assert SQL_WORDS.search(literal_text(node))

@@ -1,18 +1,18 @@
-"""Bytes rot, files vanish, rows tear, disks fill: a client gets an honest error, never wrong bytes, and can heal it."""
+"""Bytes rot, files vanish, rows tear: a client gets an honest error, never wrong bytes, and can heal it."""
 
 import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from faults.client import Client, Lost, Refused, Upload
+from faults.client import Client, Refused, Upload
 from faults.images import Image, digest_of, new_image
-from faults.stage import Scene, Stage
+from faults.stage import Scene
 from hub import Hub
 
 StartHub = Callable[..., Hub]
@@ -209,54 +209,3 @@ def test_an_upload_whose_remembered_hash_is_torn_is_hashed_again(
             with pytest.raises(Refused, match="DIGEST_INVALID"):
                 upload.finish(claimed)
     assert client.blob(REPO, digest_of(data)).body == data
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Eight megabytes."""
-    folder = tmp_path / "small"
-    folder.mkdir(mode=0o750)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0750", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small tmpfs takes root: " + mounted.stderr.decode().strip())
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_refuses_pushes_and_goes_on_serving(
-    start_hub: StartHub, small_disk: Path, tmp_path: Path
-) -> None:
-    hub = start_hub(env={"FAIRWAY_STORAGE_URL": small_disk.as_uri()})
-    scene = Stage(hub, tmp_path).scene()
-    client = scene.client("client")
-    it = pushed(client, 1_000_000)
-    filler = small_disk / "filler"
-    filler.write_bytes(bytes(5_000_000))
-    big = random.Random(3).randbytes(3_000_000)
-
-    for style in ("single-post", "post-put", "stream"):
-        with pytest.raises(Refused) as refused:
-            client.push_blob(REPO, big, style)
-        answer = refused.value.answer
-        assert (answer.status, answer.headers["content-type"]) == (503, "application/json")
-        assert answer.code == "UNAVAILABLE"
-        assert answer.headers["retry-after"]
-    assert sum(file.stat().st_size for file in scene.stage.inside.uploads()) == 0
-    for digest, data in it.blobs.items():
-        assert client.blob(REPO, digest).body == data
-
-    upload = Upload(client, REPO)
-    upload.patch(big[:1_000_000], at=0)
-    with pytest.raises((Refused, Lost)):
-        upload.patch(big[1_000_000:], at=1_000_000)
-    assert upload.offset() == 1_000_000
-    filler.unlink()
-    upload.patch(big[1_000_000:], at=1_000_000)
-    upload.finish(digest_of(big))
-    assert client.blob(REPO, digest_of(big)).body == big
-    assert not scene.check().broken
-    scene.close()

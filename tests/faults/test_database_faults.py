@@ -135,12 +135,15 @@ def test_a_black_hole(rig: Rig, scene: Scene) -> None:
 def test_a_slow_database(rig: Rig, scene: Scene) -> None:
     """200 ms for each round trip: everything works, slowly, and nobody piles up connections."""
     most = most_connections(rig.first)
-    with again_and_again(rig.connections, 0.3) as used, crowd_at_work(scene, "slow", 8) as seen:
-        with scene.outages.fault("a slow database"):
-            rig.proxy.delay(0.1)
-            time.sleep(2 * WORK_SECONDS)
-            answers = ask_all(scene, [("GET", TOKEN), ("GET", "/readyz"), ("GET", "/api/v2.0/ping")] * 3)
-            rig.proxy.delay(0)
+    with (
+        again_and_again(rig.connections, 0.3) as used,
+        crowd_at_work(scene, "slow", 8) as seen,
+        scene.outages.fault("a slow database"),
+    ):
+        rig.proxy.delay(0.1)
+        time.sleep(2 * WORK_SECONDS)
+        answers = ask_all(scene, [("GET", TOKEN), ("GET", "/readyz"), ("GET", "/api/v2.0/ping")] * 3)
+        rig.proxy.delay(0)
     assert {status for _, status, _ in answers} == {200}
     assert 0 < max(used) <= most
     assert [*seen.wrong, *scene.check().broken] == []
@@ -172,11 +175,15 @@ def test_a_locked_table(rig: Rig, scene: Scene) -> None:
     """Who needs it is told to come back; who logs in, and who asks how the hub is, gets an answer at once."""
     most = most_connections(rig.first)
     pulls = [("GET", f"/v2/library/locked/manifests/{number}") for number in range(30)]
-    with again_and_again(rig.connections, 0.3) as used, crowd_at_work(scene, "locked") as seen:
-        with scene.outages.fault("a locked table"), locked(rig.server, "artifacts"):
-            with again_and_again(lambda: ask_all(scene, pulls), 0.1) as waiting:
-                time.sleep(WORK_SECONDS)
-                calm = ask_all(scene, [("GET", TOKEN), ("GET", "/readyz"), ("GET", "/api/v2.0/ping")] * 4)
+    with (
+        again_and_again(rig.connections, 0.3) as used,
+        crowd_at_work(scene, "locked") as seen,
+        scene.outages.fault("a locked table"),
+        locked(rig.server, "artifacts"),
+        again_and_again(lambda: ask_all(scene, pulls), 0.1) as waiting,
+    ):
+        time.sleep(WORK_SECONDS)
+        calm = ask_all(scene, [("GET", TOKEN), ("GET", "/readyz"), ("GET", "/api/v2.0/ping")] * 4)
     assert {status for _, status, _ in calm} == {200}
     assert {status for round_ in waiting for _, status, _ in round_} == {503}
     assert max(used) <= most

@@ -11,7 +11,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -153,7 +153,7 @@ def test_a_full_disk_stops_uploads_under_way_and_goes_on_serving(rig: Rig, clien
 @pytest.mark.parametrize("scarce", [full, without_files], ids=["bytes", "files"])
 @pytest.mark.parametrize("style", ["single-post", "post-put", "stream", "chunks"])
 def test_a_disk_without_room_takes_no_new_uploads(
-    rig: Rig, client: Client, repo: str, scarce: type[full], style: str
+    rig: Rig, client: Client, repo: str, scarce: Callable[[Path], AbstractContextManager[None]], style: str
 ) -> None:
     it = pushed(client, repo, 1000)
     data = client.rng.randbytes(1000)

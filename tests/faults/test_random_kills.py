@@ -85,7 +85,9 @@ def test_nothing_acknowledged_is_ever_lost(soaked: Soaked) -> None:
 
 
 def told(done: Counter[str]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in sorted(done.items()) if what in TOLD or "of " in what)
+    return ", ".join(
+        f"{count} {what}" for what, count in sorted(done.items()) if what in TOLD or "of " in what
+    )
 
 
 def make_project(client: Client, name: str) -> None:

@@ -37,7 +37,8 @@ PATIENT = CLIENTS >= 3000
 IDLE_SECONDS = 5
 READER_SECONDS = 8
 LOGIN = "Authorization: Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode()
-LAYER = random.Random(50).randbytes(600_000)
+LAYER = random.Random(50).randbytes(4_000_000)
+STEADY = random.Random(51).randbytes(600_000)
 SETTINGS = {
     "FAIRWAY_IDLE_SECONDS": f"{IDLE_SECONDS}",
     "FAIRWAY_SLOW_READER_SECONDS": f"{READER_SECONDS}",
@@ -57,6 +58,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 def client(hub: Hub) -> Iterator[Client]:
     made = Client(hub.place, Journal(hub.folder / "journals", "client"), random.Random(1))
     made.push_blob("library/app", LAYER)
+    made.push_blob("library/app", STEADY)
     made.push_image("library/app", new_image(random.Random(2), 1000), ["v1"])
     yield made
     made.close()
@@ -117,7 +119,7 @@ class SteadyReader(Thread):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             line.settimeout(30)
             line.connect((self._place[0], int(self._place[1])))
-            line.sendall(request(f"GET /v2/library/app/blobs/{digest_of(LAYER)}", "Connection: close"))
+            line.sendall(request(f"GET /v2/library/app/blobs/{digest_of(STEADY)}", "Connection: close"))
             received = b""
             while piece := line.recv(4000):
                 received += piece
@@ -147,7 +149,7 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
         else:
             assert dripping.connected == dripping.number, "a blob may take its time for a minute"
     steady.join()
-    assert steady.got == digest_of(LAYER), "who is slow and goes on must get all of it"
+    assert steady.got == digest_of(STEADY), "who is slow and goes on must get all of it"
     wait_for(lambda: open_files(hub) <= before + 10, f"back to {before} open files")
     said = hub.log
     assert said.count("reads too slowly") == 3 * (CLIENTS // 8)

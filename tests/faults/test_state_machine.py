@@ -38,7 +38,7 @@ from stories.asgi import call
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-SEQUENCES = int(os.environ.get("FAIRWAY_TEST_STATES", "8"))
+SEQUENCES = int(os.environ.get("FAIRWAY_TEST_STATES", "20"))
 STEPS = 25
 BLOBS = [random.Random(size).randbytes(size) for size in (0, 2, 700, 70_000)]
 IMAGES = [image(BLOBS[1], [BLOBS[2]]), image(BLOBS[2], [BLOBS[3], BLOBS[0]])]
@@ -77,7 +77,14 @@ class Both:
         return self._memory
 
     def ask(
-        self, method: str, path: str, body: bytes = b"", *, model: str = "", show: bool = False, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        model: str = "",
+        show: bool = False,
+        **headers: str,
     ) -> Answers:
         """Ask the hub for `path` and the model for `model` (else the same); `show`: the bodies must agree, too."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -88,7 +95,7 @@ class Both:
         if show and ours.status == 200:
             assert ours.body == theirs.body, f"{said}: other content"
         for name in ("range", "docker-content-digest"):
-            assert [ours.headers[name]] if name in ours.headers else [] == theirs.all(name), f"{said}: {name}"
+            assert ours.headers.get(name, "") == "".join(theirs.all(name)), f"{said}: {name}"
         if ours.status >= 400 and method != "HEAD":
             assert json.loads(ours.body)["errors"][0]["code"]
         where = "".join(theirs.all("location"))
@@ -103,8 +110,14 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.repo = f"library/{uuid.uuid4().hex}"
+        # a project of its own: the hub shares blobs within one, and the model has none
+        project = f"m{uuid.uuid4().hex}"
+        self.repo = f"{project}/app"
+        self.has_had_a_manifest = False
         self.both = Both(self.client)
+        made = json.dumps({"project_name": project}).encode()
+        kind = {"Content-Type": "application/json"}
+        assert self.client.call("POST", "/api/v2.0/projects", made, kind).status == 201
         self.both.ask("POST", f"/v2/{self.repo}/blobs/uploads/?digest={digest_of(BLOBS[1])}", BLOBS[1])
 
     def _at(self, upload: Session, start: str, data: bytes) -> dict[str, str]:
@@ -147,7 +160,8 @@ class Machine(RuleBasedStateMachine):
     @rule(it=st.sampled_from(IMAGES), tag=st.sampled_from(["", *TAGS]))
     def push_manifest(self, it: Image, tag: str) -> None:
         path = f"/v2/{self.repo}/manifests/{tag or it.digest}"
-        self.both.ask("PUT", path, it.raw, Content_Type=it.media_type)
+        put = self.both.ask("PUT", path, it.raw, Content_Type=it.media_type)
+        self.has_had_a_manifest |= put.status == 201
 
     @rule(it=st.sampled_from(IMAGES[:3]), tag=st.sampled_from(TAGS))
     def push_all_of_it(self, it: Image, tag: str) -> None:
@@ -163,7 +177,10 @@ class Machine(RuleBasedStateMachine):
     def delete_blob(self, data: bytes) -> None:
         self.both.ask("DELETE", f"/v2/{self.repo}/blobs/{digest_of(data)}")
 
-    @rule(data=st.sampled_from(BLOBS), wanted=st.sampled_from(["bytes=0-", "bytes=1-9", "bytes=-5", "bytes=9-1"]))
+    @rule(
+        data=st.sampled_from(BLOBS),
+        wanted=st.sampled_from(["bytes=0-", "bytes=1-9", "bytes=-5", "bytes=9-1"]),
+    )
     def read_a_part(self, data: bytes, wanted: str) -> None:
         self.both.ask("GET", f"/v2/{self.repo}/blobs/{digest_of(data)}", Range=wanted)
 
@@ -176,7 +193,8 @@ class Machine(RuleBasedStateMachine):
             self.both.ask("GET", f"/v2/{self.repo}/blobs/{digest_of(data)}", show=True)
         for it in IMAGES:
             self.both.ask("GET", f"/v2/{self.repo}/referrers/{it.digest}", show=True)
-        self.both.ask("GET", f"/v2/{self.repo}/tags/list", show=True)
+        if self.has_had_a_manifest:  # the first one makes the repository; in the model a blob does
+            self.both.ask("GET", f"/v2/{self.repo}/tags/list", show=True)
 
 
 def test_a_hub_is_what_the_model_is(hub: Hub, tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
 """What is hidden and what does not exist cannot be told apart by those who may see neither (T18)."""
 
 import json
+import re
 from base64 import urlsafe_b64decode
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fairway.app import management_api
 from fairway.core.oci.digest import Digest
+from fairway.frame.db.statements import Compiler
 from fairway.frame.db.tables import login_failures
 from stories.asgi import Answer
-from stories.world import PASSWORD, Person, World, image, layer
+from stories.world import PASSWORD, Person, World, image, layer, replica
 
 BASE = Digest.of(layer("base"))
 HIDDEN, ABSENT = "hidden", "absent"
@@ -50,6 +55,34 @@ CALLS = [
     ("DELETE", "/api/v2.0/projects/{}"),
     ("GET", "/api/v2.0/projects?name={}"),
 ]
+
+
+NAMES_NO_PROJECT = {
+    ("GET", "/v2/"),
+    ("GET", "/v2/_catalog"),
+    ("GET", "/api/v2.0/ping"),
+    ("GET", "/api/version"),
+    ("GET", "/api/v2.0/openapi.json"),
+    ("GET", "/service/token"),
+    ("POST", "/service/token"),
+}
+"""Or says the same of all: `test_a_token_says_the_same_of_both`."""
+MAKES_ONE = {("POST", "/api/v2.0/projects")}
+"""Who makes a project learns whether its name is taken: nobody can have two of one name."""
+
+
+def test_no_route_is_missing(world: World) -> None:
+    """Every operation the hub describes was asked about a hidden and an absent project."""
+    described = management_api(world.parts).openapi()["paths"]
+    shape = re.compile(r"{}(?=[/?]|$)|0123|v1(?=$)|sha256:[0-9a-f]{64}|\?.*")
+    asked = {(method, shape.sub("", path)) for method, path in CALLS}
+    for path, operations in described.items():
+        bare = path.replace("{name}", "/app").replace("{project_name_or_id}", "").replace("{reference}", "")
+        bare = bare.replace("{digest}", "").replace("{id}", "")
+        for method in operations:
+            key = (method.upper(), bare)
+            known = key in asked or (method.upper(), path) in NAMES_NO_PROJECT | MAKES_ONE
+            assert known, f"{method.upper()} {path} may tell a hidden project from none"
 
 
 def seen(answer: Answer, name: str) -> tuple[Any, ...]:
@@ -101,6 +134,50 @@ async def test_a_token_says_the_same_of_both(world: World, strangers: list[Perso
             claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
             granted.append([{**access, "name": ""} for access in claims["access"]])
         assert granted[0] == granted[1] == [{"type": "repository", "name": "", "actions": []}]
+
+
+async def test_nor_does_it_where_a_first_push_makes_a_project(
+    world: World, strangers: list[Person], database_url: str, tmp_path: Path
+) -> None:
+    """The token is good for asking, in both cases; the push itself is refused or makes the project."""
+    async with replica(database_url, tmp_path, create_project_on_push=True) as there:
+        bob = replace(strangers[1], world=there)
+        for actions in ("pull,push,delete", "pull", "push", "delete", "*"):
+            granted = []
+            for name in (HIDDEN, ABSENT):
+                payload = (await bob.ask_token(f"repository:{name}/app:{actions}")).json["token"].split(".")[1]
+                claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+                granted.append([{**access, "name": ""} for access in claims["access"]])
+            assert granted[0] == granted[1], actions
+        bearer = await bob.with_token(f"repository:{HIDDEN}/app:pull,push", f"repository:{ABSENT}/app:pull,push")
+        for name in (HIDDEN, ABSENT):
+            assert (await bearer.pull(f"{name}/app:v1")).short == (401, "UNAUTHORIZED")
+        assert (await bearer.push_blob(f"{HIDDEN}/app", b"new")).short == (401, "UNAUTHORIZED")
+        assert (await bearer.blob(f"{HIDDEN}/app", BASE)).short == (401, "UNAUTHORIZED")
+        assert (await bearer.push_blob(f"{ABSENT}/app", b"new")).status == 201
+
+
+async def test_as_much_is_asked_of_the_database_for_both(
+    world: World, strangers: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the time it takes tells nothing either: the same statements, in the same order."""
+    asked: list[str] = []
+    compile_ = Compiler.compile
+
+    def counted(self: Compiler, statement: Any, params: Any) -> Any:
+        made = compile_(self, statement, params)
+        asked.append(made.sql)
+        return made
+
+    monkeypatch.setattr(Compiler, "compile", counted)
+    for stranger in strangers:
+        for method, target in CALLS:
+            did = []
+            for name in (HIDDEN, ABSENT):
+                asked.clear()
+                await stranger(method, target.format(name))
+                did.append(list(asked))
+            assert did[0] == did[1], (method, target)
 
 
 async def test_mounting_from_there_tells_nothing(

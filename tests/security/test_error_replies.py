@@ -2,13 +2,14 @@
 
 import json
 import re
+import sqlite3
 from typing import Any
 
 import pytest
 
 from fairway.core.oci.digest import Digest
 from fairway.frame.db.postgres import PostgresDatabase
-from fairway.frame.db.sqlite import SqliteDatabase
+from fairway.frame.db.sqlite import SqliteConn, SqliteDatabase, translated
 from stories.asgi import Answer
 from stories.world import Person, World, basic, image
 
@@ -74,9 +75,14 @@ def break_(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     async def failing(*_: Any, **__: Any) -> Any:
         raise error
 
-    for kind in (SqliteDatabase, PostgresDatabase):
-        for verb in ("all", "first", "scalar", "run", "many", "read", "write", "check"):
-            monkeypatch.setattr(kind, verb, failing)
+    def failing_here(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(SqliteConn, "_execute", failing_here)
+    for verb in ("read", "write", "check"):
+        monkeypatch.setattr(SqliteDatabase, verb, failing)
+    for verb in ("all", "first", "scalar", "run", "many", "read", "write", "check"):
+        monkeypatch.setattr(PostgresDatabase, verb, failing)
 
 
 @pytest.mark.parametrize("error", [RuntimeError(INSIDE), KeyError(INSIDE), OSError(13, INSIDE, INSIDE), ValueError(INSIDE)])
@@ -92,21 +98,14 @@ async def test_a_bug_says_nothing_but_that_it_is_one(
 async def test_a_database_that_is_down_is_503_and_has_no_name(
     world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connections are really gone: PostgreSQL's are cut and refused, SQLite's file cannot be read any more."""
+    """The connections are really gone: PostgreSQL's are cut and refused, SQLite says that it cannot read."""
     if isinstance(world.db, PostgresDatabase):
         for db in (world.parts.hub.db, world.parts.hub.token_db):
             assert isinstance(db, PostgresDatabase)
             db._pool._connect_args = ("postgresql://nobody:hunter2@127.0.0.1:1/none",)
             await db._pool.expire_connections()
     else:
-        import sqlite3
-
-        from fairway.frame.db import sqlite
-
-        def failing(*_: Any, **__: Any) -> Any:
-            raise sqlite.translated(sqlite3.OperationalError(INSIDE)) from sqlite3.OperationalError(INSIDE)
-
-        monkeypatch.setattr(sqlite.SqliteConn, "_execute", failing)
+        break_(monkeypatch, translated(sqlite3.OperationalError(INSIDE)))
     for name, answer in (await every_door(world, alice)).items():
         assert answer.status == 503, (name, answer.body)
         is_clean(name, answer)

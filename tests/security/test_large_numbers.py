@@ -28,7 +28,7 @@ async def start_ids_at(world: World, first: int) -> None:
     """The next row of every table that counts gets this id."""
     for table in COUNTED:
         if world.db.dialect == "postgresql":
-            await world.run(text(f"ALTER SEQUENCE {table}_id_seq RESTART WITH {first}"))
+            await world.run(text(f"SELECT setval('{table}_id_seq', {first}, false)"))
         else:
             await world.run(text(f"DELETE FROM sqlite_sequence WHERE name = '{table}'"))
             await world.run(text(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {first - 1})"))

@@ -77,7 +77,7 @@ async def test_what_is_off_is_off_at_every_door(
                 assert answer.status == 401  # tokens are not for the management API
             elif switch == "read-only":
                 expected = (401, "UNAUTHORIZED") if name == "a project by pushing" and who is not admin else (403, "DENIED")
-                assert answer.short == expected or name in LOOKS_AT_UPLOADS and answer.status == 403, name
+                assert answer.short == expected or (name in LOOKS_AT_UPLOADS and answer.status == 403), name
             else:
                 assert answer.short == (405, "UNSUPPORTED"), name
     assert await world.stored() == before

@@ -112,7 +112,7 @@ def run(fuzzed: Fuzzed, operation: Any, caller: str, seconds: float) -> Counter[
     session.trust_env = False
 
     @settings(
-        max_examples=EXAMPLES if not seconds else 200,
+        max_examples=EXAMPLES if not seconds else 40,
         derandomize=not seconds,
         database=None,
         deadline=None,

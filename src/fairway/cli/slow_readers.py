@@ -5,6 +5,10 @@ buffers for as long as it likes: Granian waits for it, and the kernel sees nothi
 So a thread in each web worker asks the kernel now and then how its connections get on.  Only those count in which
 bytes wait that could not even be sent: an idle connection has none, nor has a slow one that keeps up.
 
+Two options of the listening socket, which connections inherit, do the rest: no more than `_MOST_UNSENT` bytes of a reply
+pile up in the kernel, and the kernel itself gives up a connection that has been closed here while its client stopped
+taking the end of a reply; of those we know nothing any more.
+
 What a client took is what its kernel confirmed.  That may advance in steps of a sixteenth of its receive buffer, at
 most 400 KB as Linux is set up, which is why the time to look back on must not be short.  Linux only; elsewhere nobody
 is disconnected.
@@ -17,7 +21,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +31,9 @@ _log = log.get_logger(__name__)
 _OPEN_FILES = Path("/proc/self/fd")
 _LOOKS = 4
 """How often a connection is looked at before it can be found too slow."""
+_MOST_UNSENT = 256 * 1024
 _BATCH = 100
+_LISTENER_SECONDS = 0.05
 _PAUSE = 0.002
 """Between batches, so that thousands of connections do not hold up the requests of one moment."""
 _RESET = struct.pack("ii", 1, 0)
@@ -77,6 +83,8 @@ class SlowReaders:
             threading.Thread(target=self._watch, name="slow-readers", daemon=True).start()
 
     def _watch(self) -> None:
+        while not _prepare_listener(self._port, self._limits):
+            time.sleep(_LISTENER_SECONDS)  # Granian opens it once the application has started
         while True:
             time.sleep(self._limits.seconds / _LOOKS)
             try:
@@ -97,32 +105,59 @@ class SlowReaders:
         self._marks = marks
 
 
+def _prepare_listener(port: int, limits: Limits) -> bool:
+    """Set the options that connections inherit; whether the listening socket was there.
+
+    The kernel waits longer than we do: it gives up without a word to the client.
+    """
+    found = False
+    for fd, _ in _sockets():
+        with suppress(OSError), _borrowed(fd) as own:
+            if own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and own.getsockname()[1] == port:
+                own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT)
+                own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.seconds * 2000))
+                found = True
+    return found
+
+
 def _waited_for(port: int) -> Iterator[tuple[int, int, int]]:
     """Connections through `port` for which bytes wait to be sent: descriptor, inode, bytes their clients took."""
+    for fd, inode in _sockets():
+        with suppress(OSError):  # closed meanwhile, or no TCP
+            taken, waiting = _progress(fd, port)
+            if waiting:
+                yield fd, inode, taken
+
+
+def _sockets() -> Iterator[tuple[int, int]]:
+    """Every open socket of this process: descriptor and inode."""
     for number, entry in enumerate(_OPEN_FILES.iterdir()):
         if number % _BATCH == 0:
             time.sleep(_PAUSE)
-        with suppress(OSError):  # closed meanwhile, or a socket of another kind
-            fd = int(entry.name)
-            status = os.fstat(fd)
-            if not stat.S_ISSOCK(status.st_mode):
-                continue
-            taken, waiting = _progress(fd, port)
-            if waiting:
-                yield fd, status.st_ino, taken
+        with suppress(OSError):  # closed meanwhile
+            status = os.fstat(int(entry.name))
+            if stat.S_ISSOCK(status.st_mode):
+                yield int(entry.name), status.st_ino
+
+
+@contextmanager
+def _borrowed(fd: int) -> Iterator[socket.socket]:
+    """A socket that somebody else will close."""
+    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)  # named, or it would ask the kernel
+    try:
+        yield own
+    finally:
+        own.detach()
 
 
 def _progress(fd: int, port: int) -> tuple[int, int]:
     """Bytes that the client took, and bytes that are not even under way.  Raises OSError: no TCP."""
-    borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
-    try:
-        info = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+    with _borrowed(fd) as own:
+        info = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
         if len(info) < _TAKEN.size:
             return 0, 0  # a kernel of before 2016
         taken, waiting = _TAKEN.unpack_from(info)
-        return (taken, waiting) if waiting and borrowed.getsockname()[1] == port else (taken, 0)
-    finally:
-        borrowed.detach()  # it is not ours to close
+        return (taken, waiting) if waiting and own.getsockname()[1] == port else (taken, 0)
 
 
 def _disconnect(fd: int, inode: int) -> None:

@@ -1,0 +1,225 @@
+"""A canary in every secret there is; then all that the hub says, writes and shows is searched for them (T21).
+
+A secret stands where it has to and nowhere else: keys in their files (0600), settings in the environment of our own
+processes (which only we and root may read), passwords in the database as argon2 hashes, refresh tokens as SHA-256,
+tokens in the reply to who asked for them.
+"""
+
+import json
+import sqlite3
+import subprocess
+import uuid
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from faults.images import image
+from hub import Hub
+from postgres import Postgres
+from system.test_login import add_user
+from system.wire import Answer, Wire
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+CANARIES = {
+    "admin password": "Canary-Admin-1qz",
+    "user password": "Canary-Users-2qz",
+    "wrong password": "Canary-Wrong-3qz",
+    "database password": "CanaryDatabase4qz",
+    "secret key": "canary-secret-key-5qz-0123456789abcdef",
+    "former secret key": "canary-former-key-6qz-0123456789abcdef",
+    "metrics token": "canary-metrics-token-7qz-0123456789abc",
+    "token in a query": "canary-in-query-8qz",
+    "token in a header": "canary-header-9qz",
+}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class Watched:
+    """A hub that talks as much as it can, its secrets, and what it replied."""
+
+    hub: Hub
+    server: Postgres | None
+    log_from: int = 0
+    secrets: dict[str, str] = field(default_factory=lambda: dict(CANARIES))
+    replies: list[Answer] = field(default_factory=list)
+
+    def ask(self, wire: Wire, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.replies.append(wire.ask(method, path, body, said))
+        return self.replies[-1]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    name = f"w_{uuid.uuid4().hex}"
+    server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    url = None
+    if server:
+        url = server.create(name).replace("postgres@", f"postgres:{CANARIES['database password']}@")
+        server.sql(f"ALTER DATABASE {name} SET log_statement = 'all'")
+    env = {
+        "FAIRWAY_ADMIN_PASSWORD": CANARIES["admin password"],
+        "FAIRWAY_SECRET_KEY": CANARIES["secret key"],
+        "FAIRWAY_PREVIOUS_SECRET_KEYS": CANARIES["former secret key"],
+        "FAIRWAY_METRICS_TOKEN": CANARIES["metrics token"],
+        "FAIRWAY_LOG_LEVEL": "debug",
+    }
+    hub = Hub(tmp_path_factory.mktemp("watched"), workers=2, database_url=url, env=env)
+    made = Watched(hub, server, (server.folder / "log").stat().st_size if server else 0)
+    hub.start()
+    try:
+        add_user(hub, "someone", CANARIES["user password"])
+        use(made)
+        yield made
+    finally:
+        hub.kill()
+        if server:
+            server.drop(name)
+
+
+def use(watched: Watched) -> None:
+    """Everything there is to ask, rightly and wrongly."""
+    hub = watched.hub
+    admin = Wire(hub, "admin", CANARIES["admin password"])
+    someone = Wire(hub, "someone", CANARIES["user password"])
+    pushed = image(b'{"of":"canaries"}', [b"a layer"])
+    admin.create_project("team")
+    for content in pushed.blobs.values():
+        admin.push_blob("team/app", content)
+    tokens = admin.ask(
+        "GET", "/service/token?service=harbor-registry&scope=repository:team/app:*&offline_token=true&client_id=x"
+    ).json()
+    watched.secrets |= {"access token": tokens["token"].split(".")[2], "refresh token": tokens["refresh_token"]}
+    bearer = Wire(hub, "")
+    bearer.headers["Authorization"] = f"Bearer {tokens['token']}"
+    broken = Wire(hub, "")
+    broken.headers["Authorization"] = f"Bearer {tokens['token'][:-9]}AAAAAAAAA"
+    put = admin.ask("PUT", "/v2/team/app/manifests/v1", pushed.raw, {"Content-Type": pushed.media_type})
+    assert put.status == 201
+    for who in (admin, someone, bearer, broken, Wire(hub, "someone", CANARIES["wrong password"]), Wire(hub, "")):
+        for method, path in (
+            ("GET", "/v2/"),
+            ("GET", "/v2/_catalog?n=x"),
+            ("GET", "/v2/team/app/manifests/v1"),
+            ("PUT", "/v2/team/app/manifests/v2"),
+            ("POST", "/v2/team/app/blobs/uploads/"),
+            ("DELETE", "/v2/team/app/blobs/sha256:0"),
+            ("GET", "/api/v2.0/projects?page=x"),
+            ("POST", "/api/v2.0/projects"),
+            ("GET", "/metrics"),
+            ("GET", f"/v2/team/app/tags/list?access_token={CANARIES['token in a query']}"),
+            ("GET", f"/api/v2.0/projects?password={CANARIES['token in a query']}&name=%00"),
+            ("GET", f"/nowhere?token={CANARIES['token in a query']}"),
+        ):
+            watched.ask(who, method, path, b"" if method in ("PUT", "POST") else None)
+    mistakes(watched)
+
+
+def mistakes(watched: Watched) -> None:
+    """Secrets where they do not belong: in the wrong field, header or scheme."""
+    nobody, wrong = Wire(watched.hub, ""), CANARIES["wrong password"]
+    in_header = CANARIES["token in a header"]
+    refresh = watched.secrets["refresh token"]
+    for value in (
+        f"Bearer {in_header}",
+        f"Basic {in_header}",
+        f"Digest {in_header}",
+        in_header,
+        "Basic " + b64encode(in_header.encode()).decode(),
+        f"Bearer {CANARIES['metrics token']}x",
+    ):
+        for path in ("/v2/", "/api/v2.0/projects", "/service/token", "/metrics"):
+            watched.ask(nobody, "GET", path, Authorization=value)
+    for header in ("X_Api_Key", "Cookie", "Proxy_Authorization", "X_Harbor_CSRF_Token"):
+        watched.ask(nobody, "GET", "/v2/team/app/tags/list", **{header: in_header})
+    for form in (
+        f"grant_type=password&username=admin&password={wrong}",
+        f"grant_type=refresh_token&client_id=other&refresh_token={quote(refresh)}",
+        f"grant_type=refresh_token&client_id=x&refresh_token={quote(refresh)}x",
+        f"grant_type={wrong}",
+    ):
+        if wrong not in form or "password=" in form:
+            watched.ask(nobody, "POST", "/service/token", form.encode(), **FORM)
+    admin = Wire(watched.hub, "admin", CANARIES["admin password"])
+    for body in ({"project_name": 1, "password": wrong}, {"project_name": "x y", "secret": wrong}, {"metadata": {"token": [wrong]}}):
+        watched.ask(admin, "POST", "/api/v2.0/projects", json.dumps(body).encode(), **JSON)
+    watched.ask(admin, "POST", "/api/v2.0/projects", b'{"password": "' + wrong.encode(), **JSON)
+
+
+def spellings(secret: str) -> list[bytes]:
+    """A secret as it stands, as a URL has it, and as Basic credentials have it, whose last letters depend on the rest."""
+    basic = [b64encode(f"{name}:{secret}".encode()).rstrip(b"=")[:-1] for name in ("admin", "someone")]
+    return [secret.encode(), quote(secret, safe="").encode(), *basic]
+
+
+def found(watched: Watched, where: bytes, *but: str) -> list[str]:
+    return [
+        name
+        for name, secret in watched.secrets.items()
+        if name not in but and any(spelling in where for spelling in spellings(secret))
+    ]
+
+
+def test_no_reply_holds_one(watched: Watched) -> None:
+    assert len(watched.replies) > 80
+    assert {answer.status for answer in watched.replies} >= {200, 400, 401, 404, 422}
+    for answer in watched.replies:
+        assert found(watched, answer.body + repr(answer.headers).encode()) == [], answer
+
+
+def test_no_log_holds_one(watched: Watched) -> None:
+    log = watched.hub.log
+    assert "debug" in log
+    assert log.count("request") > 80
+    assert found(watched, log.encode()) == []
+
+
+def test_no_row_holds_one(watched: Watched) -> None:
+    """Nor does a statement on its way there."""
+    if watched.server is None:
+        dump = "\n".join(sqlite3.connect(watched.hub.data / "fairway.db").iterdump()).encode()
+    else:
+        assert watched.server.bin is not None
+        where = watched.hub.database_url.replace(f":{CANARIES['database password']}", "")
+        command = [str(watched.server.bin / "pg_dump"), "--inserts", where]
+        dump = subprocess.run(command, check=True, capture_output=True).stdout
+        with (watched.server.folder / "log").open("rb") as log:
+            log.seek(watched.log_from)
+            assert found(watched, log.read()) == []
+    assert b"$argon2id$" in dump
+    assert found(watched, dump) == []
+
+
+def test_no_file_holds_one(watched: Watched) -> None:
+    """The private key of tokens is in its own file and in no other."""
+    key = (watched.hub.data / "keys" / "token-0001.pem").read_text().splitlines()[1]
+    files = [path for path in watched.hub.folder.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    for path in files:
+        raw = path.read_bytes()
+        assert found(watched, raw) == [], path
+        assert (key.encode() in raw) is (path.name == "token-0001.pem"), path
+
+
+def test_no_metric_holds_one(watched: Watched) -> None:
+    nobody = Wire(watched.hub, "")
+    answer = nobody.ask("GET", "/metrics", headers={"Authorization": f"Bearer {CANARIES['metrics token']}"})
+    assert answer.status == 200
+    assert found(watched, answer.body) == []
+
+
+def test_no_command_line_holds_one_and_the_environment_only_what_was_given_there(watched: Watched) -> None:
+    pids = watched.hub.pids()
+    assert len(pids) >= 4
+    given = ("admin password", "database password", "secret key", "former secret key", "metrics token")
+    for pid in pids:
+        assert found(watched, Path(f"/proc/{pid}/cmdline").read_bytes()) == []
+        assert found(watched, Path(f"/proc/{pid}/environ").read_bytes(), *given) == []
+        assert Path(f"/proc/{pid}/environ").stat().st_mode & 0o077 == 0
