@@ -55,7 +55,8 @@ def test_no_sql_is_put_together_from_strings() -> None:
 
 
 SQL_WORDS = re.compile(
-    r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE\b.*\bSET|DELETE\s+FROM|WHERE|(CREATE|ALTER|DROP)\s+TABLE)\b", re.DOTALL
+    r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE\b.*\bSET|DELETE\s+FROM|WHERE|(CREATE|ALTER|DROP)\s+TABLE)\b",
+    re.DOTALL,
 )
 OUR_OWN_SQL = "frame/db/types.py"
 """Constructs that SQLAlchemy lacks, compiled from its own parts; no value comes near them."""
@@ -96,7 +97,9 @@ def test_every_way_to_build_a_string_is_recognised(source: str) -> None:
     assert is_built(ast.parse(source, mode="eval").body)
 
 
-@pytest.mark.parametrize("source", ['f"SELECT x FROM {t}"', '"DELETE FROM users WHERE n = %s" % n', '"UPDATE t SET " + c'])
+@pytest.mark.parametrize(
+    "source", ['f"SELECT x FROM {t}"', '"DELETE FROM users WHERE n = %s" % n', '"UPDATE t SET " + c']
+)
 def test_sql_is_told_by_its_words(source: str) -> None:
     node = ast.parse(source, mode="eval").body
     assert is_built(node)

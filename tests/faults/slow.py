@@ -45,12 +45,21 @@ class Slow:
     """
 
     def __init__(
-        self, hub: Hub, number: int, head: bytes, *, drip: bytes = b"", sips: int = 0, every: float = 0.3
+        self,
+        hub: Hub,
+        number: int,
+        head: bytes | Callable[[], bytes],
+        *,
+        drip: bytes = b"",
+        sips: int = 0,
+        every: float = 0.3,
     ) -> None:
         self.number = number
         self._drip, self._sips, self._every = drip, sips, every
         self._over = threading.Event()
-        self._sockets = [self._connect(hub, head) for _ in range(number)]
+        self._sockets = [
+            self._connect(hub, head if isinstance(head, bytes) else head()) for _ in range(number)
+        ]
         self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._thread.start()
 

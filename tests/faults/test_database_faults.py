@@ -126,7 +126,8 @@ def test_a_black_hole(rig: Rig, scene: Scene) -> None:
             rig.proxy.black_hole(False)
     assert {status for _, status, _ in answers} == {503}
     assert alive == [200, 503]
-    assert held <= most_connections(rig.first)  # no further ones to tell the server to give up
+    # those given up are not closed before the hole lets them know; but they do not pile up
+    assert held <= 2 * most_connections(rig.first)
     print("slowest:", sorted(answers, key=lambda a: -a[2])[:5])
     work_on(scene)
     assert [*seen.wrong, *scene.check().broken] == []

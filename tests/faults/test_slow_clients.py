@@ -82,7 +82,10 @@ def p99(client: Client, number: int = 300) -> float:
 def crowds(hub: Hub, client: Client, number: int) -> dict[str, Slow]:
     """Every way to be slow, `number` times each."""
     blob = f"/v2/library/app/blobs/{digest_of(LAYER)}"
-    upload = Upload(client, "library/slow")
+
+    def patch() -> bytes:
+        return request(f"PATCH {Upload(client, 'library/slow').path}", "Content-Length: 1000000")
+
     return {
         "silent": Slow(hub, number, b""),
         "headers that drip": Slow(hub, number, request("GET /v2/")[:-2] + b"X-Slow: ", drip=b"x"),
@@ -100,9 +103,7 @@ def crowds(hub: Hub, client: Client, number: int) -> dict[str, Slow]:
         "a reader that stops": Slow(hub, number, request(f"GET {blob}")),
         "a reader of a part that stops": Slow(hub, number, request(f"GET {blob}", "Range: bytes=1-")),
         "a reader that sips": Slow(hub, number, request(f"GET {blob}"), sips=10),
-        "a blob that drips": Slow(
-            hub, number, request(f"PATCH {upload.path}", "Content-Length: 1000000"), drip=b"x"
-        ),
+        "a blob that drips": Slow(hub, number, patch, drip=b"x"),
     }
 
 

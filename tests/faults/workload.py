@@ -170,6 +170,8 @@ class Member:
                 return
             if found.status == 200:
                 raise AssertionError(f"{repo}@{digest} pulled as other bytes")
+            if found.status == 503:
+                raise Refused(found)
             if self.client.manifest(repo, it.digest).status == 404:
                 return  # deleted meanwhile, and then perhaps its blobs
             statuses.append(found.status)

@@ -94,16 +94,27 @@ def use(watched: Watched) -> None:
     for content in pushed.blobs.values():
         admin.push_blob("team/app", content)
     tokens = admin.ask(
-        "GET", "/service/token?service=harbor-registry&scope=repository:team/app:*&offline_token=true&client_id=x"
+        "GET",
+        "/service/token?service=harbor-registry&scope=repository:team/app:*&offline_token=true&client_id=x",
     ).json()
-    watched.secrets |= {"access token": tokens["token"].split(".")[2], "refresh token": tokens["refresh_token"]}
+    watched.secrets |= {
+        "access token": tokens["token"].split(".")[2],
+        "refresh token": tokens["refresh_token"],
+    }
     bearer = Wire(hub, "")
     bearer.headers["Authorization"] = f"Bearer {tokens['token']}"
     broken = Wire(hub, "")
     broken.headers["Authorization"] = f"Bearer {tokens['token'][:-9]}AAAAAAAAA"
     put = admin.ask("PUT", "/v2/team/app/manifests/v1", pushed.raw, {"Content-Type": pushed.media_type})
     assert put.status == 201
-    for who in (admin, someone, bearer, broken, Wire(hub, "someone", CANARIES["wrong password"]), Wire(hub, "")):
+    for who in (
+        admin,
+        someone,
+        bearer,
+        broken,
+        Wire(hub, "someone", CANARIES["wrong password"]),
+        Wire(hub, ""),
+    ):
         for method, path in (
             ("GET", "/v2/"),
             ("GET", "/v2/_catalog?n=x"),
@@ -141,14 +152,16 @@ def mistakes(watched: Watched) -> None:
         watched.ask(nobody, "GET", "/v2/team/app/tags/list", **{header: in_header})
     for form in (
         f"grant_type=password&username=admin&password={wrong}",
-        f"grant_type=refresh_token&client_id=other&refresh_token={quote(refresh)}",
         f"grant_type=refresh_token&client_id=x&refresh_token={quote(refresh)}x",
         f"grant_type={wrong}",
     ):
-        if wrong not in form or "password=" in form:
-            watched.ask(nobody, "POST", "/service/token", form.encode(), **FORM)
+        watched.ask(nobody, "POST", "/service/token", form.encode(), **FORM)
     admin = Wire(watched.hub, "admin", CANARIES["admin password"])
-    for body in ({"project_name": 1, "password": wrong}, {"project_name": "x y", "secret": wrong}, {"metadata": {"token": [wrong]}}):
+    for body in (
+        {"project_name": 1, "password": wrong},
+        {"project_name": "x y", "secret": wrong},
+        {"metadata": {"token": [wrong]}},
+    ):
         watched.ask(admin, "POST", "/api/v2.0/projects", json.dumps(body).encode(), **JSON)
     watched.ask(admin, "POST", "/api/v2.0/projects", b'{"password": "' + wrong.encode(), **JSON)
 

@@ -145,11 +145,15 @@ async def test_nor_does_it_where_a_first_push_makes_a_project(
         for actions in ("pull,push,delete", "pull", "push", "delete", "*"):
             granted = []
             for name in (HIDDEN, ABSENT):
-                payload = (await bob.ask_token(f"repository:{name}/app:{actions}")).json["token"].split(".")[1]
+                payload = (
+                    (await bob.ask_token(f"repository:{name}/app:{actions}")).json["token"].split(".")[1]
+                )
                 claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
                 granted.append([{**access, "name": ""} for access in claims["access"]])
             assert granted[0] == granted[1], actions
-        bearer = await bob.with_token(f"repository:{HIDDEN}/app:pull,push", f"repository:{ABSENT}/app:pull,push")
+        bearer = await bob.with_token(
+            f"repository:{HIDDEN}/app:pull,push", f"repository:{ABSENT}/app:pull,push"
+        )
         for name in (HIDDEN, ABSENT):
             assert (await bearer.pull(f"{name}/app:v1")).short == (401, "UNAUTHORIZED")
         assert (await bearer.push_blob(f"{HIDDEN}/app", b"new")).short == (401, "UNAUTHORIZED")

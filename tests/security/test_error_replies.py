@@ -38,7 +38,13 @@ async def every_door(world: World, alice: Person) -> dict[str, Answer]:
         "upload": (alice, "POST", "/v2/team/app/blobs/uploads/", b"", {}),
         "manifest": (alice, "PUT", "/v2/team/app/manifests/v2", image("base").manifest.raw, {}),
         "delete": (alice, "DELETE", "/v2/team/app/manifests/v1", b"", {}),
-        "token": (alice, "GET", "/service/token?service=harbor-registry&scope=repository:team/app:pull", b"", {}),
+        "token": (
+            alice,
+            "GET",
+            "/service/token?service=harbor-registry&scope=repository:team/app:pull",
+            b"",
+            {},
+        ),
         "token by form": (world.anybody, "POST", "/service/token", grant, FORM),
         "projects": (alice, "GET", "/api/v2.0/projects", b"", {}),
         "project": (alice, "GET", "/api/v2.0/projects/team", b"", {}),
@@ -65,7 +71,9 @@ async def alice(world: World) -> Person:
     alice = await world.person("alice")
     await world.project("team", alice)
     assert (await alice.push("team/app:v1", image("base"))).status == 201
-    assert (await world.admin("GET", "/v2/")).status == 200  # both are remembered, so that more than the login fails
+    assert (
+        await world.admin("GET", "/v2/")
+    ).status == 200  # both are remembered, so that more than the login fails
     return alice
 
 
@@ -85,7 +93,9 @@ def break_(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         monkeypatch.setattr(PostgresDatabase, verb, failing)
 
 
-@pytest.mark.parametrize("error", [RuntimeError(INSIDE), KeyError(INSIDE), OSError(13, INSIDE, INSIDE), ValueError(INSIDE)])
+@pytest.mark.parametrize(
+    "error", [RuntimeError(INSIDE), KeyError(INSIDE), OSError(13, INSIDE, INSIDE), ValueError(INSIDE)]
+)
 async def test_a_bug_says_nothing_but_that_it_is_one(
     world: World, alice: Person, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,9 +122,13 @@ async def test_a_database_that_is_down_is_503_and_has_no_name(
         assert name == "readiness" or int(answer["retry-after"]) > 0
 
 
-@pytest.mark.parametrize("target", ["/v2/", "/api/v2.0/projects", "/service/token", "/nowhere", "/api/nowhere"])
+@pytest.mark.parametrize(
+    "target", ["/v2/", "/api/v2.0/projects", "/service/token", "/nowhere", "/api/nowhere"]
+)
 async def test_every_answer_has_an_id_and_a_forged_one_is_not_taken(world: World, target: str) -> None:
     for sent in ("", "x" * 129, "a\tb", "ä", "a\x7f"):
         answer = await world.anybody("GET", target, headers={"x-request-id": sent} if sent else {})
         assert re.fullmatch("[0-9a-f]{24}", answer["x-request-id"])
-    assert (await world.anybody("GET", target, headers={"x-request-id": "mine-1"}))["x-request-id"] == "mine-1"
+    assert (await world.anybody("GET", target, headers={"x-request-id": "mine-1"}))[
+        "x-request-id"
+    ] == "mine-1"

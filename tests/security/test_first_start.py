@@ -54,7 +54,9 @@ class TestSecrets:
         assert fresh.log.count(password) == 1, "the second start is silent about it"
         assert Wire(fresh, "admin", password).ask("GET", "/v2/").status == 200
 
-    @pytest.mark.parametrize("password", ["Harbor12345", "harbor12345", "admin", "password", "Fairway12345", "changeme", ""])
+    @pytest.mark.parametrize(
+        "password", ["Harbor12345", "harbor12345", "admin", "password", "Fairway12345", "changeme", ""]
+    )
     def test_no_password_everybody_knows_opens_it(self, fresh: Hub, password: str) -> None:
         assert Wire(fresh, "admin", password).ask("GET", "/v2/").status in (401, 429)
 

@@ -58,7 +58,12 @@ async def test_ids_may_be_larger_than_a_machine_word_once_was(world: World, firs
 
 async def test_numbers_that_no_id_can_be_name_nothing(world: World) -> None:
     await world.project("team")
-    for number in ("-1", "0", "-9223372036854775808", *(str(2**n + d) for n in (31, 32, 63, 64, 200) for d in (-1, 0, 1))):
+    for number in (
+        "-1",
+        "0",
+        "-9223372036854775808",
+        *(str(2**n + d) for n in (31, 32, 63, 64, 200) for d in (-1, 0, 1)),
+    ):
         for method in ("GET", "DELETE"):
             assert (await world.admin(method, f"/api/v2.0/projects/{number}")).status == 404, number
         assert (await world.anybody("GET", f"/api/v2.0/projects/{number}")).status == 401
@@ -89,7 +94,9 @@ async def test_pages_are_bounded_and_their_product_too(world: World) -> None:
 async def test_storage_limits_and_sizes_fit_or_are_refused(world: World) -> None:
     for limit in (2**40, 2**50, 2**63 - 1, 2**63, -2, -(2**63), 10**30):
         body = f'{{"project_name":"p{abs(limit)}","storage_limit":{limit}}}'.encode()
-        answer = await world.admin("POST", "/api/v2.0/projects", body, headers={"content-type": "application/json"})
+        answer = await world.admin(
+            "POST", "/api/v2.0/projects", body, headers={"content-type": "application/json"}
+        )
         assert answer.status in (201, 400, 422), limit
 
 

@@ -33,7 +33,9 @@ async def test_a_token_for_the_old_project_opens_nothing_of_the_new_one(world: W
     await replace_project(world, await world.person("bob"))
     before = await world.stored()
     secret = Digest.of(layer("secret"))
-    assert (await bearer.pull("team/app:v1"))["docker-content-digest"] == image("base").digest, "of the old one"
+    assert (await bearer.pull("team/app:v1"))["docker-content-digest"] == image("base").digest, (
+        "of the old one"
+    )
     assert (await bearer.blob("team/app", secret)).status == 404
     for answer in (
         await bearer.push_blob("team/app", b"new"),

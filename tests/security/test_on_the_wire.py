@@ -5,6 +5,7 @@ import socket
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import pytest
 
@@ -27,7 +28,13 @@ class Answer:
     body: bytes
 
 
-def exchange(hub: Hub, request: bytes, more: Iterable[bytes] = ()) -> Answer:
+class HasPlace(Protocol):
+    """A hub, or what stands before it."""
+
+    place: str
+
+
+def exchange(hub: HasPlace, request: bytes, more: Iterable[bytes] = ()) -> Answer:
     """Send bytes as they are and read one answer, even while the server wants no more of them."""
     host, port = hub.place.split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:

@@ -41,7 +41,9 @@ async def switched(
     request: pytest.FixtureRequest, world: World, target: Target, database_url: str, tmp_path: Path
 ) -> AsyncIterator[tuple[str, Person]]:
     """The same hub with a switch thrown, and its administrator."""
-    async with replica(database_url, tmp_path, create_project_on_push=True, **SWITCHES[request.param]) as there:
+    async with replica(
+        database_url, tmp_path, create_project_on_push=True, **SWITCHES[request.param]
+    ) as there:
         yield request.param, replace(world.admin, world=there)
 
 
@@ -71,12 +73,18 @@ async def test_what_is_off_is_off_at_every_door(
     switch, admin = switched
     before = await world.stored()
     for who in (admin, await admin.with_token("repository:team/app:*", "repository:unheard-of/app:*")):
-        answers = await every_change(who, target) if switch == "read-only" else await every_deletion(who, target)
+        answers = (
+            await every_change(who, target) if switch == "read-only" else await every_deletion(who, target)
+        )
         for name, answer in answers.items():
             if who is not admin and name in API_CHANGES:
                 assert answer.status == 401  # tokens are not for the management API
             elif switch == "read-only":
-                expected = (401, "UNAUTHORIZED") if name == "a project by pushing" and who is not admin else (403, "DENIED")
+                expected = (
+                    (401, "UNAUTHORIZED")
+                    if name == "a project by pushing" and who is not admin
+                    else (403, "DENIED")
+                )
                 assert answer.short == expected or (name in LOOKS_AT_UPLOADS and answer.status == 403), name
             else:
                 assert answer.short == (405, "UNSUPPORTED"), name
@@ -102,7 +110,9 @@ async def test_all_else_goes_on(switched: tuple[str, Person], world: World, targ
         assert (await admin("DELETE", target.upload)).status == 204, "giving up an upload deletes nothing"
 
 
-async def test_strangers_are_told_nothing_new(switched: tuple[str, Person], world: World, target: Target) -> None:
+async def test_strangers_are_told_nothing_new(
+    switched: tuple[str, Person], world: World, target: Target
+) -> None:
     _, admin = switched
     bob = replace(await world.person("bob"), world=admin.world)
     for who in (replace(world.anybody, world=admin.world), bob):
@@ -114,7 +124,9 @@ async def test_strangers_are_told_nothing_new(switched: tuple[str, Person], worl
         assert there.body == absent.body
 
 
-async def test_a_read_only_server_removes_no_bytes_by_itself(switched: tuple[str, Person], world: World) -> None:
+async def test_a_read_only_server_removes_no_bytes_by_itself(
+    switched: tuple[str, Person], world: World
+) -> None:
     switch, admin = switched
     names = {step.name for step in worker.steps(admin.world.parts)}
     removing = {"expire uploads", "empty trash"}

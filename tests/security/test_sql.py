@@ -66,7 +66,14 @@ TARGETS = [
     "GET /service/token?scope=repository:{}:pull",
     "GET /service/token?offline_token=true&client_id={}",
 ]
-HEADERS = ("x-request-id", "user-agent", "x-forwarded-for", "if-none-match", "x-is-resource-name", "content-range")
+HEADERS = (
+    "x-request-id",
+    "user-agent",
+    "x-forwarded-for",
+    "if-none-match",
+    "x-is-resource-name",
+    "content-range",
+)
 FIELDS = ("project_name", "metadata", "storage_limit", "registry_id", "public", "owner_name")
 
 
@@ -96,7 +103,8 @@ async def attack(world: World, alice: Person, payload: str) -> list[tuple[str, A
             if field != "owner_name":  # which is ignored, so that the project is made
                 answers.append((field, await alice("POST", "/api/v2.0/projects", asked, headers=JSON)))
     for form in (f"grant_type={payload}", f"grant_type=refresh_token&refresh_token={quote(payload)}"):
-        answers.append((form, await world.anybody("POST", "/service/token", form.encode(), headers=FORM)))
+        answer = await world.anybody("POST", "/service/token", form.encode(), headers=FORM)
+        answers.append((form, answer))
     stranger = {"authorization": basic(payload, payload)}
     answers.append(("login", await world.anybody("GET", "/v2/", headers=stranger)))
     return answers
@@ -104,7 +112,17 @@ async def attack(world: World, alice: Person, payload: str) -> list[tuple[str, A
 
 async def test_no_payload_does_anything(world: World, alice: Person) -> None:
     await alice.mount("team/app", DIGEST, "team/app")
-    kept = ("users", "projects", "members", "tags", "artifacts", "repositories", "blobs", "project_blobs", "quotas")
+    kept = (
+        "users",
+        "projects",
+        "members",
+        "tags",
+        "artifacts",
+        "repositories",
+        "blobs",
+        "project_blobs",
+        "quotas",
+    )
     before = await world.stored()
     for payload in PAYLOADS:
         for place, answer in await attack(world, alice, payload):
@@ -123,7 +141,11 @@ async def spied(postgres: Postgres, postgres_template: str, tmp_path: Path) -> A
     """A hub whose database server writes every statement into its log."""
     name = "t_spied"
     url = postgres.create(name, postgres_template)
-    for setting in ("log_statement = 'all'", "log_min_messages = 'warning'", "log_min_error_statement = 'panic'"):
+    for setting in (
+        "log_statement = 'all'",
+        "log_min_messages = 'warning'",
+        "log_min_error_statement = 'panic'",
+    ):
         postgres.sql(f"ALTER DATABASE {name} SET {setting}")
     async with open_world(url, tmp_path) as world:
         yield world
@@ -178,7 +200,13 @@ async def test_nothing_can_be_asked_about_columns_nobody_shows(world: World) -> 
     await world.project("team")
     plain = await world.admin("GET", "/api/v2.0/projects")
     for column in ("password_hash", "secret_hash", "users.password_hash", "owner_id", "credentials_version"):
-        for asked in (f"q={column}=~%24argon2", f"q={column}=1", f"sort={column}", f"sort=-{column}", f"{column}=x"):
+        for asked in (
+            f"q={column}=~%24argon2",
+            f"q={column}=1",
+            f"sort={column}",
+            f"sort=-{column}",
+            f"{column}=x",
+        ):
             answer: Any = await world.admin("GET", f"/api/v2.0/projects?{asked}")
             assert answer.json == plain.json, asked
             assert answer["x-total-count"] == plain["x-total-count"]

@@ -1,4 +1,4 @@
-"""Who is counted when logins fail behind proxies, and what a redirect may say (T29, T31, T50)."""
+"""Who is counted when logins fail behind proxies, and what a redirect may say (T28, T31, T50)."""
 
 import asyncio
 from collections.abc import AsyncIterator
