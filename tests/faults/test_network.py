@@ -201,7 +201,9 @@ def test_an_upload_through_a_bad_line_ends_and_began_only_once(
             at = upload.offset()
             if at == len(content):
                 break
-            upload.patch(content[at : at + 100_000], at)
+            where = {"Content-Range": f"{at}-{min(at + 100_000, len(content)) - 1}"}
+            answer = flaky.call("PATCH", upload.path, content[at : at + 100_000], where)
+            assert answer.status in (202, 416), answer  # or what broke just now is still being put away
             continue
         breaks += 1
     assert breaks > 3, "the line was too good to prove anything"

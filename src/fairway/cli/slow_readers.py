@@ -5,9 +5,8 @@ buffers for as long as it likes: Granian waits for it, and the kernel sees nothi
 So a thread in each web worker asks the kernel now and then how its connections get on.  Only those count in which
 bytes wait that could not even be sent: an idle connection has none, nor has a slow one that keeps up.
 
-Two options of the listening socket, which connections inherit, do the rest: no more than `_MOST_UNSENT` bytes of a reply
-pile up in the kernel, and the kernel itself gives up a connection that has been closed here while its client stopped
-taking the end of a reply; of those we know nothing any more.
+So that a connection stays in sight until its reply is nearly out, no more than `_MOST_UNSENT` bytes of it may pile up in
+the kernel.  TCP_USER_TIMEOUT would be simpler and is wrong: with a small window it also ends connections that get on.
 
 What a client took is what its kernel confirmed.  That may advance in steps of a sixteenth of its receive buffer, at
 most 400 KB as Linux is set up, which is why the time to look back on must not be short.  Linux only; elsewhere nobody
@@ -29,8 +28,8 @@ from fairway.frame import log
 
 _log = log.get_logger(__name__)
 _OPEN_FILES = Path("/proc/self/fd")
-_LOOKS = 4
-"""How often a connection is looked at before it can be found too slow."""
+_LOOKS = 6
+"""How often a connection is looked at before it can be found too slow: by default, before it is closed as idle."""
 _MOST_UNSENT = 256 * 1024
 _BATCH = 100
 _LISTENER_SECONDS = 0.05
@@ -83,7 +82,7 @@ class SlowReaders:
             threading.Thread(target=self._watch, name="slow-readers", daemon=True).start()
 
     def _watch(self) -> None:
-        while not _prepare_listener(self._port, self._limits):
+        while not _prepare_listener(self._port):
             time.sleep(_LISTENER_SECONDS)  # Granian opens it once the application has started
         while True:
             time.sleep(self._limits.seconds / _LOOKS)
@@ -105,17 +104,13 @@ class SlowReaders:
         self._marks = marks
 
 
-def _prepare_listener(port: int, limits: Limits) -> bool:
-    """Set the options that connections inherit; whether the listening socket was there.
-
-    The kernel waits longer than we do: it gives up without a word to the client.
-    """
+def _prepare_listener(port: int) -> bool:
+    """Set what connections inherit; whether the listening socket was there."""
     found = False
     for fd, _ in _sockets():
         with suppress(OSError), _borrowed(fd) as own:
             if own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and own.getsockname()[1] == port:
                 own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT)
-                own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.seconds * 2000))
                 found = True
     return found
 

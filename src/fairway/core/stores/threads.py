@@ -26,15 +26,18 @@ class _Call:
     __slots__ = ("loop", "make", "result")
 
     def __init__(self, make: Callable[[], Any], result: asyncio.Future[Any] | None) -> None:
-        self.make = make
+        self.make: Callable[[], Any] | None = make
         self.result = result
         self.loop = result.get_loop() if result is not None else None
 
     def run(self) -> None:
+        make, self.make = self.make, None
+        assert make is not None
         try:
-            made, error = self.make(), None
+            made, error = make(), None
         except BaseException as raised:  # noqa: BLE001 - whoever waits must hear of it, and the thread lives on
             made, error = None, raised
+        del make  # with what it holds, such as a batch of bytes, before the next one is on its way
         if self.loop is not None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self.loop.call_soon_threadsafe(self._tell, made, error)
@@ -117,7 +120,6 @@ class Threads:
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             call.run()
-            del call  # what it holds, such as a batch of bytes, must not stay until the next one
             with self._lock:
                 self._idle += 1
 
