@@ -115,7 +115,14 @@ def sign(keys: SigningKeys, token: Token) -> str:
 
 
 def verify(
-    keys: SigningKeys, text: str, *, audience: str, issuer: str, now: float, leeway: int = 10, ahead: int = 120
+    keys: SigningKeys,
+    text: str,
+    *,
+    audience: str,
+    issuer: str,
+    now: float,
+    leeway: int = 10,
+    ahead: int = 120,
 ) -> Token:
     """The token that `text` is.  `now` is in seconds since the epoch.
 

@@ -1,4 +1,4 @@
-"""The page about security names tests that are there, and no case that tests name is missing on it."""
+"""The pages about security and reliability name tests that are there, and no case that tests name is missing."""
 
 import ast
 import re
@@ -10,7 +10,9 @@ from architecture.source import ROOT
 
 TESTS = ROOT / "tests"
 PAGE = (ROOT / "docs" / "concepts" / "security.md").read_text("utf-8")
+FAULTS = (ROOT / "docs" / "concepts" / "reliability.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (T\d\d) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
+FAULT_ROWS = re.findall(r"^\| ([A-Z–][^|]*) \| ([^|]+) \| (`[^|]+) \|$", FAULTS, re.MULTILINE)
 NAMED = re.compile(r"`([\w/]+\.py)::([\w:]+)`")
 
 
@@ -26,7 +28,7 @@ def names_in(file: str) -> frozenset[str]:
     return frozenset(found)
 
 
-@pytest.mark.parametrize(("case", "tests"), [(case, tests) for case, _, tests in ROWS])
+@pytest.mark.parametrize(("case", "tests"), [(case, tests) for case, _, tests in ROWS + FAULT_ROWS])
 def test_every_test_on_the_page_exists(case: str, tests: str) -> None:
     named = NAMED.findall(tests)
     assert named
@@ -40,6 +42,7 @@ def test_cases_are_in_order_and_said_once() -> None:
     cases = [case for case, _, _ in ROWS]
     assert cases == sorted(set(cases))
     assert len(cases) == PAGE.count("\n| T")
+    assert len(FAULT_ROWS) == FAULTS.partition("## The faults")[2].count("\n| ") - 1
 
 
 def test_every_case_that_a_security_test_is_about_is_on_the_page() -> None:
