@@ -65,9 +65,10 @@ class Journal:
             if deed.status:
                 self._write({"end": number, "at": time.monotonic_ns(), "status": deed.status})
 
-    def restarted(self) -> None:
-        """All processes of the hub had died, and it is ready again: what was under way is decided now."""
-        self._write({"restarted": time.monotonic_ns()})
+    def restarted(self, killed: int) -> None:
+        """All processes of the hub had died at the moment `killed`, and it is ready again: what was under way then is
+        decided now.  A request since may have reached the new processes before they were called ready."""
+        self._write({"killed": killed, "restarted": time.monotonic_ns()})
 
     def _write(self, entry: dict[str, Any]) -> None:
         os.write(self._fd, json.dumps(entry).encode() + b"\n")
@@ -77,7 +78,7 @@ class Journal:
 def read(folders: Iterable[Path]) -> list[Deed]:
     """All deeds in the journals of these folders.  An ambiguous one ended, at the latest, with the next restart."""
     deeds: list[Deed] = []
-    restarts: list[int] = []
+    restarts: list[tuple[int, int]] = []
     for file in (file for folder in folders for file in sorted(folder.glob("*.jsonl"))):
         mine: dict[int, Deed] = {}
         for line in file.read_text().splitlines():
@@ -89,9 +90,10 @@ def read(folders: Iterable[Path]) -> list[Deed]:
                 deed = mine[entry["end"]]
                 deed.ended, deed.status = entry["at"], entry["status"]
             else:
-                restarts.append(entry["restarted"])
+                restarts.append((entry["killed"], entry["restarted"]))
         deeds += mine.values()
     for deed in deeds:
         if not (deed.acknowledged or deed.refused):
-            deed.ended = min((at for at in restarts if at > deed.started), default=math.inf)
+            ends = (ready for killed, ready in restarts if killed > deed.started)
+            deed.ended = min(ends, default=math.inf)
     return deeds

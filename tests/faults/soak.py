@@ -40,7 +40,8 @@ class Part:
         notes = self.log.with_suffix(".notes")
         notes.touch()
         env = {**os.environ, **self.size, "FAIRWAY_TEST_SEED": seed, "FAIRWAY_TEST_NOTES": str(notes)}
-        command = [sys.executable, "-m", "pytest", "-n0", "-rPs", "-q", "-p", "no:cacheprovider"]
+        journals = f"--basetemp={self.log.with_suffix('')}"
+        command = [sys.executable, "-m", "pytest", "-n0", "-rPs", "-q", "-p", "no:cacheprovider", journals]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *self.tests.split()], cwd=TESTS.parent, env=env, stdout=log, stderr=log

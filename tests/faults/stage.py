@@ -105,10 +105,11 @@ class Scene:
     def restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """kill -9 of all that lives, whatever is to happen `meanwhile`, and a new start on the same data."""
         self.stage.hub.kill()
+        killed = time.monotonic_ns()
         self.stage.disarm()
         meanwhile()
         self.stage.hub.start()
-        self._own.restarted()
+        self._own.restarted(killed)
 
     def check(self) -> Report:
         """Compare what the clients were told with what is there."""

@@ -154,10 +154,22 @@ def cases(operation: Any, known: Mapping[str, Sequence[str]]) -> st.SearchStrate
     return case()
 
 
+def test_what_needs_a_login_says_so(fuzzed: Fuzzed) -> None:
+    """Where the document demands credentials, nobody without them gets anything."""
+    for operation in (each.ok() for each in fuzzed.schema.get_all_operations()):
+        if {} in operation.definition.raw["security"]:
+            continue
+        path = operation.path.format(**{name: values[0] for name, values in fuzzed.known.items()})
+        query = f"?digest={fuzzed.known['digest'][0]}"
+        answer = requests.request(operation.method, f"{fuzzed.hub.url}{path}{query}", timeout=60)
+        assert answer.status_code == 401, operation.label
+
+
 @pytest.mark.parametrize(
     ("fuzzed", "caller"),
     [("sqlite", "anonymous"), ("sqlite", "user"), ("sqlite", "admin"), ("postgresql", "admin")],
     indirect=["fuzzed"],
+    scope="module",  # a hub per engine, not per caller
 )
 def test_no_input_gets_an_answer_that_is_not_described(fuzzed: Fuzzed, caller: str) -> None:
     operations = [each.ok() for each in fuzzed.schema.get_all_operations()]
@@ -168,14 +180,3 @@ def test_no_input_gets_an_answer_that_is_not_described(fuzzed: Fuzzed, caller: s
     print(f"{fuzzed.hub.workers} workers, {caller}: {dict(sorted(statuses.items()))}")
     assert statuses.total() >= len(operations)
     assert "request failed" not in fuzzed.hub.log
-
-
-def test_what_needs_a_login_says_so(fuzzed: Fuzzed) -> None:
-    """Where the document demands credentials, nobody without them gets anything."""
-    for operation in (each.ok() for each in fuzzed.schema.get_all_operations()):
-        if {} in operation.definition.raw["security"]:
-            continue
-        path = operation.path.format(**{name: values[0] for name, values in fuzzed.known.items()})
-        query = f"?digest={fuzzed.known['digest'][0]}"
-        answer = requests.request(operation.method, f"{fuzzed.hub.url}{path}{query}", timeout=60)
-        assert answer.status_code == 401, operation.label

@@ -25,6 +25,8 @@ class Peer:
 
     def __init__(self, folder: Path) -> None:
         need("docker-registry")
+        told = subprocess.run(["docker-registry", "--version"], check=True, capture_output=True, text=True)
+        self.version = told.stdout.split()[-1]
         self.port = free_port()
         self.place = f"127.0.0.1:{self.port}"
         (folder / "config.yml").write_text(_SETTINGS.format(folder=folder, port=self.port))

@@ -99,7 +99,7 @@ def test_m1_bombs_are_refused_and_cost_little_memory(talk: Talk) -> None:
             assert answer.status in (400, 413), name
     after = talk.hub.peaks()
     assert after.keys() == before.keys(), "a process was replaced"
-    assert all(after[pid] - before[pid] < 96 * MIB for pid in before), (before, after)
+    assert all(after[pid] - before[pid] < 64 * MIB for pid in before), (before, after)
     assert talk("GET", "/v2/library/app/manifests/bomb").status == 404
 
 

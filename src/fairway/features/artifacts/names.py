@@ -334,7 +334,7 @@ class SqlNames:
 
     async def open_upload(self, repo: Repository, session: Session) -> None:
         async def body(conn: Conn) -> bool:
-            if await uploads.count(conn, self.caller.key) >= self.uploads_per_caller:
+            if not await uploads.may_begin(conn, self.caller.key, self.uploads_per_caller):
                 return False
             await uploads.open_(conn, self._upload_key(repo, session.id), session.state)
             return True

@@ -19,6 +19,13 @@ class Key(TypedDict):
 
 
 _COUNT = select(func.count()).select_from(uploads).where(uploads.c.principal == bindparam("principal"))
+_OLDEST = (
+    select(uploads.c.id)
+    .where(uploads.c.principal == bindparam("principal"))
+    .order_by(uploads.c.created_at, uploads.c.id)
+    .limit(1)
+    .with_for_update()
+)
 _OPEN = insert(uploads).values(
     id=bindparam("upload"),
     project_id=bindparam("project"),
@@ -44,9 +51,25 @@ _SAVE = (
 _CLOSE = delete(uploads).where(*_this_one)
 
 
-async def count(conn: Conn, principal: str) -> int:
-    """How many uploads a principal has open."""
+async def may_begin(conn: Conn, principal: str, limit: int) -> bool:
+    """Whether a principal has fewer than `limit` open."""
+    counted = await _count(conn, principal)
+    if counted > limit // 2:  # near it one after the other, or those who ask at the same moment would all pass it
+        counted = await _count_alone(conn, principal)
+    return counted < limit
+
+
+async def _count(conn: Conn, principal: str) -> int:
     return int(await conn.scalar(_COUNT, principal=principal))
+
+
+async def _count_alone(conn: Conn, principal: str) -> int:
+    """The same; if there is one, nobody else gets past this call until the transaction ends."""
+    while counted := await _count(conn, principal):
+        if await conn.first(_OLDEST, principal=principal) is not None:
+            return await _count(conn, principal)  # whoever was here before has committed
+        # The oldest was closed while we waited for it: now the next one is.
+    return counted
 
 
 async def open_(conn: Conn, key: Key, state: str) -> None:

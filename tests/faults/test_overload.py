@@ -1,0 +1,126 @@
+"""More clients than can be served: who is refused is told so cleanly, pulls go on, and it is over when they leave (L9).
+
+FAIRWAY_TEST_OVERLOAD_SECONDS says for how long.
+"""
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from faults.closed_loop import Ask, Seen, asking
+from faults.images import digest_of, image
+from faults.inside import Inside
+from faults.resources import Resources, most_connections
+from faults.slow import wait_for
+from hub import Hub
+from postgres import Postgres
+from system.wire import Wire
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+SECONDS = float(os.environ.get("FAIRWAY_TEST_OVERLOAD_SECONDS", "4"))
+FEW, PULLERS, PUSHERS = 2, 40, 120
+"""Clients of each kind when all is well, and in the crowd: a few already keep two cores busy."""
+REPO = "library/crowded"
+IMAGE = image(b'{"of":"overload"}', [random.Random(9).randbytes(100_000)])
+LAYER = list(IMAGE.blobs)[1]
+MEGABYTE = 1 << 20
+MOST_MEMORY = 128 * MEGABYTE
+"""What one process may need for the crowd."""
+IMPATIENT = {"FAIRWAY_STATEMENT_TIMEOUT_MS": "100", "FAIRWAY_DATABASE_POOL": "1"}
+"""So that somebody who waits for one of a few connections to PostgreSQL is soon refused."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("overload")
+    if request.param == "sqlite":
+        server, made = None, Hub(folder)
+    else:
+        server = request.getfixturevalue("postgres")
+        made = Hub(folder, workers=3, database_url=server.create(name := f"o_{uuid.uuid4().hex}"), env=IMPATIENT)
+    yield made.start()
+    made.kill()
+    if server:
+        server.drop(name)
+
+
+@pytest.fixture(scope="module")
+def login(hub: Hub) -> dict[str, str]:
+    """A token's header; there is an image to pull."""
+    admin = Wire(hub)
+    for content in IMAGE.blobs.values():
+        admin.push_blob(REPO, content)
+    put = admin.ask("PUT", f"/v2/{REPO}/manifests/v1", IMAGE.raw, {"Content-Type": IMAGE.media_type})
+    assert put.status == 201, put
+    answer = admin.ask("GET", f"/service/token?service=harbor-registry&scope=repository:{REPO}:pull,push")
+    return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+class Load:
+    """Some who pull and some who push, at work during a `with` block."""
+
+    def __init__(self, hub: Hub, login: dict[str, str], pullers: int, pushers: int) -> None:
+        self._stack = ExitStack()
+        self._hub, self._login, self._numbers = hub, login, (pullers, pushers)
+
+    def __enter__(self) -> tuple[Seen, Seen]:
+        pullers, pushers = self._numbers
+        return (
+            self._stack.enter_context(asking(self._hub, pullers, self._pull)),
+            self._stack.enter_context(asking(self._hub, pushers, self._push)),
+        )
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def _pull(self, rng: random.Random) -> Ask:
+        what = rng.choice(["manifests/v1", f"manifests/{IMAGE.digest}", f"blobs/{LAYER}"])
+        return Ask("GET", f"/v2/{REPO}/{what}", self._login)
+
+    def _push(self, rng: random.Random) -> Ask:
+        body = rng.randbytes(2000)
+        headers = {**self._login, "Content-Type": "application/octet-stream"}
+        return Ask("POST", f"/v2/{REPO}/blobs/uploads/?digest={digest_of(body)}", headers, body)
+
+
+def rates(seen: tuple[Seen, Seen], seconds: float) -> tuple[float, float]:
+    """Pulls and pushes served a second, from now on."""
+    start = time.monotonic()
+    time.sleep(seconds)
+    pulls, pushes = (each.rate(start, time.monotonic()) for each in seen)
+    return pulls, pushes
+
+
+def test_a_crowd_is_served_or_refused_and_leaves_nothing_behind(hub: Hub, login: dict[str, str]) -> None:
+    inside, pids = Inside(hub), hub.pids()
+    with Load(hub, login, FEW, FEW) as few:
+        before = rates(few, 2)
+    assert min(before) > 0
+    assert not [*few[0].wrong, *few[1].wrong]
+    held = Resources.of(hub, inside)
+    hub.forget_peaks()
+    at_rest = hub.peaks()
+
+    with Load(hub, login, PULLERS, PUSHERS) as crowd:
+        meanwhile = [rates(crowd, SECONDS / 4) for _ in range(4)]
+    pulls, pushes = crowd
+    print(before, meanwhile, pulls.statuses, pushes.statuses, pulls.slowest, pushes.slowest)
+    print({pid: (peak - at_rest[pid]) >> 20 for pid, peak in hub.peaks().items()})
+    assert not [*pulls.wrong, *pushes.wrong]
+    assert all(rate[0] > 0 for rate in meanwhile), meanwhile
+    assert sum(map(sum, meanwhile)) / 4 > sum(before) / 5, (before, meanwhile)
+    assert sum(pushes.statuses.values()) > pushes.statuses[503], "nobody at all could push"
+    assert hub.pids() == pids
+    for pid, peak in hub.peaks().items():
+        assert peak - at_rest[pid] < MOST_MEMORY, (pid, at_rest[pid], peak)
+
+    with Load(hub, login, FEW, FEW) as few:
+        wait_for(lambda: all(now > was / 3 for now, was in zip(rates(few, 1), before, strict=True)), "full service")
+    assert not [*few[0].wrong, *few[1].wrong]
+    wait_for(lambda: not Resources.of(hub, inside).beyond(held, most_connections(hub)), "all is given back")
