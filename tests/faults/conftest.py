@@ -1,7 +1,7 @@
 """Hubs that are killed again and again: on either engine, with one web worker and with three."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,15 @@ WORLDS = {
 
 
 @contextmanager
-def running(request: pytest.FixtureRequest, folder: Path) -> Iterator[Stage]:
-    """A hub in the world `request.param` names."""
+def running(
+    request: pytest.FixtureRequest, folder: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Stage]:
+    """A hub in the world `request.param` names, with the settings `env`."""
     engine, workers = WORLDS[request.param]
     server: Postgres | None = request.getfixturevalue("postgres") if engine == "postgresql" else None
     name = f"f_{uuid.uuid4().hex}"
-    hub = Hub(folder, workers=workers, database_url=server.create(name) if server else None)
+    url = server.create(name) if server else None
+    hub = Hub(folder, workers=workers, database_url=url, env=dict(env or {}))
     made = Stage(hub, folder)
     try:
         hub.start()

@@ -6,24 +6,23 @@ FAIRWAY_TEST_OVERLOAD_SECONDS says for how long.
 import os
 import random
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from faults.closed_loop import Ask, Seen, asking
+from faults.conftest import running
 from faults.images import digest_of, image
 from faults.inside import Inside
 from faults.resources import Resources, most_connections
 from faults.slow import wait_for
 from hub import Hub
-from postgres import Postgres
 from system.wire import Wire
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-SECONDS = float(os.environ.get("FAIRWAY_TEST_OVERLOAD_SECONDS", "4"))
+SECONDS = float(os.environ.get("FAIRWAY_TEST_OVERLOAD_SECONDS", "3"))
 FEW, PULLERS, PUSHERS = 2, 40, 120
 """Clients of each kind when all is well, and in the crowd: a few already keep two cores busy."""
 REPO = "library/crowded"
@@ -32,22 +31,15 @@ LAYER = list(IMAGE.blobs)[1]
 MEGABYTE = 1 << 20
 MOST_MEMORY = 128 * MEGABYTE
 """What one process may need for the crowd."""
+SLOWEST = 30
 IMPATIENT = {"FAIRWAY_STATEMENT_TIMEOUT_MS": "100", "FAIRWAY_DATABASE_POOL": "1"}
 """So that somebody who waits for one of a few connections to PostgreSQL is soon refused."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite-1", "postgresql-3"])
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    folder = tmp_path_factory.mktemp("overload")
-    if request.param == "sqlite":
-        server, made = None, Hub(folder)
-    else:
-        server = request.getfixturevalue("postgres")
-        made = Hub(folder, workers=3, database_url=server.create(name := f"o_{uuid.uuid4().hex}"), env=IMPATIENT)
-    yield made.start()
-    made.kill()
-    if server:
-        server.drop(name)
+    with running(request, tmp_path_factory.mktemp("overload"), IMPATIENT) as stage:
+        yield stage.hub
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +89,15 @@ def rates(seen: tuple[Seen, Seen], seconds: float) -> tuple[float, float]:
     return pulls, pushes
 
 
+def served_again(now: tuple[float, float], before: tuple[float, float]) -> bool:
+    """As well as before, as far as that can be said of a machine with other things to do."""
+    return all(rate > was / 3 for rate, was in zip(now, before, strict=True))
+
+
 def test_a_crowd_is_served_or_refused_and_leaves_nothing_behind(hub: Hub, login: dict[str, str]) -> None:
     inside, pids = Inside(hub), hub.pids()
     with Load(hub, login, FEW, FEW) as few:
-        before = rates(few, 2)
+        before = rates(few, 1.5)
     assert min(before) > 0
     assert not [*few[0].wrong, *few[1].wrong]
     held = Resources.of(hub, inside)
@@ -110,17 +107,18 @@ def test_a_crowd_is_served_or_refused_and_leaves_nothing_behind(hub: Hub, login:
     with Load(hub, login, PULLERS, PUSHERS) as crowd:
         meanwhile = [rates(crowd, SECONDS / 4) for _ in range(4)]
     pulls, pushes = crowd
-    print(before, meanwhile, pulls.statuses, pushes.statuses, pulls.slowest, pushes.slowest)
-    print({pid: (peak - at_rest[pid]) >> 20 for pid, peak in hub.peaks().items()})
     assert not [*pulls.wrong, *pushes.wrong]
     assert all(rate[0] > 0 for rate in meanwhile), meanwhile
     assert sum(map(sum, meanwhile)) / 4 > sum(before) / 5, (before, meanwhile)
-    assert sum(pushes.statuses.values()) > pushes.statuses[503], "nobody at all could push"
+    assert pushes.statuses[201], "nobody at all could push"
+    if hub.workers > 1:
+        assert pushes.statuses[503], "nobody was refused: this was no overload"
+    assert max(pulls.slowest, pushes.slowest) < SLOWEST, "whoever cannot be served soon is refused"
     assert hub.pids() == pids
     for pid, peak in hub.peaks().items():
         assert peak - at_rest[pid] < MOST_MEMORY, (pid, at_rest[pid], peak)
 
     with Load(hub, login, FEW, FEW) as few:
-        wait_for(lambda: all(now > was / 3 for now, was in zip(rates(few, 1), before, strict=True)), "full service")
+        wait_for(lambda: served_again(rates(few, 1), before), "full service")
     assert not [*few[0].wrong, *few[1].wrong]
     wait_for(lambda: not Resources.of(hub, inside).beyond(held, most_connections(hub)), "all is given back")

@@ -7,15 +7,14 @@ import hashlib
 import http.client
 import os
 import random
-import threading
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from faults.conftest import running
 from faults.images import Image, new_image
 from faults.slow import allow_sockets, wait_for
 from hub import Hub
@@ -24,7 +23,9 @@ from system.wire import Wire
 pytestmark = [
     pytest.mark.system,
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="who read how much is told by Linux's /proc"),
+    pytest.mark.skipif(
+        not Path("/proc/self/io").exists(), reason="who read how much is told by Linux's /proc"
+    ),
 ]
 
 PULLS = int(os.environ.get("FAIRWAY_TEST_PULLS", "30"))
@@ -42,18 +43,10 @@ REPO = "library/rollout"
 SECONDS = 300
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite-1", "postgresql-3"])
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    folder = tmp_path_factory.mktemp("storm")
-    if request.param == "sqlite":
-        server, made = None, Hub(folder)
-    else:
-        server = request.getfixturevalue("postgres")
-        made = Hub(folder, workers=3, database_url=server.create(name := f"p_{uuid.uuid4().hex}"))
-    yield made.start()
-    made.kill()
-    if server:
-        server.drop(name)
+    with running(request, tmp_path_factory.mktemp("storm")) as stage:
+        yield stage.hub
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +135,6 @@ def test_everybody_gets_the_image_and_nothing_is_read_for_those_who_hang_up(
 
     wait_for(lambda: not open_blobs(hub), "no blob is left open")
     read = read_from_files(hub) - read_before
-    print(f"read {read >> 20} sent {sent >> 20} per reader {(read - sent) / READERS / MEGABYTE:.2f}")
-    print({pid: (peak - at_rest[pid]) >> 20 for pid, peak in hub.peaks().items()})
     assert hub.pids() == pids
     assert sent * 0.9 < read < sent * 1.1 + READERS * READ_AHEAD, (read, sent)
     for pid, peak in hub.peaks().items():

@@ -8,7 +8,6 @@ import os
 import random
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +17,10 @@ import pytest
 
 from fairway.features.accounts.passwords import AT_ONCE, MOST_WAITING
 from faults.closed_loop import SECONDS, Ask, Seen, asking, refusal_faults
+from faults.conftest import running
 from faults.images import image
 from faults.slow import allow_sockets
 from hub import PASSWORD, Hub
-from postgres import Postgres
 from stories.world import basic
 from system.test_login import add_user
 from system.wire import Answer, Wire
@@ -33,29 +32,21 @@ FROM_EVERYWHERE = int(os.environ.get("FAIRWAY_TEST_LOGINS", "100"))
 REPO = "library/pulled"
 IMAGE = image(b'{"of":"logins"}', [])
 TOKEN = "/service/token?service=harbor-registry"
+BEHIND_A_PROXY = {"FAIRWAY_TRUSTED_PROXIES": "127.0.0.0/8"}
 MEGABYTE = 1 << 20
+OTHERS_SHARE = 200
+"""How much slower pulls may be: hashes take all cores there are, but no pull waits for one."""
 HASH = 19 * MEGABYTE
 MOST_MEMORY = AT_ONCE * HASH + 64 * MEGABYTE + (PARALLEL + FROM_EVERYWHERE) * 64 * 1024
 """What a process may need more than at rest: the pool, what serves the pulls beside it, and every connection."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite-1", "postgresql-3"])
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """Behind a proxy, so that a test can log in from everywhere; with two people who have not logged in yet."""
-    name = f"l_{uuid.uuid4().hex}"
-    server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    made = Hub(
-        tmp_path_factory.mktemp("logins"),
-        workers=3 if server else 1,
-        database_url=server.create(name) if server else None,
-        env={"FAIRWAY_TRUSTED_PROXIES": "127.0.0.0/8"},
-    ).start()
-    for user in ("alice", "bob"):
-        add_user(made, user, PASSWORD)
-    yield made
-    made.kill()
-    if server:
-        server.drop(name)
+    """Where a test can log in from everywhere; with somebody who has not logged in yet."""
+    with running(request, tmp_path_factory.mktemp("logins"), BEHIND_A_PROXY) as stage:
+        add_user(stage.hub, "alice", PASSWORD)
+        yield stage.hub
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +96,9 @@ def pulls_go_on(hub: Hub, pull: Ask) -> Iterator[Seen]:
         start = time.monotonic()
         yield seen
         meanwhile = seen.rate(start, time.monotonic())
-    print(before, meanwhile, {pid: (peak - at_rest[pid]) >> 20 for pid, peak in hub.peaks().items()})
-    assert seen.statuses.keys() == {200}, seen.wrong
     assert not seen.wrong
-    assert meanwhile > before / 200, (before, meanwhile)
+    assert seen.statuses.keys() == {200}
+    assert meanwhile > before / OTHERS_SHARE, (before, meanwhile)
     assert hub.pids() == pids
     for pid, peak in hub.peaks().items():
         assert peak - at_rest[pid] < MOST_MEMORY, (pid, at_rest[pid], peak)
@@ -123,14 +113,13 @@ def clean(answers: list[Answer]) -> Counter[int]:
 
 
 def test_five_hundred_from_one_address_keep_nobody_else_waiting(hub: Hub, pull: Ask) -> None:
-    right = [("alice", PASSWORD, "192.0.2.1")] * (PARALLEL // 2)
+    right = [("admin", PASSWORD, "192.0.2.1")] * (PARALLEL // 2)
     wrong = [(f"nobody-{number}", "Wrong-password-1", "192.0.2.1") for number in range(PARALLEL // 2)]
     crowd = random.Random(1).sample([*right, *wrong], PARALLEL)
     with pulls_go_on(hub, pull), ThreadPoolExecutor(1) as aside:
         flood = aside.submit(logins, hub, crowd)
-        elsewhere = clean(logins(hub, [("bob", PASSWORD, "198.51.100.1")]))
+        elsewhere = clean(logins(hub, [("alice", PASSWORD, "198.51.100.1")]))
         came = clean(flood.result())
-    print(came)
     assert elsewhere == {200: 1}
     assert came.keys() <= {200, 401, 429}, came
     assert came[429] > PARALLEL // 10, came
@@ -142,7 +131,6 @@ def test_from_many_addresses_they_wait_their_turn_or_are_sent_away(hub: Hub, pul
     crowd = [(f"nobody-{n}", f"Wrong-password-{n}", f"203.0.{n >> 8}.{n & 255}") for n in numbers]
     with pulls_go_on(hub, pull):
         came = clean(logins(hub, crowd))
-    print(came)
     assert came.keys() <= {401, 503}, came
     assert came[401] >= min(FROM_EVERYWHERE, MOST_WAITING)
     assert came[503] >= FROM_EVERYWHERE - (MOST_WAITING + AT_ONCE) * hub.workers - came[401]

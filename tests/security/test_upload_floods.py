@@ -9,21 +9,19 @@ import random
 import subprocess
 import sys
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import pytest
 
 from faults.closed_loop import Ask, asking, refusal_faults
+from faults.conftest import running
 from faults.images import digest_of
 from faults.inside import Inside
 from faults.slow import Slow, wait_for
 from hub import PASSWORD, Hub
-from postgres import Postgres
 from system.test_login import add_user
 from system.wire import Answer, Wire
 
@@ -41,22 +39,13 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite-1", "postgresql-3"])
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """With the users mallory and bob, and a project of each."""
-    name = f"u_{uuid.uuid4().hex}"
-    server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    url = server.create(name) if server else None
-    made = Hub(
-        tmp_path_factory.mktemp("floods"), workers=3 if server else 1, database_url=url, env=SETTINGS
-    ).start()
-    for user in ("mallory", "bob"):
-        add_user(made, user, PASSWORD)
-        Wire(made, user).create_project(user)
-    yield made
-    made.kill()
-    if server:
-        server.drop(name)
+    """With the user mallory and a project of hers."""
+    with running(request, tmp_path_factory.mktemp("floods"), SETTINGS) as stage:
+        add_user(stage.hub, "mallory", PASSWORD)
+        Wire(stage.hub, "mallory").create_project("mallory")
+        yield stage.hub
 
 
 @pytest.fixture
@@ -90,27 +79,28 @@ def all_at_once(number: int, wire: Wire, asks: list[tuple[str, str, bytes]]) -> 
 
 
 @contextmanager
-def bob_at_work(hub: Hub) -> Iterator[None]:
-    """He pushes all the time, and nothing that mallory does gets him refused."""
-    headers = {**Wire(hub, "bob").headers, "Content-Type": "application/octet-stream"}
+def others_at_work(hub: Hub) -> Iterator[None]:
+    """Somebody else pushes all the time, in each way, and nothing that mallory does gets them refused."""
+    admin = Wire(hub)
+    headers = {**admin.headers, "Content-Type": "application/octet-stream"}
 
     def push(rng: random.Random) -> Ask:
         body = rng.randbytes(1000)
-        return Ask("POST", f"/v2/bob/app/blobs/uploads/?digest={digest_of(body)}", headers, body)
+        return Ask("POST", f"/v2/library/app/blobs/uploads/?digest={digest_of(body)}", headers, body)
 
-    def begin_and_cancel(_rng: random.Random) -> Ask:
-        return Ask("PUT", f"{Wire(hub, 'bob').start_upload('bob/app')}?digest={digest_of(b'')}", headers, b"")
+    def push_in_two_steps(_rng: random.Random) -> Ask:
+        return Ask("PUT", f"{admin.start_upload('library/app')}?digest={digest_of(b'')}", headers, b"")
 
-    with asking(hub, 1, push) as pushed, asking(hub, 1, begin_and_cancel) as cancelled:
+    with asking(hub, 1, push) as pushed, asking(hub, 1, push_in_two_steps) as in_two_steps:
         yield
-        wait_for(lambda: bool(pushed.served_at and cancelled.served_at), "bob could push")
+        wait_for(lambda: bool(pushed.served_at and in_two_steps.served_at), "others could push")
     assert pushed.statuses.keys() == {201}, pushed.wrong
-    assert cancelled.statuses.keys() == {201}, cancelled.wrong
+    assert in_two_steps.statuses.keys() == {201}, in_two_steps.wrong
 
 
 def test_thousands_of_beginnings_stop_at_the_cap(hub: Hub, inside: Inside) -> None:
     mallory = Wire(hub, "mallory")
-    with bob_at_work(hub):
+    with others_at_work(hub):
         answers = all_at_once(AT_ONCE, mallory, [("POST", "/v2/mallory/app/blobs/uploads/", b"")] * FLOOD)
     came = Counter(answer.status for answer in answers)
     assert came == {202: CAP, 503: FLOOD - CAP}
@@ -160,7 +150,7 @@ def test_what_is_left_half_done_goes_when_its_time_is_over(hub: Hub, inside: Ins
         return f"PATCH {mallory.start_upload('mallory/app')} HTTP/1.1\r\nHost: hub\r\n".encode() + half
 
     with (
-        bob_at_work(hub),
+        others_at_work(hub),
         Slow(hub, HALF // 2, patch),
         Slow(hub, HALF // 2, f"POST {in_one_go} HTTP/1.1\r\nHost: hub\r\n".encode() + half),
     ):
@@ -173,7 +163,9 @@ def test_what_is_left_half_done_goes_when_its_time_is_over(hub: Hub, inside: Ins
     others = [path for path in inside.uploads() if path.name not in going_on]
     for path in others:
         os.utime(path, (late, late))
-    inside.rows(f"UPDATE uploads SET updated_at = {int(late * 1e6)} WHERE id <> '{going_on.rpartition('/')[2]}'")
+    inside.rows(
+        f"UPDATE uploads SET updated_at = {int(late * 1e6)} WHERE id <> '{going_on.rpartition('/')[2]}'"
+    )
     with another_worker(hub):
         wait_for(lambda: begun(inside) == (1, 1), "all that were left are gone")
     assert uploads(inside) == [going_on]

@@ -17,7 +17,7 @@ EXPLAINED: dict[str, dict[str, str]] = {
     "a blob is there for all repositories of its project": {
         "layer in another repository": "status content-length content-type docker-content-digest etag",
     },
-    "a blob is mounted without a source, too, if its project or one the caller may read has it": {
+    "a blob is mounted without a source, too, if its project has it": {
         "regctl-untag 3: POST uploads?mount": "status docker-content-digest docker-upload-uuid location range",
         # regctl fills the upload that only docker-registry has begun.
         "regctl-untag 4: PUT upload?digest": "status code content-type docker-content-digest location",

@@ -1,9 +1,11 @@
 """Tags and repositories under the hands of real clients: list, delete, copy."""
 
 import json
+import time
 
 import pytest
 
+from fairway.frame.metrics import GATHER_SECONDS
 from system.clients import ClientFailed, Person
 from system.layouts import Layout
 from system.wire import Wire
@@ -82,7 +84,8 @@ def test_a_copy_into_another_project_sends_no_layer_again(admin: Person, wire: W
 
 
 def blob_bytes_received(wire: Wire) -> float:
-    """What Prometheus is told."""
+    """What Prometheus is told, when all workers have added what they gathered."""
+    time.sleep(2 * GATHER_SECONDS)
     page = wire.ask("GET", "/metrics").body.decode()
     values = [
         line.split()[-1]

@@ -54,7 +54,9 @@ _CLOSE = delete(uploads).where(*_this_one)
 async def may_begin(conn: Conn, principal: str, limit: int) -> bool:
     """Whether a principal has fewer than `limit` open."""
     counted = await _count(conn, principal)
-    if counted > limit // 2:  # near it one after the other, or those who ask at the same moment would all pass it
+    if (
+        counted > limit // 2
+    ):  # near it one after the other, or those who ask at the same moment would all pass it
         counted = await _count_alone(conn, principal)
     return counted < limit
 
