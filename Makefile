@@ -63,8 +63,10 @@ SESSIONS := tests/system/sessions $(addprefix tests/system/test_, login.py debia
             repositories.py artifacts.py large_blob.py)
 
 sessions: $(DEV_READY) services clients  ## What each real client can do with a hub; writes docs/reference/clients.md
+	rm -f $(VENV)/sessions.xml
 	-$(BIN)/python -m pytest $(SESSIONS) -n $(JOBS) --junitxml=$(VENV)/sessions.xml
-	$(BIN)/python tests/system/sessions/page.py $(VENV)/sessions.xml > docs/reference/clients.md
+	$(BIN)/python tests/system/sessions/page.py $(VENV)/sessions.xml > $(VENV)/clients.md
+	mv $(VENV)/clients.md docs/reference/clients.md
 
 # No index address, header or other trace of where it ran ends up in the files.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -34,6 +34,14 @@ else
     give_up "not root and no sudo without a password; install them with: apt-get install$missing"
 fi
 
+# A package that brings a server starts it, on Debian: nobody asked for a registry on port 5000 for good.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+    trap '$as_root rm -f "$policy"' EXIT
+fi
+
 echo "services: installing$missing"
 install() {
     $as_root env DEBIAN_FRONTEND=noninteractive \

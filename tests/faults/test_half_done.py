@@ -109,13 +109,12 @@ def test_artifacts_whose_deletion_was_killed_are_whole_or_gone(rotten: Scene) ->
 
     interrupted = 0
     while digests:
-        death = (
-            threading.Timer(client.rng.uniform(0.01, 0.5), rotten.stage.hub.kill) if interrupted < 2 else None
-        )
-        if death:
-            death.start()
+        left = client.rng.randrange(len(digests) // 3, len(digests)) if interrupted < 2 else -1
+        death = threading.Timer(client.rng.uniform(0, 0.02), rotten.stage.hub.kill) if left > 0 else None
         try:
             while digests:
+                if death and len(digests) == left:
+                    death.start()
                 client.delete(repo, digests[0])
                 del digests[0]
         except Lost:

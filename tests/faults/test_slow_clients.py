@@ -18,6 +18,7 @@ from threading import Thread
 
 import pytest
 
+from fairway.core.wire.bodies import GRACE
 from faults.client import Client, Upload
 from faults.images import digest_of, new_image
 from faults.journal import Journal
@@ -34,6 +35,8 @@ pytestmark = [
 
 CLIENTS = int(os.environ.get("FAIRWAY_TEST_SLOW_CLIENTS", "420"))
 PATIENT = CLIENTS >= 3000
+LATER = 2 if PATIENT else 5
+"""By what factor others may be slower meanwhile; with few slow clients, other work on the machine weighs more."""
 IDLE_SECONDS = 5
 READER_SECONDS = 8
 LOGIN = "Authorization: Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode()
@@ -135,19 +138,20 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
     usual = statistics.median(p99(client) for _ in range(3))
     steady = SteadyReader(hub)
     steady.start()
+    began = time.monotonic()
     with ExitStack() as stack:
         attack = crowds(hub, client, CLIENTS // 8)
         for crowd in attack.values():
             stack.enter_context(crowd)
         meanwhile = [p99(client) for _ in range(3)]
         # The best of a few: what others on this machine do to one of them is not the hub's fault.
-        assert min(meanwhile) < 2 * usual + 0.02, (usual, meanwhile)
+        assert min(meanwhile) < LATER * usual + 0.1, (usual, meanwhile)
         dripping = attack.pop("a blob that drips")
         for what, crowd in attack.items():
             wait_for(lambda crowd=crowd: crowd.connected == 0, f"{what}: shown out")  # type: ignore[misc]
         if PATIENT:
             wait_for(lambda: dripping.connected == 0, "blobs that drip: shown out", 180)
-        else:
+        elif time.monotonic() - began < GRACE / 2:
             assert dripping.connected == dripping.number, "a blob may take its time for a minute"
     steady.join()
     assert steady.got == digest_of(STEADY), "who is slow and goes on must get all of it"

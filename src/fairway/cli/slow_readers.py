@@ -156,12 +156,14 @@ def _progress(fd: int, port: int) -> tuple[int, int]:
 
 
 def _disconnect(fd: int, inode: int) -> None:
-    with suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
-        if os.fstat(connection.fileno()).st_ino != inode:
-            return  # that one has gone, and its number has a new owner
-        client = connection.getpeername()[0]
-        connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, _RESET
-        )  # nobody wants what is still waiting
-        connection.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):
+        own = os.dup(fd)
+        if os.fstat(own).st_ino != inode:
+            os.close(own)  # that one has gone, and its number has a new owner
+            return
+        with socket.socket(fileno=own) as connection:
+            client = connection.getpeername()[0]
+            # Nobody wants what is still waiting.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            connection.shutdown(socket.SHUT_RDWR)
         _log.info("a client that reads too slowly was disconnected", client=client)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairway.core.content.small import SmallBlobs
+from fairway.core.content.small import OVERHEAD, SmallBlobs
 
 
 def test_a_kept_blob_is_found_by_its_key() -> None:
@@ -14,7 +14,7 @@ def test_a_kept_blob_is_found_by_its_key() -> None:
 
 
 def test_those_used_longest_ago_make_room() -> None:
-    small = SmallBlobs(capacity=30)
+    small = SmallBlobs(capacity=3 * (10 + OVERHEAD))
     for key in "abc":
         small.keep(key, bytes(10))
     small.get("a")
@@ -23,7 +23,7 @@ def test_those_used_longest_ago_make_room() -> None:
 
 
 def test_a_blob_kept_twice_counts_once() -> None:
-    small = SmallBlobs(capacity=20)
+    small = SmallBlobs(capacity=2 * (10 + OVERHEAD))
     small.keep("a", bytes(10))
     small.keep("a", bytes(10))
     small.keep("b", bytes(10))

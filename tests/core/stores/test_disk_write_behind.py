@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import BlobUploadUnknown, StorageFull, Unavailable
+from fairway.core.oci.errors import BlobUploadUnknown, Unavailable
 from fairway.core.stores import disk_write_behind
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.disk_write_behind import KEPT, WINDOW, WriteBehind
+from fairway.core.stores.protocols import UploadLost
 
 MB = 2**20
 
@@ -80,13 +81,13 @@ async def test_an_upload_of_many_windows_keeps_its_bytes(store: DiskStore) -> No
     assert read == whole
 
 
-@pytest.mark.parametrize(("code", "error"), [(errno.EIO, Unavailable), (errno.ENOSPC, StorageFull)])
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
 async def test_an_upload_that_lost_bytes_on_the_way_to_the_disk_is_gone(
-    store: DiskStore, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Unavailable]
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     session = await store.uploads.begin()
     failing(monkeypatch, code)
-    with pytest.raises(error):
+    with pytest.raises(UploadLost):
         await store.uploads.append(session, pieces(2 * WINDOW))
     with pytest.raises(BlobUploadUnknown):
         await store.uploads.append(session, pieces(MB))
@@ -99,3 +100,23 @@ async def test_a_filesystem_without_the_call_is_asked_once(
     session = await store.uploads.begin()
     session = await store.uploads.append(session, pieces(3 * WINDOW))
     assert (session.offset, asked) == (3 * WINDOW, [0])
+
+
+async def test_an_upload_whose_sync_failed_stays_lost_when_its_file_cannot_be_removed(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await store.uploads.begin()
+    session = await store.uploads.append(session, pieces(MB))
+    digest = Digest.of(b"".join([piece async for piece in pieces(MB)]))
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "injected")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fails)
+        broken.setattr(Path, "unlink", fails)
+        with pytest.raises(Unavailable):
+            await store.uploads.finish(session, digest)
+    with pytest.raises(BlobUploadUnknown):
+        async with store.uploads.hold(session.id):
+            pass

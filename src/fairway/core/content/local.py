@@ -11,7 +11,7 @@ from fairway.core.content.names import Names
 from fairway.core.content.protocols import ManifestInfo, StoredManifest, UploadState
 from fairway.core.content.small import LARGEST, SmallBlob, SmallBlobs
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import BlobUnknown, DigestInvalid, QuotaExceeded, RangeInvalid
+from fairway.core.oci.errors import BlobUnknown, DigestInvalid, QuotaExceeded, RangeInvalid, Unavailable
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import (
@@ -22,6 +22,7 @@ from fairway.core.stores.protocols import (
     ObjectMissing,
     Session,
     Stored,
+    UploadLost,
 )
 
 
@@ -155,6 +156,9 @@ class Local:
         except BodyCut as cut:
             await self.names.save_upload(repo, cut.session)
             raise (cut.__cause__ or cut) from None
+        except UploadLost:
+            await self.names.close_upload(repo, upload_id)
+            raise
 
     async def finish(
         self,
@@ -175,8 +179,8 @@ class Local:
                 session = await self._append(repo, upload_id, body, at)
             try:
                 stored = await self.store.uploads.finish(session, digest)
-            except DigestInvalid:
-                await self.names.close_upload(repo, upload_id)
+            except (DigestInvalid, Unavailable):
+                await self.names.close_upload(repo, upload_id)  # nothing of it is kept
                 raise
         await self._name(repo, digest, stored, upload=upload_id)
 

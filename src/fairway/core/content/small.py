@@ -12,6 +12,8 @@ LARGEST = 32 * 2**10
 """Bytes of the largest blob that counts as small.  From about here on the server sends a file quicker than we bytes."""
 CAPACITY = 16 * 2**20
 """Bytes kept by one process."""
+OVERHEAD = 512
+"""Bytes that a blob takes beside its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class SmallBlobs:
         made = SmallBlob(content)
         if key not in self._kept:
             self._kept[key] = made
-            self._bytes += made.size
+            self._bytes += made.size + OVERHEAD
         while self._bytes > self._capacity:
             _, dropped = self._kept.popitem(last=False)
-            self._bytes -= dropped.size
+            self._bytes -= dropped.size + OVERHEAD
         return made

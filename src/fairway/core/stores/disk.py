@@ -91,7 +91,7 @@ class DiskStore:
         return DiskBlob(size, self._layout.object(key), self._threads)
 
     async def size(self, key: str, *, lately: bool = False) -> int:
-        """See `BlobStore`.  A thousand nodes that pull one layer at once cost one look at its file."""
+        """See `BlobStore`.  A thousand nodes that pull one layer cost a look at its file each second, not each time."""
         if lately:
             size, until = self._sizes.get(key, (0, 0.0))
             if time.monotonic() < until:

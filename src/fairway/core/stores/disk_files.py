@@ -14,7 +14,7 @@ from fairway.core.oci.digest import Digest, Hasher
 from fairway.core.oci.errors import BlobUploadUnknown, Unavailable
 from fairway.core.stores.disk_layout import Layout, new_key, storage_error, storage_failures, sync_folder
 from fairway.core.stores.disk_write_behind import WriteBehind
-from fairway.core.stores.protocols import Session, Stored
+from fairway.core.stores.protocols import Session, Stored, UploadLost
 
 _FILE_MODE = 0o640
 _READ = 512 * 1024
@@ -84,11 +84,11 @@ class UploadWriter:
                 os.ftruncate(self._fd, self._start)
             raise
         try:
-            with storage_failures("store the upload"):
-                self._write_behind.reached(self.offset)
-        except Unavailable:
-            drop_upload(self._path)
-            raise
+            self._write_behind.reached(self.offset)
+        except OSError as error:
+            with suppress(Unavailable):
+                drop_upload(self._path)
+            raise UploadLost(storage_error("store the upload", error).message) from error
 
     def close(self) -> None:
         """Release the file.  What the kernel could not write out is reported by the fsync that publishes it."""

@@ -36,7 +36,7 @@ def weakness(folder: Path, mounts: Path = MOUNTS) -> str:
 def _mount_of(folder: Path, mounts: Path) -> Mount | None:
     try:
         table = [_read(line) for line in mounts.read_text().splitlines()]
-    except OSError:  # not a Linux, or not shown to us
+    except (OSError, ValueError, IndexError):  # not a Linux, not shown to us, or not as we know it
         return None
     above = [mount for mount in table if folder.is_relative_to(mount.point)]
     # Of several on one folder the last one mounted is seen: it comes last, and max would take the first.
@@ -47,5 +47,5 @@ def _read(line: str) -> Mount:
     """One line of proc_pid_mountinfo(5): fields of the mount, a lonely hyphen, fields of the file system."""
     mount, _, system = line.partition(" - ")
     point = _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 8)), mount.split()[4])
-    type_, _, options = system.split()
+    type_, _, options = system.split(" ", 2)  # the source in the middle may be empty
     return Mount(Path(point), type_, frozenset([*mount.split()[5].split(","), *options.split(",")]))

@@ -18,11 +18,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from fairway.core.oci.digest import Digest, Hasher
-from fairway.core.oci.errors import DigestInvalid
+from fairway.core.oci.errors import BlobUploadUnknown, DigestInvalid, Unavailable
 from fairway.core.stores import disk_files as files
 from fairway.core.stores.disk_layout import Layout
 from fairway.core.stores.disk_room import Room
-from fairway.core.stores.protocols import BodyCut, Known, Session, Stored, UploadBusy
+from fairway.core.stores.protocols import BodyCut, Known, Session, Stored, UploadBusy, UploadLost
 from fairway.core.stores.threads import Threads, finished, settled
 
 BATCH = 512 * 1024
@@ -55,6 +55,7 @@ class DiskUploads:
         self._patience = patience
         self._live = _LiveHashers(LIVE_HASHERS)
         self._boot = _boot_id()
+        self._lost: set[str] = set()
 
     async def begin(self) -> Session:
         """See `Uploads`."""
@@ -69,6 +70,8 @@ class DiskUploads:
     @asynccontextmanager
     async def hold(self, session_id: str, *, wait: bool = True) -> AsyncIterator[None]:
         """See `Uploads`."""
+        if session_id in self._lost:
+            raise BlobUploadUnknown("the storage lost bytes of this upload; start a new one")
         lock = files.UploadLock(self._layout.upload(session_id))
         deadline = time.monotonic() + (self._patience if wait else 0)
         try:
@@ -93,6 +96,9 @@ class DiskUploads:
         received = _Received(body)
         try:
             await self._write(writer, hasher, received)
+        except UploadLost:
+            self._lost.add(session.id)
+            raise
         finally:
             self._threads.forget(writer.close)
         if writer.offset > session.offset:
@@ -138,7 +144,13 @@ class DiskUploads:
             raise DigestInvalid(
                 f"the uploaded bytes have the digest {found}, not {digest}; upload them again"
             )
-        return await self._syncing.run(files.publish, self._layout, session, digest)
+        try:
+            return await self._syncing.run(files.publish, self._layout, session, digest)
+        except Unavailable:
+            # The kernel tells of lost bytes once: a second sync of the same file might find nothing wrong.  The file
+            # is removed where that is possible; on a disk that has turned read-only it is not.
+            self._lost.add(session.id)
+            raise
 
     def _known(self, session: Session, algorithm: str) -> Digest | None:
         if session.offset == 0:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import BlobUnknown, BlobUploadInvalid, FairwayError
+from fairway.core.oci.errors import BlobUnknown, BlobUploadInvalid, FairwayError, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ class UploadBusy(BlobUploadInvalid):
 
     def __init__(self) -> None:
         super().__init__("another request is writing to this upload; ask for its offset when that has ended")
+
+
+class UploadLost(Unavailable):
+    """The storage could not keep what it had taken: nothing of this upload can be used any more."""
 
 
 class ObjectMissing(BlobUnknown):
@@ -134,7 +138,8 @@ class Uploads(Protocol):
 
         Bytes a crashed writer left beyond the offset are cut off first.
         BlobUploadUnknown: the data is gone, or shorter than the offset says (it was lost in a power cut).
-        BodyCut: the body raised; what had arrived is kept.  StorageFull, Unavailable: the upload is as before.
+        BodyCut: the body raised; what had arrived is kept.  UploadLost: nothing is kept.  StorageFull, Unavailable
+        otherwise: the upload is as before.
         """
         ...
 

@@ -110,12 +110,18 @@ class Threads:
             if self._idle:
                 self._idle -= 1  # it is promised to this call
             elif len(self._threads) < self._count:
-                thread = threading.Thread(
-                    target=self._work, name=f"{self._name}_{len(self._threads)}", daemon=True
-                )
-                thread.start()
-                self._threads.append(thread)
+                self._add_thread()
             self._calls.put(call)
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{self._name}_{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more
+            if not self._threads:
+                raise
+            return  # those there are will come to it
+        self._threads.append(thread)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

@@ -148,6 +148,9 @@ class Body:
 
     def _end(self) -> None:
         self.ended = True
+        self._silence()
+
+    def _silence(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -190,4 +193,6 @@ class Body:
                 while not self.ended and self._received < end:
                     await self._next_piece()
         except (TimeoutError, BodyIncomplete):
-            self._end()
+            self.ended = True
+        finally:
+            self._silence()

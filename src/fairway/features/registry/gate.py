@@ -193,6 +193,7 @@ class Gate(Refusing):
         if action == PULL and access is not None and access.project is not None:
             promise = promise and (PUSH in access.actions or await self._may_push(repo))
             return self._place(access.project, self.identity.principal, promise=promise)
+        asked = time.monotonic()
         principal = await self._current(_scopes(repo, action), again=again)
         facts = await projects.facts(self.hub.db, principal, repo.project)
         if facts is None and begins and not self.hub.changes.read_only:
@@ -207,7 +208,7 @@ class Gate(Refusing):
             raise self._refused(repo, action)  # the token was made for an older project of this name
         promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts)
         place = self._place(facts.id, principal, promise=promise)
-        self._decided = repo, action, place, time.monotonic()
+        self._decided = repo, action, place, asked
         return place
 
     def _decided_lately(self, repo: Repository, action: str) -> Place | None:

@@ -7,7 +7,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
 import asyncpg
@@ -129,7 +129,8 @@ class PostgresDatabase:
             try:
                 yield raw
             except TimeoutError:
-                raw.terminate()  # BEGIN or COMMIT was not answered either
+                with suppress(asyncpg.InterfaceError):  # it has been closed before
+                    raw.terminate()  # BEGIN or COMMIT was not answered either
                 raise
 
     async def all(self, statement: Executable, /, **params: Any) -> list[Row]:
