@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 GROUP = 64
 """Bodies committed together at most: bounds how long the first of them waits."""
+CHECKPOINT_AFTER = 200
+"""Bodies after which the writer moves what is in the log to the database file: some megabytes."""
 BUSY_SECONDS = 15.0
 """How long a write waits for another process's group before it is refused with 503."""
 
@@ -95,7 +97,10 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
     raw.execute("PRAGMA synchronous=FULL")
     raw.execute("PRAGMA cache_size=-8000")
     raw.execute("PRAGMA temp_store=MEMORY")
-    if not writer:
+    if writer:
+        # SQLite's own checkpoint runs before COMMIT answers, and keeps to itself that the disk failed.
+        raw.execute("PRAGMA wal_autocheckpoint=0")
+    else:
         raw.execute("PRAGMA query_only=ON")
     return raw
 
@@ -144,6 +149,7 @@ class _Writer(threading.Thread):
         self._conn = SqliteConn(self._raw, compiler)
         self._soft = False
         self._log_in_doubt = False
+        self._since_checkpoint = 0
 
     def run(self) -> None:
         closing = False
@@ -161,7 +167,25 @@ class _Writer(threading.Thread):
             closing = work is None
             if group:
                 self._commit(group)
+                self._checkpoint(len(group))
         self._raw.close()
+
+    def _checkpoint(self, bodies: int) -> None:
+        self._since_checkpoint += bodies
+        if self._since_checkpoint < CHECKPOINT_AFTER:
+            return
+        self._since_checkpoint = 0
+        try:
+            self._raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:  # told to whoever writes next, if the new log cannot be begun either
+            self._heard(error)
+
+    def _heard(self, error: BaseException | None) -> None:
+        """Of an I/O error the kernel tells once: what is in the log may not be on the disk."""
+        while error is not None:
+            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+                self._log_in_doubt = True
+            error = error.__cause__
 
     def _commit(self, group: list[_Work]) -> None:
         try:
@@ -177,8 +201,7 @@ class _Writer(threading.Thread):
             if self._raw.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._raw.execute("ROLLBACK")
-            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
-                self._log_in_doubt = True
+            self._heard(error)
             told = translated(error) if isinstance(error, sqlite3.Error) else error
             for work in group:
                 work.fail(told)
@@ -201,6 +224,7 @@ class _Writer(threading.Thread):
             try:
                 work.succeed(drive(cast(Coroutine[Any, Any, Any], work.body(self._conn))))
             except Exception as error:
+                self._heard(error)
                 work.fail(error)
                 if self._raw.in_transaction:
                     self._raw.execute("ROLLBACK")
@@ -211,6 +235,7 @@ class _Writer(threading.Thread):
         except Exception as error:
             if not self._raw.in_transaction:
                 raise  # SQLite gave up the whole transaction (disk full, I/O error)
+            self._heard(error)
             work.fail(error)
             self._raw.execute("ROLLBACK TO one")
         self._raw.execute("RELEASE one")
