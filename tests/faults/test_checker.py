@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fairway.core.content.small import LARGEST
 from faults import outages, stage
 from faults.images import image, new_image
 from faults.outages import Outages, Refusal
@@ -23,7 +24,8 @@ def test_every_kind_of_broken_promise_is_found(start_hub: Callable[..., Hub], tm
     stage = Stage(start_hub(), tmp_path)
     scene, unseen = stage.scene(), stage.scene()
     client, stranger = scene.client("client"), unseen.client("stranger")
-    lost, other, deleted = (new_image(client.rng, 100) for _ in range(3))
+    # Larger than what is served from memory, so that a file which is gone is missed.
+    lost, other, deleted = (new_image(client.rng, 2 * LARGEST) for _ in range(3))
     subject = image(b"{}", [])
     for it in (lost, other, deleted, subject, image(b"[]", [], subject)):
         client.push_image("library/told", it, [f"v{len(it.raw)}"])
@@ -34,7 +36,7 @@ def test_every_kind_of_broken_promise_is_found(start_hub: Callable[..., Hub], tm
     stranger.push_manifest("library/told", deleted)
     stranger.push_manifest("library/told", other, ["moved"])
     inside = stage.inside
-    inside.object_of(next(iter(other.blobs))).unlink()
+    inside.object_of(max(other.blobs, key=lambda digest: len(other.blobs[digest]))).unlink()
     inside.rows(f"DELETE FROM artifacts WHERE digest = '{lost.digest}'")
     inside.rows(f"UPDATE artifacts SET subject = 'sha256:nobody' WHERE subject = '{subject.digest}'")
     inside.rows("INSERT INTO quota_deltas (project_id, delta) VALUES (1, 1)")

@@ -33,7 +33,7 @@ defaults
     timeout server 60s
     retries 3
     option redispatch
-    retry-on conn-failure
+    retry-on conn-failure empty-response
     http-reuse never
 frontend all
     bind 127.0.0.1:{port}

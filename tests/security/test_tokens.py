@@ -122,7 +122,7 @@ def bent(world: World, person: Person) -> dict[str, str]:
         "a list as audience": {"aud": [SERVICE]},
         "expired": {"iat": now - 400, "exp": now - 60},
         "not yet": {"nbf": now + 600},
-        "issued in the future": {"iat": now + 120, "exp": now + 400},
+        "issued in the future": {"iat": now + 200, "exp": now + 500},
         "exp as text": {"exp": str(good.expires_at)},
         "exp as fraction": {"exp": good.expires_at + 0.5},
         "uid as truth": {"uid": True},

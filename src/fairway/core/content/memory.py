@@ -19,6 +19,7 @@ from fairway.core.oci.errors import (
     ManifestBlobUnknown,
     ManifestUnknown,
     NameUnknown,
+    PreconditionFailed,
     RangeInvalid,
 )
 from fairway.core.oci.manifest import Descriptor, Manifest
@@ -146,6 +147,8 @@ class Memory:
     async def delete_manifest(self, repo: Repository, digest: Digest) -> None:
         self._manifest(repo, digest)
         contents = self._contents(repo)
+        if any(digest in manifest.children() for manifest in contents.manifests.values()):
+            raise PreconditionFailed("an index of this repository names the manifest; delete the index first")
         del contents.manifests[digest]
         contents.tags = {tag: kept for tag, kept in contents.tags.items() if kept != digest}
 

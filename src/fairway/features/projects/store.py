@@ -27,7 +27,7 @@ from fairway.frame import events
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal, User
 from fairway.frame.access.roles import Role
-from fairway.frame.db import SECOND, Conn, Row, now_us
+from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.tables import (
     gc_reviews,
     members,
@@ -214,9 +214,13 @@ _REVIEW_LINKS = (
     )
     .on_conflict_do_nothing(index_elements=["project_id", "digest"])
 )
-_DROP_LINKS = delete(project_blobs).where(
-    project_blobs.c.project_id == bindparam("project"),
-    project_blobs.c.digest.in_(_some_links.scalar_subquery()),
+_DROP_LINKS = (
+    delete(project_blobs)
+    .where(
+        project_blobs.c.project_id == bindparam("project"),
+        project_blobs.c.digest.in_(_some_links.scalar_subquery()),
+    )
+    .returning(project_blobs.c.size)
 )
 _DELETE = delete(projects).where(projects.c.id == bindparam("project"))
 
@@ -229,7 +233,9 @@ async def empty(conn: Conn, project: int, *, grace_seconds: int, limit: int = 50
     """
     await _lock_empty(conn, project)
     await conn.run(_REVIEW_LINKS, project=project, limit=limit, grace=grace_seconds * SECOND)
-    return await conn.run(_DROP_LINKS, project=project, limit=limit) == limit
+    dropped = await conn.all(_DROP_LINKS, project=project, limit=limit)
+    await ledger.charge(conn, project, -sum(row["size"] for row in dropped))
+    return len(dropped) == limit
 
 
 async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int) -> bool:
