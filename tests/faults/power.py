@@ -52,8 +52,16 @@ class Disk:
             os.close(fd)
 
     def restore(self) -> None:
-        """The power is back.  Whoever used the disk must be dead."""
+        """The power is back.  Whoever used the disk must be dead.
+
+        The file system is mounted from a copy: a process that was given mounts of its own meanwhile, by another test
+        perhaps, keeps the old one alive, and the kernel would hand out that again, dead as it is.
+        """
         self.unmount()
+        copied = self._image.with_name(f"image-{uuid.uuid4().hex}")
+        _run("cp", "--sparse=always", str(self._image), str(copied))
+        self._image.unlink()
+        self._image = copied
         self._mount()
 
     def unmount(self) -> None:
