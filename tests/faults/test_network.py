@@ -52,7 +52,7 @@ def direct(stage: Stage) -> Iterator[Client]:
     yield made
     wait_for(lambda: not stage.inside.uploads(), "no upload's file is left")
     assert stage.inside.rows("SELECT COUNT(*) FROM uploads") == [(0,)]
-    wait_for(lambda: open_files(stage.hub) <= files + 5 * stage.hub.workers, "no open file is left")
+    wait_for(lambda: open_files(stage.hub) <= files + 5 * stage.hub.workers, "no open file is left", 150)
     for line in stage.hub.log[said:].splitlines():
         assert json.loads(line)["level"] in ("info", "debug"), line
     made.close()

@@ -236,7 +236,7 @@ def test_who_is_refused_is_told_and_open_connections_stay(proxy: FaultProxy) -> 
 
 def test_a_server_that_is_not_there_is_a_reset(proxy: FaultProxy) -> None:
     nobody = FaultProxy(("127.0.0.1", 1)).start()
-    with connect(nobody) as connection, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), connect(nobody) as connection:
         connection.recv(1)
     nobody.close()
 
