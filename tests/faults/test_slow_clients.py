@@ -35,8 +35,6 @@ pytestmark = [
 
 CLIENTS = int(os.environ.get("FAIRWAY_TEST_SLOW_CLIENTS", "420"))
 PATIENT = CLIENTS >= 3000
-LATER = 2 if PATIENT else 5
-"""By what factor others may be slower meanwhile; with few slow clients, other work on the machine weighs more."""
 IDLE_SECONDS = 5
 READER_SECONDS = 8
 LOGIN = "Authorization: Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode()
@@ -145,7 +143,7 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
             stack.enter_context(crowd)
         meanwhile = [p99(client) for _ in range(3)]
         # The best of a few: what others on this machine do to one of them is not the hub's fault.
-        assert min(meanwhile) < LATER * usual + 0.1, (usual, meanwhile)
+        assert min(meanwhile) < 2 * usual + 0.02, (usual, meanwhile)
         dripping = attack.pop("a blob that drips")
         for what, crowd in attack.items():
             wait_for(lambda crowd=crowd: crowd.connected == 0, f"{what}: shown out")  # type: ignore[misc]

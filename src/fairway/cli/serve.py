@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from functools import partial
+from multiprocessing.connection import wait
 from typing import Annotated, Any
 
 import typer
@@ -106,7 +107,13 @@ class _Supervisor(MPServer):
             with signals_wait():
                 fork()
 
+        def is_alive() -> bool:
+            # Two threads of Granian wait for one worker, and whoever comes second believes for a moment that it lives:
+            # it would be called stubborn, and its number, which may be somebody else's by then, be killed.
+            return not wait([worker.inner.sentinel], 0)
+
         worker.start = start
+        worker.is_alive = is_alive
         return worker
 
     def _respawn_workers(
