@@ -16,6 +16,8 @@ HEALTHY_SECONDS = 60
 """A hub serves again after a few seconds; the rest is for a machine that is busy with other tests."""
 GRACE_SECONDS = 10
 """A fault may be felt for so long after the first process is healthy: the others follow."""
+SOFT_SECONDS = 2
+"""PostgreSQL writes out a soft commit within three times wal_writer_delay (200 ms), sooner or later on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,20 @@ class Outages:
     place: str
     spans: list[tuple[float, float]] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
+    forgotten: list[tuple[float, float]] = field(default_factory=list)
 
     @contextmanager
-    def fault(self, what: str) -> Iterator[None]:
-        """A fault is active inside the block; afterwards the hub must become healthy."""
-        began = time.monotonic()
+    def fault(self, what: str, *, forgets: bool = False) -> Iterator[None]:
+        """A fault is active inside the block; afterwards the hub must become healthy.
+
+        `forgets`: it may cost soft commits, as a crash of the database does; when is told in `forgotten`.
+        """
+        began, since = time.monotonic(), time.time()
         try:
             yield
         finally:
+            if forgets:
+                self.forgotten.append((since - SOFT_SECONDS, time.time()))
             if not healthy_within(self.place, HEALTHY_SECONDS):
                 self.slow.append(f"I10: not healthy {HEALTHY_SECONDS} s after {what}")
             self.spans.append((began, time.monotonic()))

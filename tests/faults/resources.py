@@ -1,5 +1,7 @@
 """I11: what a hub holds on to.  After a load, files, connections, memory and temporary bytes are as before."""
 
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,12 @@ FILES = 24
 """Descriptors a hub may hold more than before: idle database connections, and files opened at first use."""
 MEMORY = 96 * 2**20
 """Bytes it may hold more: allocators keep what they had, and caches fill."""
+STARTED_SECONDS = 60
+"""All processes of a hub are there after two seconds; the rest is for a busy machine."""
+CALM_SECONDS = 1.0
+
+Span = tuple[float, float]
+"""From when until when, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +32,10 @@ class Resources:
     temporary: int
 
     @classmethod
-    def of(cls, hub: Hub, inside: Inside) -> "Resources":
+    def of(cls, hub: Hub, inside: Inside, forgotten: Sequence[Span] = ()) -> "Resources":
+        """`forgotten`: when the database may have forgotten uploads, see `temporary_bytes`."""
         return cls(
-            sum(_open_files(pid) for pid in hub.pids()),
-            connections(hub, inside),
-            _memory(hub),
-            _temporary(inside),
+            open_files(hub), connections(hub, inside), _memory(hub), temporary_bytes(inside, forgotten)
         )
 
     def beyond(self, before: "Resources", most_connections: int) -> list[str]:
@@ -54,10 +60,36 @@ def most_connections(hub: Hub) -> int:
     return pools * (hub.workers + 1)
 
 
+def open_files(hub: Hub) -> int:
+    """Descriptors of all its processes."""
+    return sum(_open_files(pid) for pid in hub.pids())
+
+
 def _open_files(pid: int) -> int:
     with suppress(FileNotFoundError, ProcessLookupError):
         return len(list(Path(f"/proc/{pid}/fd").iterdir()))
     return 0
+
+
+def wait_until_calm(hub: Hub) -> None:
+    """Until all its processes have started and open no more files: a hub is ready as soon as its first worker is.
+
+    What is compared with what is held now would be found wanting otherwise, for nothing but the other workers' start.
+    """
+    deadline = time.monotonic() + STARTED_SECONDS
+    held, since = -1, time.monotonic()
+    while not _all_started(hub) or time.monotonic() - since < CALM_SECONDS:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not calm {STARTED_SECONDS} s after its start:\n{hub.log[-3000:]}")
+        time.sleep(0.05)
+        if (now := open_files(hub)) != held:
+            held, since = now, time.monotonic()
+
+
+def _all_started(hub: Hub) -> bool:
+    """Each process that serves or works has the file of its metrics."""
+    numbers = {file.stem.rpartition("_")[2] for file in (hub.data / "run" / "metrics").glob("*.db")}
+    return len(numbers & set(map(str, hub.pids()))) == hub.workers + 1
 
 
 def _memory(hub: Hub) -> int:
@@ -79,11 +111,17 @@ def connections(hub: Hub, inside: Inside) -> int:
     return int(number)
 
 
-def _temporary(inside: Inside) -> int:
-    """Bytes of uploads that no row knows: nobody can continue them."""
+def temporary_bytes(inside: Inside, forgotten: Sequence[Span] = ()) -> int:
+    """Bytes of uploads that no row knows: nobody can continue them.
+
+    The row of an upload is committed softly, so a database that crashes may forget the last of them.  What was written
+    in such a moment is no leak but what the expiry of uploads is for.
+    """
     known = {id for (id,) in inside.rows("SELECT id FROM uploads")}
     total = 0
     for file in inside.uploads():
         with suppress(FileNotFoundError):
-            total += 0 if file.name in known else file.stat().st_size
+            found = file.stat()
+            excused = any(start <= found.st_mtime <= end for start, end in forgotten)
+            total += 0 if excused or file.name in known else found.st_size
     return total

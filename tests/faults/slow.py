@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Self
 
 from hub import Hub
@@ -23,11 +22,6 @@ def allow_sockets(number: int) -> None:
     if hard < wanted:
         raise RuntimeError(f"{number} sockets need a limit of {wanted} open files (ulimit -Hn), not {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-
-
-def open_files(hub: Hub) -> int:
-    """Of all its processes."""
-    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in hub.pids())
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:

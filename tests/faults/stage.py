@@ -13,7 +13,7 @@ from faults.client import Client
 from faults.doors import Doors
 from faults.inside import Inside
 from faults.outages import HEALTHY_SECONDS, Outages, Refusal
-from faults.resources import Resources, most_connections
+from faults.resources import Resources, most_connections, wait_until_calm
 from hub import Hub
 
 SETTLED_SECONDS = 20
@@ -128,15 +128,17 @@ class Scene:
 
     def watch_resources(self) -> None:
         """`check` also compares what the hub holds with what it holds now (I11); for hubs that nobody restarts."""
+        wait_until_calm(self.stage.hub)
         self._baseline = Resources.of(self.stage.hub, self.stage.inside)
 
     def _leaks(self, baseline: Resources) -> list[str]:
         """What has not come back.  Connections that were closed this moment get some time to be noticed."""
-        most = most_connections(self.stage.hub)
+        hub, inside, forgotten = self.stage.hub, self.stage.inside, self.outages.forgotten
+        most = most_connections(hub)
         for client in self._clients:
             client.close()
         deadline = time.monotonic() + SETTLED_SECONDS
-        while leaks := Resources.of(self.stage.hub, self.stage.inside).beyond(baseline, most):
+        while leaks := Resources.of(hub, inside, forgotten).beyond(baseline, most):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.2)

@@ -1,5 +1,6 @@
 """The checker sees what it is there to see: a hub that lost, kept or made up something is found out."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -13,7 +14,7 @@ from fairway.core.content.small import LARGEST
 from faults import outages, stage
 from faults.images import image, new_image
 from faults.outages import Outages, Refusal
-from faults.resources import Resources, most_connections
+from faults.resources import Resources, most_connections, temporary_bytes
 from faults.stage import Stage
 from hub import Hub
 
@@ -114,6 +115,24 @@ def test_a_hub_that_keeps_things_or_opens_a_door_is_found(
     assert any("open files" in line for line in found)
     assert any("temporary" in line for line in found)
     scene.close()
+
+
+def test_only_what_a_crash_may_have_forgotten_is_excused(
+    start_hub: Callable[..., Hub], tmp_path: Path
+) -> None:
+    inside = Stage(start_hub(), tmp_path).inside
+    known = Outages("nowhere:1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outages, "HEALTHY_SECONDS", 0.1)
+        with known.fault("a crash", forgets=True):
+            left = inside.storage / "uploads" / "left-behind"
+            left.write_bytes(b"bytes")
+        with known.fault("a slow line"):
+            pass
+    assert len(known.forgotten) == 1
+    assert (temporary_bytes(inside), temporary_bytes(inside, known.forgotten)) == (5, 0)
+    os.utime(left, (time.time() + 60,) * 2)
+    assert temporary_bytes(inside, known.forgotten) == 5
 
 
 def test_connections_to_the_database_are_counted(hub: Hub) -> None:

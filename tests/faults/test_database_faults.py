@@ -95,7 +95,7 @@ def test_restarts_under_load(rig: Rig, scene: Scene) -> None:
     with crowd_at_work(scene, "restarts") as seen:
         for _ in range(2):
             time.sleep(WORK_SECONDS)
-            with scene.outages.fault("a restart of PostgreSQL"):
+            with scene.outages.fault("a restart of PostgreSQL", forgets=True):
                 rig.server.restart_immediately()
         time.sleep(WORK_SECONDS)
     work_on(scene)

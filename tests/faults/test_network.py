@@ -14,7 +14,8 @@ from faults.conftest import running
 from faults.images import digest_of
 from faults.journal import Journal
 from faults.proxy import FaultProxy
-from faults.slow import open_files, wait_for
+from faults.resources import open_files, wait_until_calm
+from faults.slow import wait_for
 from faults.stage import Stage, seed
 from hub import PASSWORD, Hub
 
@@ -48,11 +49,12 @@ def direct(stage: Stage) -> Iterator[Client]:
     journal = Journal(stage.hub.folder / "journals", "direct")
     made = Client(stage.hub.place, journal, random.Random(1))
     made.call("GET", "/v2/")
+    wait_until_calm(stage.hub)
     said, files = len(stage.hub.log), open_files(stage.hub)
     yield made
     wait_for(lambda: not stage.inside.uploads(), "no upload's file is left")
     assert stage.inside.rows("SELECT COUNT(*) FROM uploads") == [(0,)]
-    wait_for(lambda: open_files(stage.hub) <= files + 5 * stage.hub.workers, "no open file is left", 150)
+    wait_for(lambda: open_files(stage.hub) <= files + 5 * stage.hub.workers, "no open file is left")
     for line in stage.hub.log[said:].splitlines():
         assert json.loads(line)["level"] in ("info", "debug"), line
     made.close()

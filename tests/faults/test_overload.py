@@ -15,7 +15,7 @@ from faults.closed_loop import Ask, Seen, asking
 from faults.conftest import running
 from faults.images import digest_of, image
 from faults.inside import Inside
-from faults.resources import Resources, most_connections
+from faults.resources import Resources, most_connections, wait_until_calm
 from faults.slow import wait_for
 from hub import Hub
 from system.wire import Wire
@@ -100,6 +100,7 @@ def test_a_crowd_is_served_or_refused_and_leaves_nothing_behind(hub: Hub, login:
         before = rates(few, 1.5)
     assert min(before) > 0
     assert not [*few[0].wrong, *few[1].wrong]
+    wait_until_calm(hub)
     held = Resources.of(hub, inside)
     hub.forget_peaks()
     at_rest = hub.peaks()

@@ -22,7 +22,8 @@ from fairway.core.wire.bodies import GRACE
 from faults.client import Client, Upload
 from faults.images import digest_of, new_image
 from faults.journal import Journal
-from faults.slow import Slow, allow_sockets, open_files, wait_for
+from faults.resources import open_files, wait_until_calm
+from faults.slow import Slow, allow_sockets, wait_for
 from hub import PASSWORD, Hub
 
 pytestmark = [
@@ -132,6 +133,7 @@ class SteadyReader(Thread):
 def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client, tmp_path: Path) -> None:
     allow_sockets(CLIENTS)
     p99(client)
+    wait_until_calm(hub)
     before = open_files(hub)
     usual = statistics.median(p99(client) for _ in range(3))
     steady = SteadyReader(hub)
