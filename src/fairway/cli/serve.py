@@ -32,7 +32,7 @@ from fairway.core.oci.errors import FairwayError
 from fairway.frame import log
 from fairway.frame.db.migrate import require_schema
 from fairway.frame.metrics import forget_process, prepare_multiprocess
-from fairway.frame.process import signals_wait
+from fairway.frame.process import Alarm, signals_wait
 from fairway.frame.settings import Settings
 
 _log = log.get_logger(__name__)
@@ -98,6 +98,10 @@ class _Supervisor(MPServer):
     """
 
     _respawned_at = 0.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.main_loop_interrupt = Alarm()  # type: ignore[assignment]
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # type: ignore[override]
         worker: Any = super()._spawn_worker(idx, target, callback_loader)

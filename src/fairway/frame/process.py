@@ -4,10 +4,36 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 
 _SECONDS = 1.0
 _STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+class Alarm:
+    """A `threading.Event` that the handler of a signal may set.
+
+    An Event may not: its lock is held for a moment by whoever waits for it, and a handler that runs in this moment, in
+    the same thread, waits for that lock for ever.  What is put into a SimpleQueue never waits.
+    """
+
+    def __init__(self) -> None:
+        self._words: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Wake whoever waits, and whoever will, until `clear`."""
+        self._words.put(None)
+
+    def clear(self) -> None:
+        """Forget that it was set."""
+        with suppress(Empty):
+            while True:
+                self._words.get_nowait()
+
+    def wait(self) -> None:
+        """Until it is set."""
+        self._words.put(self._words.get())
 
 
 @contextmanager
