@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fairway.frame.db import Database, open_database
 from fairway.frame.db.migrate import migrate
@@ -14,6 +15,17 @@ from hub import Hub
 from postgres import Postgres, binaries
 
 ENGINES = ("sqlite", "postgresql")
+
+# Beside another test that takes the machine, one example may take long; and what is drawn must not differ from run to
+# run, or a change is held up by what it has nothing to do with.  `make fuzz` draws anew.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

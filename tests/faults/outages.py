@@ -65,11 +65,11 @@ class Outages:
         try:
             yield
         finally:
-            if forgets:
-                self.forgotten.append((since - SOFT_SECONDS, time.time()))
             if not healthy_within(self.place, HEALTHY_SECONDS):
                 self.slow.append(f"I10: not healthy {HEALTHY_SECONDS} s after {what}")
             self.spans.append((began, time.monotonic()))
+            if forgets:  # what was on its way meanwhile may be written when all is well again
+                self.forgotten.append((since - SOFT_SECONDS, time.time()))
 
     def judge(self, refusals: list[Refusal]) -> list[str]:
         """What breaks the promise.  Where no fault was announced, nothing is known about any 5xx."""

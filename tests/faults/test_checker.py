@@ -121,7 +121,7 @@ def test_only_what_a_crash_may_have_forgotten_is_excused(
     start_hub: Callable[..., Hub], tmp_path: Path
 ) -> None:
     inside = Stage(start_hub(), tmp_path).inside
-    known = Outages("nowhere:1")
+    known = Outages("127.0.0.1:1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outages, "HEALTHY_SECONDS", 0.1)
         with known.fault("a crash", forgets=True):

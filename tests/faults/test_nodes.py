@@ -41,7 +41,8 @@ frontend all
 backend nodes
     balance roundrobin
     option httpchk GET /readyz
-    default-server check inter 200ms fall 1 rise 1
+    timeout check 10s
+    default-server check inter 200ms fall 2 rise 1
 {servers}
 """
 

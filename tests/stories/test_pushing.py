@@ -1,8 +1,12 @@
 """Pushing and deleting: what may come in which order, what may come twice, and what may not go."""
 
+import asyncio
+
 import pytest
 
 from fairway.core.oci.digest import Digest
+from fairway.core.stores.disk import LATELY
+from fairway.frame.db.tables import blobs
 from stories.world import Person, World, image, index, layer
 
 BASE = Digest.of(layer("base"))
@@ -148,6 +152,27 @@ class TestUploading:
         assert await world.stored() == before
 
 
+class TestLostBytes:
+    """A blob whose file is gone is not there, whoever asks: it is pushed again, and that repairs it."""
+
+    @pytest.fixture
+    async def _lost(self, world: World, alice: Person) -> None:
+        await alice.push("team/app:v1", image("base"))
+        (key,) = [row["key"] for row in await world.rows(blobs) if row["digest"] == BASE]
+        (world.settings.storage_path / key).unlink()
+        await asyncio.sleep(LATELY)
+
+    @pytest.mark.usefixtures("_lost")
+    async def test_a_pusher_who_asks_is_told_to_push_it(self, alice: Person) -> None:
+        assert (await alice.blob("team/app", BASE, "HEAD")).status == 404
+        assert (await alice.push("team/app:v1", image("base"))).status == 201
+        assert (await alice.blob("team/app", BASE)).body == layer("base")
+
+    @pytest.mark.usefixtures("_lost")
+    async def test_nobody_mounts_it(self, alice: Person) -> None:
+        assert (await alice.mount("other/app", BASE, "team/app")).status == 202
+
+
 class TestDeleting:
     async def test_a_tag_goes_alone(self, alice: Person) -> None:
         await alice.push("team/app:v1", image("base"))
@@ -177,6 +202,17 @@ class TestDeleting:
         await alice.delete(f"team/app@{image('base').digest}")
         assert (await alice.blob("team/app", BASE, "DELETE")).status == 202
         assert (await alice.blob("team/app", BASE)).short == (404, "BLOB_UNKNOWN")
+
+    async def test_a_foreign_layer_that_is_here_stays_while_it_is_used(self, alice: Person) -> None:
+        pointer = {
+            "mediaType": "application/vnd.oci.image.layer.v1.tar",
+            "digest": BASE,
+            "size": len(layer("base")),
+        }
+        foreign = image(layers=[{**pointer, "urls": ["https://example.com/base"]}])
+        await alice.push_blob("team/app", layer("base"))
+        assert (await alice.push("team/app:v1", foreign)).status == 201
+        assert (await alice.blob("team/app", BASE, "DELETE")).short == (405, "UNSUPPORTED")
 
     async def test_a_blob_that_another_repository_of_the_project_uses_stays(self, alice: Person) -> None:
         await alice.push("team/app:v1", image("base"))

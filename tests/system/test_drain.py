@@ -149,7 +149,9 @@ def test_it_stops_at_once_while_it_is_still_starting(hub: Hub) -> None:
     for moment in ("Spawning worker", "Started worker"):
         before = hub.log.count(moment)
         hub.launch()
+        deadline = time.monotonic() + 60
         while hub.log.count(moment) < before + hub.workers:
+            assert time.monotonic() < deadline, hub.log[-3000:]
             time.sleep(0.001)
 
         ask_to_stop(hub)

@@ -31,6 +31,7 @@ from prometheus_client import (
 )
 
 from fairway.core.oci.errors import FairwayError
+from fairway.frame.metric_files import ReservedDict
 
 OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -201,6 +202,7 @@ def prepare_multiprocess(folder: Path) -> None:
     for file in folder.glob("*.db"):
         file.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # noqa: TID251  (the library's switch, inherited by children)
+    values.MmapedDict = ReservedDict  # type: ignore[attr-defined]
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 

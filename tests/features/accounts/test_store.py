@@ -106,23 +106,40 @@ async def test_old_failures_are_forgotten(db: Database) -> None:
     assert await db.write(store.forget_failures) == 1
 
 
-async def with_token(db: Database, account: Account, secret: str = "s3cret", seconds: int = 60) -> int:
+async def with_token(db: Database, account: Account, secret: str = "s3cret", seconds: int = 60) -> bool:
     return await db.write(
         lambda conn: store.create_refresh_token(
-            conn, account, secret, service="registry", client_id="docker", seconds=seconds
+            conn, account.user, secret, service="registry", client_id="docker", seconds=seconds
         )
     )
 
 
 async def test_a_refresh_token_is_found_by_its_secret_which_is_not_stored(db: Database) -> None:
     alice = await make(db)
-    made = await with_token(db, alice)
+    assert await with_token(db, alice)
     found = await store.find_refresh_token(db, "s3cret")
     assert found is not None
-    assert (found.id, found.account, found.service, found.client_id) == (made, alice, "registry", "docker")
+    assert (found.account, found.service, found.client_id) == (alice, "registry", "docker")
     assert await store.find_refresh_token(db, "other") is None
     (row,) = await db.all(select(refresh_tokens))
     assert "s3cret" not in map(str, tuple(row))
+
+
+async def test_no_refresh_token_comes_of_a_password_that_was_changed_meanwhile(db: Database) -> None:
+    alice = await make(db)
+    await db.write(lambda conn: store.set_password(conn, alice.id, "other"))
+    assert not await with_token(db, alice)
+    assert await store.find_refresh_token(db, "s3cret") is None
+
+
+async def test_one_account_has_so_many_refresh_tokens_and_no_more(db: Database) -> None:
+    alice, bob = await make(db), await make(db, "bob")
+    await with_token(db, bob, "bobs")
+    for number in range(store.MOST_REFRESH_TOKENS + 2):
+        assert await with_token(db, alice, f"secret {number}")
+    assert await store.find_refresh_token(db, "secret 1") is None
+    assert await store.find_refresh_token(db, "secret 2") is not None
+    assert await store.find_refresh_token(db, "bobs") is not None
 
 
 async def test_a_refresh_token_ends_with_its_time(db: Database) -> None:

@@ -169,6 +169,18 @@ class TestTheTrash:
         assert await housekeeping.empty_trash(world.db, world.parts.store) == 5
         assert world.files() == []
 
+    async def test_what_cannot_be_removed_keeps_nobody_waiting(self, world: World, alice: Person) -> None:
+        stuck = await self.throw(world, alice, "stuck", -HOUR)
+        due = await self.throw(world, alice, "due", -1)
+        stuck.unlink()
+        stuck.mkdir()
+        assert await housekeeping.empty_trash(world.db, world.parts.store) == 1
+        assert not due.exists()
+        assert [row["key"] for row in await world.rows(trash)] == [
+            str(stuck.relative_to(world.settings.storage_path))
+        ]
+        assert await housekeeping.empty_trash(world.db, world.parts.store) == 0, "it is tried again later"
+
     async def test_two_processes_may_empty_it_at_once(self, world: World, alice: Person) -> None:
         for n in range(5):
             await self.throw(world, alice, f"due {n}", -1)

@@ -6,6 +6,7 @@ between the two leaves an object nobody names, never a name without its object.
 
 from collections.abc import AsyncIterable, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from fairway.core.content.names import Names
 from fairway.core.content.protocols import ManifestInfo, StoredManifest, UploadState
@@ -51,7 +52,10 @@ class Local:
         return await self.names.referrers(repo, digest, artifact_type=artifact_type, after=after, limit=limit)
 
     async def blob_size(self, repo: Repository, digest: Digest) -> int:
-        return (await self.names.blob(repo, digest)).size
+        stored = await self.names.blob(repo, digest)
+        if not await self._intact(stored, lately=True):  # whoever asks would not push it again
+            await self._damaged(digest, stored)
+        return stored.size
 
     async def blob(self, repo: Repository, digest: Digest) -> Blob:
         stored = await self.names.blob(repo, digest)
@@ -60,8 +64,11 @@ class Local:
             blob = self.small.get(stored.key) or await self._read_small(digest, stored)
         elif await self._intact(stored, lately=True):
             blob = self.store.blob(stored.key, stored.size)
-        if blob is not None:
-            return blob
+        if blob is None:
+            await self._damaged(digest, stored)
+        return blob
+
+    async def _damaged(self, digest: Digest, stored: Stored) -> NoReturn:
         await self.names.damaged(digest, stored)
         raise BlobUnknown(f"the stored bytes of {digest} are damaged; push it again to repair it")
 
@@ -101,6 +108,12 @@ class Local:
         await self._name(repo, digest, stored, upload=None)
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
+        held = await self.names.held(digest)
+        if held is None:
+            return False
+        if not await self._intact(held, lately=True):
+            await self.names.damaged(digest, held)
+            return False
         return await self.names.mount_blob(repo, digest, source if source is not None else repo)
 
     async def delete_blob(self, repo: Repository, digest: Digest) -> None:

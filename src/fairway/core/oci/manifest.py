@@ -31,6 +31,18 @@ LinkKind = Literal["config", "layer", "child", "subject", "foreign"]
 _MAX_SIZE = 2**63 - 1
 _MAX_MEDIA_TYPE = 255  # RFC 6838 §4.2: two names of at most 127 characters
 _SHOWN = 80
+_OF_MANIFEST = (
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+)
+_OF_DESCRIPTOR = ("mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType")
+_OF_PLATFORM = ("architecture", "os", "os.version", "os.features", "variant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,7 @@ def parse_manifest(
         raise ManifestInvalid(f"the manifest is refused: {error}") from error
     if not isinstance(body, dict):
         raise ManifestInvalid("the manifest is not a JSON object")
+    _refuse_look_alikes(body, _OF_MANIFEST, "the manifest")
     media_type = _media_type(body, declared)
     parse = _parse_index if media_type in INDEX_TYPES else _parse_image
     return parse(raw, body, media_type, Digest.of(raw, algorithm), limits)
@@ -206,6 +219,15 @@ def _parse_index(
     )
 
 
+def _refuse_look_alikes(value: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    """Go's JSON takes `Layers` for `layers`: what is checked here would not be what its clients run."""
+    folded = {key.casefold(): key for key in known}
+    for key in value:
+        meant = folded.get(key.casefold(), key)
+        if key != meant:
+            raise ManifestInvalid(f"{where} has the key {key[:_SHOWN]!r}; write {meant!r}")
+
+
 def _refuse_members(body: Mapping[str, Any], keys: tuple[str, ...], what: str) -> None:
     for key in keys:
         if key in body:
@@ -232,6 +254,7 @@ def _descriptors(body: Mapping[str, Any], key: str, limits: Limits) -> tuple[Des
 def _descriptor(value: object, where: str) -> Descriptor:
     if not isinstance(value, dict):
         raise ManifestInvalid(f"{where} must be an object")
+    _refuse_look_alikes(value, _OF_DESCRIPTOR, where)
     media_type = _string(value, "mediaType", where, _MAX_MEDIA_TYPE)
     if not media_type:
         raise ManifestInvalid(f"{where} has no mediaType")
@@ -281,6 +304,7 @@ def _platform(value: object, where: str) -> Platform | None:
         return None
     if not isinstance(value, dict):
         raise ManifestInvalid(f"{where} must be an object")
+    _refuse_look_alikes(value, _OF_PLATFORM, where)
     return Platform(
         os=_string(value, "os", where),
         architecture=_string(value, "architecture", where),

@@ -31,7 +31,8 @@ class UploadLock:
         """Try once.  BlobUploadUnknown if the upload is gone, or was finished by the holder before."""
         try:
             if self._fd < 0:
-                self._fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
+                # Writable, as NFS wants it of whoever locks for writing.
+                self._fd = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._path.lstat()
             return True

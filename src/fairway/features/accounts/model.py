@@ -27,7 +27,7 @@ class Account:
     @property
     def user(self) -> User:
         """The account as a principal."""
-        return User(self.id, self.username, self.sysadmin)
+        return User(self.id, self.username, self.sysadmin, self.credentials_version)
 
 
 @dataclass(frozen=True, slots=True)

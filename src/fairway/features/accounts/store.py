@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import BigInteger, Integer, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.accounts import throttle
@@ -194,18 +194,48 @@ async def forget_failures(conn: Conn) -> int:
 
 # ----------------------------------------------------------------------------------- refresh tokens
 
+MOST_REFRESH_TOKENS = 100
+"""Of one account; a further one ends the oldest."""
+
+# Only while the password that was shown still is the password, though hashing it took a while.
 _CREATE_REFRESH = (
     insert(refresh_tokens)
-    .values(
-        secret_hash=bindparam("secret_hash"),
-        user_id=bindparam("user"),
-        service=bindparam("service"),
-        client_id=bindparam("client"),
-        credentials_version=bindparam("version", type_=Integer),
-        created_at=now_us(),
-        expires_at=now_us() + bindparam("lifetime", type_=BigInteger),
+    .from_select(
+        [
+            "secret_hash",
+            "user_id",
+            "service",
+            "client_id",
+            "credentials_version",
+            "created_at",
+            "expires_at",
+        ],
+        select(
+            bindparam("secret_hash", type_=Text),
+            users.c.id,
+            bindparam("service", type_=Text),
+            bindparam("client", type_=Text),
+            users.c.credentials_version,
+            now_us(),
+            now_us() + bindparam("lifetime", type_=BigInteger),
+        ).where(
+            users.c.id == bindparam("user"),
+            users.c.credentials_version == bindparam("version", type_=Integer),
+            users.c.enabled,
+        ),
     )
     .returning(refresh_tokens.c.id)
+)
+_newest_kept = (
+    select(refresh_tokens.c.id)
+    .where(refresh_tokens.c.user_id == bindparam("user"))
+    .order_by(refresh_tokens.c.id.desc())
+    .offset(MOST_REFRESH_TOKENS)
+    .limit(1)
+    .scalar_subquery()
+)
+_DROP_OLDEST_REFRESH = delete(refresh_tokens).where(
+    refresh_tokens.c.user_id == bindparam("user"), refresh_tokens.c.id <= _newest_kept
 )
 _FIND_REFRESH = (
     select(
@@ -238,24 +268,28 @@ def _hash(secret: str) -> str:
 
 async def create_refresh_token(
     conn: Conn,
-    account: Account,
+    user: User,
     secret: str,
     *,
     service: str,
     client_id: str,
     seconds: int,
-) -> int:
-    """Keep a generated secret (≥ 128 bit) for an account, as its SHA-256; the token's id."""
+) -> bool:
+    """Keep a generated secret (≥ 128 bit) for whoever has shown a password, as its SHA-256.  Needs a transaction.
+
+    False when the password is another one by now, or the account is closed.
+    """
     made = await conn.scalar(
         _CREATE_REFRESH,
         secret_hash=_hash(secret),
-        user=account.id,
+        user=user.id,
         service=service,
         client=client_id,
-        version=account.credentials_version,
+        version=user.credentials_version,
         lifetime=seconds * SECOND,
     )
-    return int(made)
+    await conn.run(_DROP_OLDEST_REFRESH, user=user.id)
+    return made is not None
 
 
 async def find_refresh_token(conn: Conn, secret: str) -> RefreshToken | None:

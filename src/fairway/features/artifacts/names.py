@@ -276,14 +276,13 @@ class SqlNames:
         return await tag_rows.move_tag(conn, repository, tag, artifact)
 
     async def _review(self, conn: Conn, digests: Iterable[Digest], reason: str) -> None:
-        for digest in _in_lock_order(digests):
-            await ledger.review(conn, self.project, digest, reason, self.periods.grace)
+        await ledger.review_all(conn, self.project, _in_lock_order(digests), reason, self.periods.grace)
 
     async def delete_tag(self, repo: Repository, tag: Tag) -> None:
         async def body(conn: Conn) -> None:
             repository = await self._repository(conn, repo)
-            digest = await tag_rows.tagged(conn, repository, tag)
-            if digest is None or not await tag_rows.remove_tag(conn, repository, tag):
+            digest = await tag_rows.remove_tag(conn, repository, tag)
+            if digest is None:
                 raise ManifestUnknown(f"{repo} has no tag {tag}")
             await ledger.review(conn, self.project, Digest(digest), "tag deleted", self.periods.grace)
             await self._record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
@@ -300,6 +299,9 @@ class SqlNames:
             if parent is not None:
                 raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
             tag_names = await tag_rows.lock_tags_of(conn, row["id"])
+            await ledger.lock_link(
+                conn, self.project, digest
+            )  # before the reviews, as whoever pushes it does
             await self._review(conn, [digest, *await manifests.linked(conn, row["id"])], "manifest deleted")
             await manifests.remove_artifact(conn, row["id"])
             released = await self._release_manifest(conn, digest)

@@ -247,7 +247,8 @@ async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int)
     name = await _lock_empty(conn, project)
     if name is None:
         return False
-    await empty(conn, project, grace_seconds=grace_seconds)
+    while await empty(conn, project, grace_seconds=grace_seconds):
+        pass  # pushed since: what the row's deletion takes along must have been reviewed
     await conn.run(_DELETE, project=project)
     payload = {"project_id": project, "name": name, "by": by.name}
     await events.record(conn, f"project:{project}", "project.deleted", payload)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import BlobUploadUnknown, Unavailable
+from fairway.core.oci.errors import BlobUploadUnknown, FairwayError, Unavailable
 from fairway.core.stores import scrub
 from fairway.core.stores.protocols import BlobStore, Session, Stored, UploadBusy
 from fairway.features.accounts import store as accounts
@@ -14,6 +14,7 @@ from fairway.frame.db.tables.content import CORRUPT
 from fairway.frame.log import get_logger
 
 _log = get_logger(__name__)
+_AGAIN_SECONDS = 3600
 _BATCH = 200
 """Rows changed in one transaction: some milliseconds of SQLite's only writer."""
 
@@ -52,11 +53,20 @@ async def empty_trash(db: Database, store: BlobStore) -> int:
     removed = 0
     while keys := await ledger.due_trash(db, _BATCH):
         await store.confirm()  # in another store they would seem to be gone already
-        for key in keys:
-            await store.remove(key)
-        await db.write(partial(ledger.emptied, keys=keys), soft=True)
-        removed += len(keys)
+        gone = [key for key in keys if await _removed(db, store, key)]
+        await db.write(partial(ledger.emptied, keys=gone), soft=True)
+        removed += len(gone)
     return removed
+
+
+async def _removed(db: Database, store: BlobStore, key: str) -> bool:
+    try:
+        await store.remove(key)
+    except FairwayError as error:
+        _log.error("an object cannot be removed; it is tried again later", key=key, error=error.message)
+        await db.write(partial(ledger.postpone, key=key, seconds=_AGAIN_SECONDS), soft=True)
+        return False
+    return True
 
 
 async def fold_quota_deltas(db: Database) -> int:

@@ -5,6 +5,7 @@ A crash loses what was counted since the last batch, at most `FLUSH_SECONDS`.
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.names import Reference, Repository, Tag
@@ -12,6 +13,8 @@ from fairway.features.registry import store
 from fairway.frame.db import Database
 
 FLUSH_SECONDS = 10.0
+_BATCH = 200
+"""Rows changed in one transaction: some milliseconds of SQLite's only writer."""
 MOST = 20_000
 """Different artifacts counted in one batch; beyond, further ones are counted in the next."""
 
@@ -44,12 +47,23 @@ class Pulls:
         counts, self._counts = self._counts, Counter()
         if not counts:
             return 0
+        total = counts.total()
+        rows = _rows(counts)
+        written = 0
         try:
-            await self._db.write(lambda conn: store.add_pulls(conn, _rows(counts)), soft=True)
+            while written < len(rows):
+                batch = rows[written : written + _BATCH]
+                await self._db.write(partial(store.add_pulls, rows=batch), soft=True)
+                written += len(batch)
         except Exception:
-            self._counts.update(counts)
+            for row in rows[written:]:
+                self._counts[_pulled(row)] += row["count"]
             raise
-        return counts.total()
+        return total
+
+
+def _pulled(row: store.PullRow) -> Pulled:
+    return Pulled(row["project"], row["repository"], row["digest"], row["tag"])
 
 
 def _rows(counts: Counter[Pulled]) -> list[store.PullRow]:

@@ -1,9 +1,10 @@
 """SQL that belongs to no single page of content: pull counts, and the catalogue of all repositories."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypedDict
 
-from sqlalchemy import BigInteger, and_, bindparam, select, update
+from sqlalchemy import BigInteger, bindparam, select, update
 
 from fairway.frame.db import Conn, now_us
 from fairway.frame.db.tables import artifacts, projects, repositories, tags
@@ -44,7 +45,16 @@ _TAG_PULLED = (
 
 async def add_pulls(conn: Conn, rows: Sequence[PullRow]) -> None:
     """Add counts and set pull times; what was deleted meanwhile is passed over."""
-    await conn.many(_REPOSITORY_PULLED, rows)
+    pulled: Counter[tuple[int, str]] = Counter()
+    for row in rows:
+        pulled[row["project"], row["repository"]] += row["count"]
+    await conn.many(
+        _REPOSITORY_PULLED,
+        [
+            {"project": project, "repository": repository, "count": count}
+            for (project, repository), count in pulled.items()
+        ],
+    )
     await conn.many(_ARTIFACT_PULLED, rows)
     await conn.many(_TAG_PULLED, [row for row in rows if row["tag"]])
 
@@ -53,8 +63,8 @@ _CATALOGUE = (
     select(projects.c.name.label("project"), repositories.c.name.label("repository"))
     .join(repositories, repositories.c.project_id == projects.c.id)
     .where(
-        (projects.c.name > bindparam("project"))
-        | and_(projects.c.name == bindparam("project"), repositories.c.name > bindparam("repository"))
+        projects.c.name >= bindparam("project"),  # found by the index, which an OR alone would not use
+        (projects.c.name > bindparam("project")) | (repositories.c.name > bindparam("repository")),
     )
     .order_by(projects.c.name, repositories.c.name)
     .limit(bindparam("limit"))

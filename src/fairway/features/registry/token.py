@@ -187,20 +187,19 @@ async def _refreshed(hub: Hub, secret: str) -> Principal:
 
 
 async def _refresh_token(hub: Hub, user: User, client_id: str) -> str:
-    account = await accounts.by_id(hub.token_db, user.id)
-    if account is None:
-        raise Unauthorized("this account is gone; log in as somebody else")
     secret = secrets.token_urlsafe(32)
-    await hub.token_db.write(
+    made = await hub.token_db.write(
         lambda conn: accounts.create_refresh_token(
             conn,
-            account,
+            user,
             secret,
             service=SERVICE,
             client_id=client_id,
             seconds=hub.refresh_token_seconds,
         )
     )
+    if not made:
+        raise Unauthorized("the password was changed just now, or the account closed; log in again")
     return secret
 
 

@@ -4,7 +4,7 @@ A principal is an immutable id and a name for the log; it carries no rights. Wha
 its role there, which is read together with the project on every request and never kept in a session or a token.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,15 @@ class Anonymous:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person, or a program using a person's account.  `sysadmin` administers the whole server."""
+    """A person, or a program using a person's account.  `sysadmin` administers the whole server.
+
+    `credentials_version` is that of the password they have just shown, None when they showed none.
+    """
 
     id: int
     name: str
     sysadmin: bool = False
+    credentials_version: int | None = field(default=None, compare=False)
 
 
 Principal = Anonymous | User

@@ -122,10 +122,17 @@ async def charge(conn: Conn, project: int, delta: int) -> None:
         )
 
 
-_SUM = select(
-    quota_deltas.c.project_id,
-    func.max(quota_deltas.c.id).label("last"),
-).group_by(quota_deltas.c.project_id)
+FOLDED = 10_000
+"""Deltas that one transaction folds at most."""
+
+_SUM = (
+    select(quota_deltas.c.project_id, func.max(quota_deltas.c.id).label("last"))
+    .where(
+        quota_deltas.c.id < select(func.coalesce(func.min(quota_deltas.c.id), 0)).scalar_subquery() + FOLDED
+    )
+    .group_by(quota_deltas.c.project_id)
+    .order_by(quota_deltas.c.project_id)
+)
 _TAKE = (
     delete(quota_deltas)
     .where(quota_deltas.c.project_id == bindparam("project"), quota_deltas.c.id <= bindparam("last"))
@@ -202,6 +209,17 @@ async def review(conn: Conn, project: int, digest: Digest, reason: str, grace_se
     await conn.run(_REVIEW, project=project, digest=digest, reason=reason, micros=grace_seconds * SECOND)
 
 
+async def review_all(
+    conn: Conn, project: int, digests: Sequence[Digest], reason: str, grace_seconds: int
+) -> None:
+    """The same for many digests, which must be in order."""
+    micros = grace_seconds * SECOND
+    await conn.many(
+        _REVIEW,
+        [{"project": project, "digest": digest, "reason": reason, "micros": micros} for digest in digests],
+    )
+
+
 _OVER = (
     select(leases.c.project_id, leases.c.digest)
     .where(leases.c.until_at < now_us())
@@ -248,6 +266,18 @@ _DUE = (
     .limit(bindparam("limit"))
 )
 _EMPTIED = delete(trash).where(trash.c.key == bindparam("key"))
+
+
+_POSTPONE = (
+    update(trash)
+    .where(trash.c.key == bindparam("kept"))
+    .values(not_before=now_us() + bindparam("micros", type_=BigInteger))
+)
+
+
+async def postpone(conn: Conn, key: str, seconds: int) -> None:
+    """Try to remove an object again later: it must not keep those behind it waiting."""
+    await conn.run(_POSTPONE, kept=key, micros=seconds * SECOND)
 
 
 async def due_trash(conn: Conn, limit: int) -> list[str]:

@@ -174,7 +174,10 @@ _NEEDED = (
     .where(
         artifact_links.c.project_id == bindparam("project"),
         artifact_links.c.digest == bindparam("digest"),
-        artifact_links.c.kind.in_([bindparam("config", "config"), bindparam("layer", "layer")]),
+        # A layer with `urls` may be absent; once it is here, the manifest needs it like any other.
+        artifact_links.c.kind.in_(
+            [bindparam("config", "config"), bindparam("layer", "layer"), bindparam("foreign", "foreign")]
+        ),
     )
     .limit(1)
 )

@@ -19,11 +19,6 @@ _TAGS_OF = (
     .order_by(tags.c.name)
     .with_for_update()
 )
-_TAG_NOW = (
-    select(artifacts.c.digest)
-    .join(tags, tags.c.artifact_id == artifacts.c.id)
-    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
-)
 _TAG_LOCKED = (
     select(tags.c.id, artifacts.c.digest)
     .join(artifacts, artifacts.c.id == tags.c.artifact_id)
@@ -46,11 +41,7 @@ _MOVE = (
     .where(tags.c.id == bindparam("tag"))
     .values(artifact_id=bindparam("artifact"), pushed_at=now_us())
 )
-_UNTAG = (
-    delete(tags)
-    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
-    .returning(tags.c.artifact_id)
-)
+_UNTAG = delete(tags).where(tags.c.id == bindparam("tag"))
 
 
 async def tag_names(conn: Conn, repository: int, after: str, limit: int) -> list[str]:
@@ -75,12 +66,10 @@ async def move_tag(conn: Conn, repository: int, tag: Tag, artifact: int) -> str 
         # Somebody else's first push of this tag was committed between the two statements.
 
 
-async def tagged(conn: Conn, repository: int, tag: Tag) -> str | None:
-    """The digest a tag points at."""
-    found: str | None = await conn.scalar(_TAG_NOW, repository=repository, name=tag)
-    return found
-
-
-async def remove_tag(conn: Conn, repository: int, tag: Tag) -> bool:
-    """Delete a tag; False when there was none."""
-    return await conn.scalar(_UNTAG, repository=repository, name=tag) is not None
+async def remove_tag(conn: Conn, repository: int, tag: Tag) -> str | None:
+    """Delete a tag; the digest it pointed at, exactly, or None when there was no such tag."""
+    row = await conn.first(_TAG_LOCKED, repository=repository, name=tag)
+    if row is None:
+        return None
+    await conn.run(_UNTAG, tag=row["id"])
+    return str(row["digest"])
