@@ -1,5 +1,7 @@
 """Numbers that are shared through files, on a disk without room."""
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +48,19 @@ def test_without_room_a_process_counts_for_itself(
     new = opened.enter_context(closing(ReservedDict(str(tmp_path / "new.db"))))
     new.write_value("series", 2.0, 0.0)
     assert new.read_value("series")[0] == 2.0
+
+
+@pytest.mark.parametrize(("why", "there"), [(errno.ENOSPC, False), (errno.EOPNOTSUPP, True)])
+def test_a_file_system_that_cannot_reserve_room_is_not_a_full_one(
+    tmp_path: Path, opened: ExitStack, monkeypatch: pytest.MonkeyPatch, why: int, there: bool
+) -> None:
+    def refuse(_fd: int, _offset: int, _size: int) -> None:
+        raise OSError(why, "")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    file = tmp_path / "counter.db"
+    opened.enter_context(closing(ReservedDict(str(file)))).write_value("series", 1.0, 0.0)
+    assert (file.stat().st_size > 0) == there
 
 
 def test_metrics_use_such_files(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ So the room is reserved before it is touched, and where there is none, a process
 numbers are then missing from the page until it starts again, and nothing else is.
 """
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -17,6 +18,7 @@ _SIZE = 256 * 1024
 """Bytes reserved at first: more than all series of a process take."""
 _ENTRY = 32
 """Bytes that an entry takes beside its key, at most."""
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class ReservedDict(MmapedDict):
@@ -46,17 +48,21 @@ def _reserved_at(filename: str) -> bool:
     try:
         with Path(filename).open("ab") as file:
             return _reserved(file.fileno(), _SIZE)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
         return False
 
 
 def _reserved(fd: int, size: int) -> bool:
     try:
         os.posix_fallocate(fd, 0, size)
-    except OSError:
-        return False
+    except OSError as error:
+        # Where a file system cannot reserve room, the file stays sparse.
+        return error.errno not in _NO_ROOM
     return True
 
 
 def _in_memory() -> str:
+    """The path of a new file in memory, which lasts as long as this process."""
     return f"/proc/self/fd/{os.memfd_create('fairway-metrics')}"

@@ -181,6 +181,20 @@ class TestTheTrash:
         ]
         assert await housekeeping.empty_trash(world.db, world.parts.store) == 0, "it is tried again later"
 
+    async def test_a_storage_that_removes_nothing_is_left_alone_until_the_next_turn(
+        self, world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeping, "_BATCH", 2)
+        for number in range(3):
+            stuck = await self.throw(world, alice, f"stuck {number}", -HOUR)
+            stuck.unlink()
+            stuck.mkdir()
+        due = await self.throw(world, alice, "due", -1)
+        assert await housekeeping.empty_trash(world.db, world.parts.store) == 0
+        assert due.exists(), "two failed: enough for one turn"
+        assert await housekeeping.empty_trash(world.db, world.parts.store) == 1
+        assert not due.exists()
+
     async def test_two_processes_may_empty_it_at_once(self, world: World, alice: Person) -> None:
         for n in range(5):
             await self.throw(world, alice, f"due {n}", -1)

@@ -108,13 +108,15 @@ class Local:
         await self._name(repo, digest, stored, upload=None)
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
+        if not await self.names.mount_blob(repo, digest, source if source is not None else repo):
+            return False
+        # Looked at only now: whether anybody else has the blob must not show, not even in the time it takes.
         held = await self.names.held(digest)
-        if held is None:
-            return False
-        if not await self._intact(held, lately=True):
+        if held is not None and await self._intact(held, lately=True):
+            return True
+        if held is not None:
             await self.names.damaged(digest, held)
-            return False
-        return await self.names.mount_blob(repo, digest, source if source is not None else repo)
+        return False
 
     async def delete_blob(self, repo: Repository, digest: Digest) -> None:
         await self.names.delete_blob(repo, digest)

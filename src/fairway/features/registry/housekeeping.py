@@ -15,6 +15,7 @@ from fairway.frame.log import get_logger
 
 _log = get_logger(__name__)
 _AGAIN_SECONDS = 3600
+"""After which an object that could not be removed is tried again."""
 _BATCH = 200
 """Rows changed in one transaction: some milliseconds of SQLite's only writer."""
 
@@ -56,6 +57,8 @@ async def empty_trash(db: Database, store: BlobStore) -> int:
         gone = [key for key in keys if await _removed(db, store, key)]
         await db.write(partial(ledger.emptied, keys=gone), soft=True)
         removed += len(gone)
+        if not gone:
+            break  # the storage as a whole, perhaps: no line in the log for each of a million objects
     return removed
 
 
