@@ -47,9 +47,11 @@ install() {
     $as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 $missing >/dev/null </dev/null
 }
-# The package lists of a fresh machine are empty and those of an old one stale: refresh once, then try.
-$as_root apt-get update -qq </dev/null || true
-if ! install; then
+# The package lists of a fresh machine are empty and those of an old one stale: refresh, then try; a mirror may be busy.
+tries=3
+until $as_root apt-get update -qq </dev/null; install; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] && sleep 10 && continue
     [ -z "${CI:-}" ] || { echo "services: installing$missing failed" >&2; exit 1; }
     give_up "apt-get failed"
-fi
+done

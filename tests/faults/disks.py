@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 _ATTACH_SECONDS = 30
+_REMOUNT_SECONDS = 20
 
 
 @contextmanager
@@ -73,7 +74,14 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def _remount(folder: Path, mode: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=True, capture_output=True)
+    """Tried again for a while: it is refused as long as a file is open for writing there, if only for a moment."""
+    command = ["mount", "-o", f"remount,{mode}", str(folder)]
+    deadline = time.monotonic() + _REMOUNT_SECONDS
+    while time.monotonic() < deadline:
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(0.1)
+    subprocess.run(command, check=True)
 
 
 @contextmanager

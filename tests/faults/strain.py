@@ -24,14 +24,15 @@ class Seen:
 
 
 @contextmanager
-def crowd_at_work(scene: Scene, name: str, clients: int = 4) -> Iterator[Seen]:
-    """A crowd pushes, pulls, moves and deletes during the block."""
-    crowd = Crowd(name, [f"library/{name}-{letter}" for letter in "ab"])
+def crowd_at_work(scene: Scene, name: str, clients: int = 4, *, forgetful: bool = False) -> Iterator[Seen]:
+    """A crowd pushes, pulls, moves and deletes during the block, and before it begins; `forgetful`: see `Crowd`."""
+    crowd = Crowd(name, [f"library/{name}-{letter}" for letter in "ab"], forgetful=forgetful)
     members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(clients)]
     seen = Seen()
     for member in members:
         member.start()
     try:
+        crowd.wait_until_at_work()
         yield seen
     finally:
         crowd.stop.set()

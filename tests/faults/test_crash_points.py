@@ -156,9 +156,10 @@ def one_death(scene: Scene, rng: random.Random, name: str, done: Counter[str]) -
     crowd = Crowd(f"{name}-{rng.random()}", [f"library/{name}-{letter}" for letter in "ab"])
     members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(CLIENTS)]
     point, passes, everybody = rng.choice(list(FATES)), rng.randint(1, MOST_PASSES), rng.random() < 0.5
-    scene.stage.arm(point, passes)
     for member in members:
         member.start()
+    crowd.wait_until_at_work()
+    scene.stage.arm(point, passes)
     deadline = time.monotonic() + LONGEST
     while not scene.stage.fired() and time.monotonic() < deadline:
         time.sleep(0.01)

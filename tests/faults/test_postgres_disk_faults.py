@@ -65,10 +65,12 @@ def until_refused(push: Callable[[int], object]) -> Answer:
     pytest.fail("the fault is not felt")
 
 
-def until_accepted(push: Callable[[], object]) -> None:
-    """The fault is over; until PostgreSQL is back answers must be clean."""
+def until_accepted(server: Postgres, push: Callable[[], object]) -> None:
+    """The fault is over; until PostgreSQL is back, started anew if it has ended, answers must be clean."""
     deadline = time.monotonic() + HEALTHY_SECONDS
     while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            server.start()
         try:
             push()
             return
@@ -98,9 +100,7 @@ def test_a_full_disk_refuses_pushes_and_pulls_go_on_if_postgresql_does(
             assert pulled.body == it.raw
         else:
             assert_clean(pulled)  # without room for its log PostgreSQL stops
-    if server.process.poll() is not None:
-        server.start()
-    until_accepted(lambda: client.push_manifest(repo, it, ["after"]))
+    until_accepted(server, lambda: client.push_manifest(repo, it, ["after"]))
 
 
 def test_a_failed_sync_takes_postgresql_down_for_a_moment_and_nothing_with_it(
@@ -113,9 +113,7 @@ def test_a_failed_sync_takes_postgresql_down_for_a_moment_and_nothing_with_it(
     with failing(backends, "fsync,fdatasync", "error=EIO:when=1", follow=False) as calls:
         assert_clean(until_refused(lambda n: lose(client, repo, n)))
         assert "INJECTED" in calls.read_text()
-    if server.process.poll() is not None:
-        server.start()
-    until_accepted(lambda: client.push_image(repo, it, ["after"]))
+    until_accepted(server, lambda: client.push_image(repo, it, ["after"]))
     assert "PANIC" in (server.folder / "log").read_text()
 
 

@@ -108,6 +108,7 @@ def one_cut(rig: Rig, scene: Scene, name: str, lost: Disk, done: Counter[str]) -
     members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(CLIENTS)]
     for member in members:
         member.start()
+    crowd.wait_until_at_work()
     time.sleep(rng.uniform(0.3, LONGEST))
     lost.cut()
     crowd.stop.set()

@@ -99,10 +99,11 @@ def make_project(client: Client, name: str) -> None:
 def one_round(scene: Scene, killer: "Killer", name: str, seconds: float) -> list[str]:
     """A crowd for `seconds`, and deaths; then the end of all processes, a new start, and a look at what is there."""
     repos = [f"{project}/{name}-{letter}" for project in PROJECTS for letter in "ab"]
-    crowd = Crowd(name, repos)
+    crowd = Crowd(name, repos, forgetful=killer.restarts_the_database)
     members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(CLIENTS)]
     for member in members:
         member.start()
+    crowd.wait_until_at_work()
     killer.kill_at_random(scene, seconds)
     crowd.stop.set()
     for member in members:
@@ -124,6 +125,10 @@ class Killer:
         self._rng = rng
         self._restarted = time.monotonic()
         self.done = done
+
+    @property
+    def restarts_the_database(self) -> bool:
+        return self._soaked.postgres is not None
 
     def kill_at_random(self, scene: Scene, seconds: float) -> None:
         end = time.monotonic() + seconds

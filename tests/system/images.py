@@ -13,6 +13,7 @@ import shutil
 import sysconfig
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -95,12 +96,17 @@ def _bootstrap(tar: Path, *options: str) -> Path:
     sources = [
         str(path) for name in _SOURCES if (path := Path("/etc/apt") / name).is_file() and path.stat().st_size
     ]
-    try:
-        run("mmdebstrap", "--quiet", *options, _suite(), str(tar), *sources)
-    except ClientFailed as failure:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(f"mmdebstrap cannot make a root filesystem here: {str(failure)[-300:]}")
+    for tries_left in (2, 1, 0):  # a mirror may be busy for a moment
+        try:
+            run("mmdebstrap", "--quiet", *options, _suite(), str(tar), *sources)
+            break
+        except ClientFailed as failure:
+            if tries_left:
+                time.sleep(5)
+            elif "CI" in os.environ:
+                raise
+            else:
+                pytest.skip(f"mmdebstrap cannot make a root filesystem here: {str(failure)[-300:]}")
     return tar
 
 

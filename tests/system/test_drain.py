@@ -11,6 +11,7 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
+from faults.slow import wait_for
 from hub import Hub
 from system.wire import Wire
 
@@ -136,7 +137,7 @@ def test_clients_that_never_end_do_not_keep_it_from_stopping(hub: Hub, wire: Wir
     ask_to_stop(hub)
 
     assert exit_status(hub) == 0
-    assert hub.pids() == []
+    wait_for(lambda: hub.pids() == [], "nobody is left")
     hub.start()
     last = int(wire.ask("GET", upload).headers["range"].partition("-")[2])
     at = last + 1 if last else 0

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from fairway.frame.metrics import GATHER_SECONDS
+from faults.slow import wait_for
 from system.clients import ClientFailed, Person
 from system.layouts import Layout
 from system.wire import Wire
@@ -80,16 +81,20 @@ def test_a_copy_into_another_project_sends_no_layer_again(admin: Person, wire: W
     images = [
         hello.parsed(image["digest"]) for image in hello.parsed(hello.tagged("hello")["digest"])["manifests"]
     ]
-    assert blob_bytes_received(wire) - before == sum(image["config"]["size"] for image in images)
+    sent = sum(image["config"]["size"] for image in images)
+    wait_for(lambda: blob_bytes_received(wire) - before >= sent, "all workers have told what they received")
+    assert blob_bytes_received(wire) - before == sent
 
 
 def blob_bytes_received(wire: Wire) -> float:
-    """What Prometheus is told, when all workers have added what they gathered."""
-    time.sleep(2 * GATHER_SECONDS)
-    page = wire.ask("GET", "/metrics").body.decode()
-    values = [
-        line.split()[-1]
-        for line in page.splitlines()
-        if line.startswith('fairway_blob_bytes_total{direction="in"}')
-    ]
-    return sum(map(float, values))
+    """What Prometheus is told, when all workers have added what they gathered: until it stays as it is."""
+    before, now = -1.0, 0.0
+    while now != before:
+        time.sleep(2 * GATHER_SECONDS)
+        page = wire.ask("GET", "/metrics").body.decode()
+        lines = page.splitlines()
+        values = [
+            line.split()[-1] for line in lines if line.startswith('fairway_blob_bytes_total{direction="in"}')
+        ]
+        before, now = now, sum(map(float, values))
+    return now
