@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -18,6 +19,7 @@ import pytest
 from hub import Hub
 
 _SECONDS = 300
+_LAST_WORDS_SECONDS = 10
 
 
 class ClientFailed(Exception):
@@ -32,23 +34,38 @@ def need(*programs: str) -> None:
 
 
 def run(*command: str, env: dict[str, str] | None = None, stdin: str = "") -> str:
-    """Run a program; its standard output.  Raises ClientFailed."""
+    """Run a program; its standard output.  Raises ClientFailed, or TimeoutError with where it hangs if it is written in Go."""
     need(command[0])
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as client:
+        try:
+            output, said = client.communicate(stdin, _SECONDS)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(
+                f"{' '.join(command)}: not done after {_SECONDS} s\n{_stacks(client)}"
+            ) from None
+        except BaseException:
+            client.kill()
+            raise
+    if client.returncode:
+        raise ClientFailed(f"{' '.join(command)}: exit status {client.returncode}: {said.strip()}")
+    return output
+
+
+def _stacks(client: "subprocess.Popen[str]") -> str:
+    """What each goroutine waits for, as Go tells on SIGQUIT; the client is dead afterwards."""
+    client.send_signal(signal.SIGQUIT)
     try:
-        done = subprocess.run(
-            command,
-            input=stdin,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        return client.communicate(timeout=_LAST_WORDS_SECONDS)[1]
     except subprocess.TimeoutExpired:
-        raise ClientFailed(f"{' '.join(command)}: not done after {_SECONDS} s") from None
-    if done.returncode:
-        raise ClientFailed(f"{' '.join(command)}: exit status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
+        client.kill()
+        return "and it does not say why"
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,12 @@ def forget(ctr: Keyboard, *images: str) -> None:
 
 
 def exported(ctr: Keyboard, image: str, number: int) -> Path:
-    """The image as a layout in a folder."""
+    """The image as a layout in a folder.
+
+    Exported by the client itself: what the daemon streams to it may end before it is whole, with exit status 0.
+    """
     tar, folder = ctr.folder / f"{number}.tar", ctr.folder / f"got-{number}"
-    ctr("images", "export", "--all-platforms", str(tar), image)
+    ctr("images", "export", "--local", "--all-platforms", str(tar), image)
     folder.mkdir()
     run("tar", "--extract", "--file", str(tar), "--directory", str(folder))
     return folder
