@@ -195,6 +195,72 @@ async def test_who_tries_one_name_after_the_other_has_to_wait_too_and_only_there
     await world.log_in(client=ELSEWHERE)
 
 
+async def block_address(world: World) -> None:
+    """Nobody else may be tried from here for longer than a test takes."""
+    address = throttle.key("", HERE)
+    for n in range(throttle.FREE_FAILURES_OF_ADDRESS + 10):
+        await world.db.write(lambda conn, n=n: store.record_failure(conn, f"somebody {n}", address))  # type: ignore[misc]
+
+
+async def test_who_is_remembered_goes_on_beside_somebody_who_guesses(world: World) -> None:
+    await world.log_in()
+    await block_address(world)
+    hashed = world.hasher.verified
+    for _ in range(3):
+        world.now += REMEMBER_SECONDS - 1
+        assert (await world.log_in()).name == "alice"
+    assert world.hasher.verified == hashed
+    await world.set_password("Changed123")
+    with pytest.raises(TooManyRequests):
+        await world.log_in()
+
+
+async def test_what_is_remembered_can_be_guessed_at_only_a_few_times(world: World) -> None:
+    await world.log_in()
+    await block_address(world)
+    for n in range(throttle.FREE_FAILURES):
+        with pytest.raises(TooManyRequests):
+            await world.log_in(f"Guess{n:04}")
+    with pytest.raises(TooManyRequests):
+        await world.log_in()
+    world.now += throttle.FORGET_SECONDS
+    await world.db.write(lambda conn: conn.run(update(login_failures).values(blocked_until=0)))
+    await world.log_in()
+    await block_address(world)
+    await world.log_in()
+
+
+async def test_guesses_at_what_is_remembered_sent_together_are_counted_one_by_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.log_in()
+    await block_address(world)
+    looks: list[bytes] = []
+    is_proven = world.passwords._is_proven
+    monkeypatch.setattr(
+        world.passwords, "_is_proven", lambda proof, account: looks.append(proof) or is_proven(proof, account)
+    )
+    guesses = [world.log_in(f"Guess{n:04}") for n in range(30)]
+    outcomes = await asyncio.gather(*guesses, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {TooManyRequests}
+    assert len(looks) == throttle.FREE_FAILURES
+
+
+async def test_an_unknown_account_is_refused_alike_beside_somebody_who_guesses(world: World) -> None:
+    await world.log_in()
+    await block_address(world)
+    said = {}
+    for name in ("alice", "nobody"):
+        refused = []
+        for n in range(throttle.FREE_FAILURES + 3):
+            with pytest.raises(TooManyRequests) as caught:
+                await world.log_in(f"Guess{n:04}", name=name)
+            refused.append(caught.value.retry_after)
+        said[name] = refused
+    assert max(said["alice"]) - min(said["nobody"]) <= 2
+    assert (await store.failures(world.db, throttle.key("alice", HERE))).count == 0
+
+
 async def test_one_forgotten_job_with_an_old_password_does_not_keep_its_neighbours_waiting(
     world: World,
 ) -> None:

@@ -43,10 +43,11 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Logins that failed in a row for one account from one address, and how long it has to wait now."""
+    """Logins that failed in a row for one account from one address, and how long it, and that address, have to wait now."""
 
     count: int
     wait_seconds: int
+    address_wait_seconds: int = 0
 
 
 NO_FAILURES = Failures(0, 0)

@@ -7,6 +7,8 @@ with, so a changed password is over at once, in every process.
 
 Nothing tells an unknown account from a wrong password: both cost one hash, both count as a failure, both get the
 same answer.  The throttle is asked before anything else, the memory included, or guesses could be tried on that.
+Only who has to wait for what others did at the same address may try the memory, a few times: a whole cluster can
+share an address, and its nodes must not stop pulling because one of them has an old password.
 """
 
 import asyncio
@@ -88,19 +90,20 @@ class Passwords:
         self._waiting: dict[tuple[str, bytes], asyncio.Event] = {}
         self._waiting_of: Counter[str] = Counter()
         self._failed = 0
+        self._missed: dict[str, tuple[int, float]] = {}
 
     async def __call__(self, username: str, password: str, client: str) -> User:
         """The user these credentials belong to.
 
-        Raises Unauthorized when they are wrong, TooManyRequests while `username` or anybody is throttled for the
-        address `client`, or too many logins from there wait already, and Unavailable when too many wait at all.
+        Raises Unauthorized when they are wrong, TooManyRequests while `username` is throttled for the address `client`,
+        or anybody is whose password is not remembered, or when too many logins from there wait already, and
+        Unavailable when too many wait at all.
         """
         key, address = throttle.key(username, client), throttle.key("", client)
         proof = self._proof(username, password)
         while True:
-            await self._failures(key, address)
-            account = await self._find(username)
-            if account is not None and self._is_proven(proof, account):
+            _, account, proven = await self._look(username, key, address, proof)
+            if account is not None and proven:
                 return account.user
             same = self._waiting.get((key, proof))
             if same is None:
@@ -129,9 +132,8 @@ class Passwords:
 
     async def _check(self, username: str, password: str, key: str, address: str, proof: bytes) -> User:
         # While this one waited for its slot, others may have failed, succeeded or changed the password.
-        failures = await self._failures(key, address)
-        account = await self._find(username)
-        if account is not None and self._is_proven(proof, account):
+        failures, account, proven = await self._look(username, key, address, proof)
+        if account is not None and proven:
             return account.user
         stored = account.password_hash if account is not None and account.enabled else None
         fits = len(password) <= rules.MAX_PASSWORD
@@ -142,18 +144,48 @@ class Passwords:
                 "these credentials are not valid; check the user name and password, or log in again"
             )
         self._remember(proof, account)
+        self._missed.pop(key, None)
         if failures.count:
             await self._db.write(lambda conn: store.clear_failures(conn, key), soft=True)
         return account.user
 
-    async def _failures(self, key: str, address: str) -> Failures:
+    async def _look(
+        self, username: str, key: str, address: str, proof: bytes
+    ) -> tuple[Failures, Account | None, bool]:
+        """What is known without a hash: earlier failures, the account, and whether its password is remembered.
+
+        Raises TooManyRequests.
+        """
         failures = await store.failures(self._db, key, address)
-        if failures.wait_seconds:
+        wait = failures.wait_seconds
+        account = await self._find(username) if not wait else None
+        # From here on without a pause: many guesses sent together must not get around the count of misses.
+        if not wait and failures.address_wait_seconds and self._has_missed_too_often(key):
+            wait = failures.address_wait_seconds
+        proven = account is not None and not wait and self._is_proven(proof, account)
+        if failures.address_wait_seconds and account is not None and proven:
+            self._remember(proof, account)  # it could not be proven anew now
+        elif failures.address_wait_seconds and not wait:
+            self._count_miss(key)
+            wait = failures.address_wait_seconds
+        if wait:
             raise TooManyRequests(
-                f"too many failed logins; try again in {failures.wait_seconds} seconds",
-                retry_after=failures.wait_seconds,
+                f"too many failed logins; try again in {wait} seconds",
+                retry_after=wait,
             )
-        return failures
+        return failures, account, proven
+
+    def _has_missed_too_often(self, key: str) -> bool:
+        missed, until = self._missed.get(key, (0, 0.0))
+        return missed >= throttle.FREE_FAILURES and self._clock() < until
+
+    def _count_miss(self, key: str) -> None:
+        """The memory had no such password.  Counted for unknown accounts, too: the answers must not tell them apart."""
+        missed, until = self._missed.pop(key, (0, 0.0))
+        now = self._clock()
+        self._missed[key] = (missed + 1 if now < until else 1), now + throttle.FORGET_SECONDS
+        if len(self._missed) > MOST_REMEMBERED:
+            del self._missed[next(iter(self._missed))]
 
     async def _find(self, username: str) -> Account | None:
         return await store.by_name(self._db, username) if rules.is_username(username) else None

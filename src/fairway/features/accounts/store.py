@@ -159,11 +159,11 @@ _FORGET = delete(login_failures).where(login_failures.c.last_at < now_us() - _fo
 
 
 async def failures(conn: Conn, key: str, address: str = "") -> Failures:
-    """The failures behind a throttle key, and the whole seconds still to wait for it or for that of its `address`."""
-    rows = await conn.all(_FAILURES, key=key, address=address)
-    count = sum(row["failures"] for row in rows if row["key"] == key)
-    wait = max((int(row["wait"]) for row in rows), default=0)
-    return Failures(count, max(0, -(-wait // SECOND)))
+    """The failures behind a throttle key, and the whole seconds still to wait for it and for that of its `address`."""
+    rows = {row["key"]: row for row in await conn.all(_FAILURES, key=key, address=address)}
+    count = rows[key]["failures"] if key in rows else 0
+    waits = [max(0, -(-int(rows[each]["wait"]) // SECOND)) if each in rows else 0 for each in (key, address)]
+    return Failures(count, *waits)
 
 
 async def record_failure(conn: Conn, key: str, address: str = "") -> None:
