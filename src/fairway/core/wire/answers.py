@@ -107,6 +107,16 @@ def upload_offset(headers: Mapping[str, str]) -> int | None:
     return int(match[1]) + 1 if match[1] != "0" else 0
 
 
+def place(base: str, named: str) -> str:
+    """The whole URL of what a reply from `base` names. Raises Unavailable when it names no place at all."""
+    try:
+        url: str = urljoin(base, named)
+        _origin(url)
+    except ValueError as error:
+        raise errors.Unavailable("the other registry names a place that is no URL") from error
+    return url
+
+
 def same_origin(one: str, other: str) -> bool:
     """Whether two URLs have the same scheme, host and port (RFC 6454)."""
     return _origin(one) == _origin(other)
@@ -122,7 +132,7 @@ def next_page(headers: Mapping[str, str], url: str) -> str | None:
     match = _LINK.search(headers.get("link", ""))
     if match is None:
         return None
-    target: str = urljoin(url, match[1])
+    target = place(url, match[1])
     if not same_origin(target, url):
         raise errors.Unavailable("the other registry continues its list on another host")
     return target

@@ -8,7 +8,6 @@ reached at all are the session's business.
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urljoin
 
 import aiohttp
 from yarl import URL
@@ -129,8 +128,8 @@ class Client:
             response = await self._exchange(request, scope, pieces)
             if response.status not in _REDIRECTS or request.method not in {"GET", "HEAD"}:
                 return response, request.url
-            target = urljoin(request.url, response.headers.get("location", ""))
             response.release()
+            target = answers.place(request.url, response.headers.get("location", ""))
             if request.url.startswith("https:") and not target.startswith("https:"):
                 raise Unavailable("the other registry redirects to a place without encryption")
             request = Request(request.method, target, request.headers, request.body)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from fairway.core.content.protocols import ManifestInfo, StoredManifest, UploadState
 from fairway.core.oci.digest import Digest, Hasher
@@ -43,7 +43,7 @@ class _Upload:
     offset: int = 0
 
     def follow(self, answer: Answer) -> None:
-        self.url = urljoin(answer.url, answer.headers.get("location", self.url))
+        self.url = answers.place(answer.url, answer.headers.get("location", self.url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +293,7 @@ class RemoteRegistry:
         location = answer.headers.get("location")
         if not location:
             raise Unavailable("the other registry began an upload and does not say where")
-        url = urljoin(answer.url, location)
+        url = answers.place(answer.url, location)
         last = urlsplit(url).path.rpartition("/")[2]
         upload_id = last if self._client.url(paths.GetUpload(repo, last)) == url else uuid.uuid4().hex
         self._uploads[repo, upload_id] = _Upload(url)
