@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 CUTS = int(os.environ.get("FAIRWAY_TEST_POWER_CUTS", "1"))
 CLIENTS = 6
+MEGABYTES, MEGABYTES_FOR_A_CUT = 256, 24
+"""Of each disk: on a full one nobody can push, and there is nothing to lose."""
 LONGEST = 1.5
 """Seconds a crowd works at most before the cut."""
 
@@ -56,7 +58,7 @@ class Rig:
 def rigged(engine: str, folder: Path, count: int) -> Iterator[Rig]:
     if engine == "postgresql" and binaries() is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with disks(count) as made:
+    with disks(count, MEGABYTES + CUTS * count * MEGABYTES_FOR_A_CUT) as made:
         data, storage = made[0], made[-1]
         server = Postgres(durable=True, data=data.path / "postgresql") if engine == "postgresql" else None
         hub = Hub(
