@@ -13,6 +13,9 @@ from pathlib import Path
 
 from postgres import free_port
 
+_START_SECONDS, _STOP_SECONDS, _KILL_SECONDS = 120, 90, 60
+"""Much longer than any of it takes, for machines that are busy."""
+
 PASSWORD = "Fairway-tests-1"
 """The administrator's, on every hub a test starts."""
 
@@ -59,7 +62,7 @@ class Hub:
     def start(self, **env: str) -> "Hub":
         """Start and wait until it is ready.  `env` is for this start only."""
         self.launch(**env)
-        self._wait_until_ready(30)
+        self._wait_until_ready(_START_SECONDS)
         return self
 
     def launch(self, **env: str) -> None:
@@ -132,7 +135,7 @@ class Hub:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(40)
+                self.process.wait(_STOP_SECONDS)
             finally:
                 self.kill()
         return self.process.returncode
@@ -143,7 +146,7 @@ class Hub:
             return
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(_KILL_SECONDS)
         while self.pids():
             time.sleep(0.01)
 

@@ -12,6 +12,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+_SECONDS = 120
+"""To start, recover or stop: much longer than it takes, for machines that are busy."""
+
 
 def binaries() -> Path | None:
     """The folder with initdb and postgres, or None where PostgreSQL is not installed."""
@@ -100,7 +103,7 @@ class Postgres:
                 stderr=log,
                 cwd="/",
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline:
             ready = subprocess.run(
                 [str(self.bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
@@ -129,7 +132,7 @@ class Postgres:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)  # fast shutdown
-            self.process.wait(30)
+            self.process.wait(_SECONDS)
 
     def pids(self) -> list[int]:
         """The server and the processes it has started."""
@@ -142,12 +145,12 @@ class Postgres:
             for pid in self.pids():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(_SECONDS)
 
     def restart_immediately(self) -> None:
         """`pg_ctl restart -m immediate`: every connection is cut, and what was written is recovered from the log."""
         self.process.send_signal(signal.SIGQUIT)
-        self.process.wait(30)
+        self.process.wait(_SECONDS)
         self.start()
 
     def close(self) -> None:

@@ -54,6 +54,8 @@ class Client:
         self.journal = journal
         self.rng = rng
         self.refusals: list[Refusal] = []
+        self.patience = 0.0
+        """Seconds for which it asks again when it is told, cleanly, that the hub cannot just now."""
         self._connection = http.client.HTTPConnection(place, timeout=SECONDS)
         self._login = "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
 
@@ -70,6 +72,17 @@ class Client:
         deed: Deed | None = None,
     ) -> Answer:
         """One request.  The status of `deed` is known as soon as the head of the reply is.  Raises Lost."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            answer = self._ask(method, path, body, headers, deed)
+            later = answer.status == 503 and "retry-after" in answer.headers
+            if not later or time.monotonic() >= deadline:
+                return answer
+            time.sleep(0.2)
+
+    def _ask(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None, deed: Deed | None
+    ) -> Answer:
         sent = {"Authorization": self._login, **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
             sent["Content-Length"] = str(len(body))

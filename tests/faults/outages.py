@@ -20,6 +20,10 @@ SOFT_SECONDS = 2
 """PostgreSQL writes out a soft commit within three times wal_writer_delay (200 ms), sooner or later on a busy machine."""
 
 
+LATELY = 1.0
+"""Seconds for which the hub takes a file to be there that it has looked at; also what an answer may take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An answer of 400 or more, and when (on the monotonic clock) its request was sent."""
@@ -54,6 +58,8 @@ class Outages:
     spans: list[tuple[float, float]] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
     forgotten: list[tuple[float, float]] = field(default_factory=list)
+    disk_failed_at: float | None = None
+    """When, by the monotonic clock, a disk began to fail that is not told of as a fault; see `_could_not_be_opened`."""
 
     @contextmanager
     def fault(self, what: str, *, forgets: bool = False) -> Iterator[None]:
@@ -75,11 +81,19 @@ class Outages:
         """What breaks the promise.  Where no fault was announced, nothing is known about any 5xx."""
         broken = list(self.slow)
         for refusal in refusals:
+            if self._could_not_be_opened(refusal):
+                continue
             if wrong := misshapen(refusal):
                 broken.append(f"I10: {refusal.status} for {refusal.asked}: {wrong}")
             if refusal.status >= 500 and self.spans and not self._excused(refusal.at):
                 broken.append(f"I10: {refusal.status} for {refusal.asked} while nothing was wrong")
         return broken
+
+    def _could_not_be_opened(self, refusal: Refusal) -> bool:
+        """A bare 404: the server sends a blob's file by its path, and we look at the file once a second only."""
+        bare = refusal.status == 404 and not refusal.body and "x-request-id" not in refusal.headers
+        pull = refusal.asked.startswith("GET ") and "/blobs/sha256:" in refusal.asked
+        return bare and pull and self.disk_failed_at is not None and refusal.at > self.disk_failed_at - LATELY
 
     def _excused(self, at: float) -> bool:
         return any(start - GRACE_SECONDS <= at <= end + GRACE_SECONDS for start, end in self.spans)

@@ -18,6 +18,8 @@ from hub import Hub
 
 SETTLED_SECONDS = 20
 """What a load took is given back within a moment; the rest is for a busy machine."""
+CHECKER_SECONDS = 30
+"""What is refused for the moment is not lost: the checker asks again for so long."""
 
 
 class Stage:
@@ -114,7 +116,9 @@ class Scene:
     def check(self) -> Report:
         """Compare what the clients were told with what is there."""
         heard = [*self.heard, *(refusal for client in self._clients for refusal in client.refusals)]
-        report = check(journal.read([self.folder]), self.client("checker"), self.stage.inside, self._began)
+        checker = self.client("checker")
+        checker.patience = CHECKER_SECONDS
+        report = check(journal.read([self.folder]), checker, self.stage.inside, self._began)
         report.broken += self.outages.judge(heard)
         if self._doors is not None:
             report.broken += self._doors.opened()

@@ -77,6 +77,18 @@ def test_an_error_is_excused_during_a_fault_only() -> None:
         assert bool(known.judge([Refusal("GET /v2/", 503, HEADERS, GOOD, at)])) != excused
 
 
+def test_a_bare_404_is_excused_for_a_pull_from_a_failing_disk_only() -> None:
+    pull = "GET /v2/library/x/blobs/sha256:1234"
+    for asked, at, excused in (
+        (pull, 99.5, True),
+        (pull, 98.5, False),
+        ("GET /v2/library/x/tags/list", 100, False),
+    ):
+        known = Outages("", disk_failed_at=100)
+        assert bool(known.judge([Refusal(asked, 404, {}, b"", at)])) != excused
+    assert Outages("").judge([Refusal(pull, 404, {}, b"", 100)])
+
+
 def test_a_hub_that_does_not_recover_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "HEALTHY_SECONDS", 0.2)
     known = Outages("127.0.0.1:1")

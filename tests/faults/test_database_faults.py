@@ -32,6 +32,8 @@ SMALL = {
 }
 MOST_CONNECTIONS = 70
 WORK_SECONDS = 1.0
+PATIENCE_SECONDS = 15.0
+"""Everybody is answered by then, ten times the statement timeout."""
 FELT_SECONDS = 30.0
 """A fault that is not felt within this time is none."""
 TOKEN = "/service/token?service=harbor-registry&scope=repository:library/x:pull"
@@ -88,6 +90,7 @@ def scene(rig: Rig) -> Iterator[Scene]:
 def work_on(scene: Scene) -> None:
     """A fresh client pushes and pulls, as if nothing had been."""
     client = scene.client(f"after-{time.monotonic_ns()}")
+    client.patience = FELT_SECONDS
     it = new_image(client.rng, 1000)
     client.push_image("library/after", it, ["latest"])
     assert client.manifest("library/after", "latest").body == it.raw
@@ -130,7 +133,9 @@ def test_a_black_hole(rig: Rig, scene: Scene) -> None:
     assert alive == [200, 503]
     # those given up are not closed before the hole lets them know; but they do not pile up
     assert held <= 2 * most_connections(rig.first)
-    print("slowest:", sorted(answers, key=lambda a: -a[2])[:5])
+    slowest = sorted(answers, key=lambda answer: -answer[2])[:5]
+    print("slowest:", slowest)
+    assert slowest[0][2] < PATIENCE_SECONDS, slowest
     work_on(scene)
     assert [*seen.wrong, *scene.check().broken] == []
 
@@ -190,7 +195,8 @@ def test_a_locked_table(rig: Rig, scene: Scene) -> None:
         calm = ask_all(scene, [("GET", TOKEN), ("GET", "/readyz"), ("GET", "/api/v2.0/ping")] * 4)
     assert {status for _, status, _ in calm} == {200}
     assert {status for round_ in waiting for _, status, _ in round_} == {503}
-    assert max(used) <= most
+    # the server process of one that was given up waits for the lock until it hears of it
+    assert max(used) <= most + scene.stage.processes()
     work_on(scene)
     assert [*seen.wrong, *scene.check().broken] == []
 
@@ -245,6 +251,7 @@ def test_two_nodes_start_cold_against_a_crowd(rig: Rig, scene: Scene) -> None:
             rig.second._wait_until_ready(60)
         elsewhere = other.scene()
         client = elsewhere.client("second")
+        client.patience = FELT_SECONDS
         client.push_image("library/second", new_image(client.rng, 1000), ["latest"])
         time.sleep(WORK_SECONDS)
     assert rig.second.stop() == 0

@@ -289,7 +289,7 @@ def test_an_upload_of_which_written_bytes_were_lost_is_given_up(rig: Rig, client
     data = client.rng.randbytes(24 * MEGABYTE)
     upload = Upload(client, repo)
     with (
-        failing(rig.stage.hub.pids(), "sync_file_range", "error=EIO:when=2"),
+        failing(rig.stage.hub.pids(), "sync_file_range", "error=EIO:when=1"),
         pytest.raises(Refused) as error,
     ):
         upload.patch(data)
@@ -305,12 +305,12 @@ def test_a_commit_whose_sync_failed_is_not_acknowledged_and_nothing_is_built_on_
     for data in it.blobs.values():
         client.push_blob(repo, data)
     log = rig.data / "fairway.db-wal"
+    before = log.stat().st_size
     with failing(rig.stage.hub.pids(), "fsync,fdatasync", "error=EIO:when=1", path=log) as calls:
         with pytest.raises(Refused) as error:
             client.push_manifest(repo, it, ["unsynced"])
         assert "INJECTED" in calls.read_text()
     assert_clean(error.value.answer)
-    before = log.stat().st_size
     client.push_manifest(repo, it, ["synced"])
     assert log.stat().st_size < before  # a new log: of the old one nobody knows what reached the disk
 

@@ -25,7 +25,11 @@ from postgres import Postgres, free_port
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
+# A request that met the closing door is sent again as long as the balancer still has all of it.
 BALANCER = """
+global
+    tune.bufsize 4194304
+    maxconn 100
 defaults
     mode http
     timeout connect 2s
@@ -191,7 +195,9 @@ def newest(rows: Callable[[str], list[tuple[int, ...]]]) -> int:
 
 
 def eventually(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = (
+        time.monotonic() + 150
+    )  # beyond idle_in_transaction_session_timeout: who stands still may hold a lock
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.1)

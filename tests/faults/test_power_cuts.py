@@ -112,6 +112,7 @@ def one_cut(rig: Rig, scene: Scene, name: str, lost: Disk, done: Counter[str]) -
         member.start()
     crowd.wait_until_at_work()
     time.sleep(rng.uniform(0.3, LONGEST))
+    scene.outages.disk_failed_at = time.monotonic()
     lost.cut()
     crowd.stop.set()
     done["cuts"] += 1

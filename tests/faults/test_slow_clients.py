@@ -84,6 +84,7 @@ def p99(client: Client, number: int = 300) -> float:
 
 def crowds(hub: Hub, client: Client, number: int) -> dict[str, Slow]:
     """Every way to be slow, `number` times each."""
+    client.close()  # it may have been idle for too long
     blob = f"/v2/library/app/blobs/{digest_of(LAYER)}"
 
     def patch() -> bytes:

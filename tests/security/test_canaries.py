@@ -11,6 +11,7 @@ import subprocess
 import uuid
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -197,7 +198,8 @@ def test_no_log_holds_one(watched: Watched) -> None:
 def test_no_row_holds_one(watched: Watched) -> None:
     """Nor does a statement on its way there."""
     if watched.server is None:
-        dump = "\n".join(sqlite3.connect(watched.hub.data / "fairway.db").iterdump()).encode()
+        with closing(sqlite3.connect(watched.hub.data / "fairway.db")) as database:
+            dump = "\n".join(database.iterdump()).encode()
     else:
         assert watched.server.bin is not None
         where = watched.hub.database_url.replace(f":{CANARIES['database password']}", "")

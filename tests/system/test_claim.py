@@ -14,7 +14,7 @@ pytestmark = pytest.mark.system
 
 def serve(data: Path, place: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "fairway", "serve", "--data-dir", str(data), "--listen", place]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("hub", ["sqlite"], indirect=True)

@@ -70,7 +70,7 @@ def ask_to_stop(hub: Hub) -> None:
 
 def exit_status(hub: Hub) -> int:
     assert hub.process is not None
-    return hub.process.wait(60)
+    return hub.process.wait(150)
 
 
 def refuses_connections(hub: Hub) -> bool:
@@ -88,6 +88,8 @@ def refuses_connections(hub: Hub) -> bool:
 
 
 def test_requests_under_way_are_finished(hub: Hub, wire: Wire, slow: Slow) -> None:
+    hub.stop()
+    hub.start(FAIRWAY_SHUTDOWN_SECONDS="120")
     wire.push_blob("library/drain", CONTENT)
     slow.idle()
     in_pieces, at_once = wire.start_upload("library/drain"), wire.start_upload("library/drain")
