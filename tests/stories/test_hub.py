@@ -9,6 +9,7 @@ from sqlalchemy import insert
 
 from fairway.app import Hub
 from fairway.core.oci.digest import Digest
+from fairway.features.registry import pulls as pulls_module
 from fairway.frame.db.tables import artifacts, repositories, tags
 from fairway.frame.settings import Settings
 from stories.asgi import call
@@ -103,6 +104,27 @@ class TestPullCounts:
                 await pulls.flush()
         await alice.pull("team/app:v1")
         assert await pulls.flush() == 2
+
+    async def test_a_flush_that_is_broken_off_forgets_one_batch_at_most(
+        self, world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pulls_module, "_BATCH", 1)
+        await alice.pull("team/app:v1")
+        await alice.pull(f"team/app@{image('base').digest}")
+        pulls = world.parts.hub.pulls
+
+        class Endless:
+            async def write(self, *_args: Any, **_options: Any) -> None:
+                await asyncio.Event().wait()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pulls, "_db", Endless())
+            flush = asyncio.ensure_future(pulls.flush())
+            await asyncio.sleep(0)
+            flush.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await flush
+        assert await pulls.flush() == 1
 
     async def test_processes_count_together(
         self, world: World, alice: Person, database_url: str, tmp_path: Path

@@ -163,6 +163,7 @@ class _Background:
         self._settings = settings
         self._alone = alone
         self._stopping = threading.Event()
+        self._forking = threading.Lock()
         self._process: Any = None
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -172,7 +173,8 @@ class _Background:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._process.terminate()
+        with self._forking:  # or another one would be begun after the last was told to end
+            self._process.terminate()
         self._process.join(self._settings.shutdown_seconds)
         if self._process.is_alive():
             self._process.kill()
@@ -192,7 +194,10 @@ class _Background:
                 return
             _log.error("the background process died; starting it again", exit=self._process.exitcode)
             forget_process(self._process.pid)
-            self._fork()
+            with self._forking:
+                if self._stopping.is_set():
+                    return
+                self._fork()
 
 
 def _background_main(settings: Settings, alone: Claim) -> None:

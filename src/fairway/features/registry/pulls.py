@@ -43,7 +43,10 @@ class Pulls:
             self._counts[pulled] += 1
 
     async def flush(self) -> int:
-        """Write what was counted; how many pulls.  After an error they stay counted and the error goes on."""
+        """Write what was counted; how many pulls.  After an error they stay counted and the error goes on.
+
+        Cancelled, it forgets the batch on its way, which is being written all the same.
+        """
         counts, self._counts = self._counts, Counter()
         if not counts:
             return 0
@@ -55,8 +58,8 @@ class Pulls:
                 batch = rows[written : written + _BATCH]
                 await self._db.write(partial(store.add_pulls, rows=batch), soft=True)
                 written += len(batch)
-        except Exception:
-            for row in rows[written:]:
+        except BaseException as error:
+            for row in rows[written if isinstance(error, Exception) else written + _BATCH :]:
                 self._counts[_pulled(row)] += row["count"]
             raise
         return total
