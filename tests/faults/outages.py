@@ -91,7 +91,7 @@ class Outages:
 
     def _could_not_be_opened(self, refusal: Refusal) -> bool:
         """A bare 404: the server sends a blob's file by its path, and we look at the file once a second only."""
-        bare = refusal.status == 404 and not refusal.body and "x-request-id" not in refusal.headers
+        bare = (refusal.status, refusal.body) == (404, b"Not found") and "x-request-id" not in refusal.headers
         pull = refusal.asked.startswith("GET ") and "/blobs/sha256:" in refusal.asked
         return bare and pull and self.disk_failed_at is not None and refusal.at > self.disk_failed_at - LATELY
 

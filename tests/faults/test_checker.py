@@ -85,8 +85,8 @@ def test_a_bare_404_is_excused_for_a_pull_from_a_failing_disk_only() -> None:
         ("GET /v2/library/x/tags/list", 100, False),
     ):
         known = Outages("", disk_failed_at=100)
-        assert bool(known.judge([Refusal(asked, 404, {}, b"", at)])) != excused
-    assert Outages("").judge([Refusal(pull, 404, {}, b"", 100)])
+        assert bool(known.judge([Refusal(asked, 404, {}, b"Not found", at)])) != excused
+    assert Outages("").judge([Refusal(pull, 404, {}, b"Not found", 100)])
 
 
 def test_a_hub_that_does_not_recover_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
