@@ -9,7 +9,7 @@ from pathlib import Path
 from cases import Bench, Case
 from peers import Peer
 
-CASES = ("manifest-get-tag", "push-small-16")
+CASES = ("manifest-get-tag", "blob-100k", "push-small-16")
 """The paths that everything else resembles."""
 
 _PER_SECOND = 250

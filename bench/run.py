@@ -173,6 +173,11 @@ def _postgres(folder: Path) -> Iterator["Postgres"]:
         server.close()
 
 
+def _major_minor(release: str) -> str:
+    """Of a kernel: the rest names whoever built it."""
+    return ".".join(release.split(".")[:2])
+
+
 def _about(options: argparse.Namespace, plan: Plan, found: tools.Tools) -> dict[str, object]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
@@ -184,7 +189,7 @@ def _about(options: argparse.Namespace, plan: Plan, found: tools.Tools) -> dict[
         "commit": commit.stdout.strip() or "unknown",
         "options": " ".join(sys.argv[1:]) or "none",
         "plan": f"{plan.rounds} rounds, {plan.seconds} s each, seed {options.seed}",
-        "machine": f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores, Linux {_major_minor(platform.release())}, Python {platform.python_version()}",
         "load before": f"{load:.1f}{busy}",
         "Fairway": f"{'PostgreSQL' if options.postgres else 'SQLite'}, one worker, fsync, bearer tokens",
         "peers": found.versions(),

@@ -2,12 +2,15 @@
 
 import asyncio
 import sqlite3
+import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from faults.images import digest_of
 from hub import Hub
 
 Row = tuple[Any, ...]
@@ -46,6 +49,16 @@ class Inside:
             for algorithm in ("sha256", "sha512")
             for file in (self.storage / algorithm).glob("*/*")
         }
+
+    def throw_away(self, data: bytes, *, in_seconds: float) -> Path:
+        """Bytes that nothing names, in the trash; their file."""
+        digest = digest_of(data)
+        key = f"sha256/{digest[7:9]}/{digest[7:]}-{uuid.uuid4().hex}"
+        file = self.storage / key
+        file.write_bytes(data)
+        not_before = int((time.time() + in_seconds) * 1e6)
+        self.rows(f"INSERT INTO trash (key, size, not_before) VALUES ('{key}', {len(data)}, {not_before})")
+        return file
 
     def uploads(self) -> list[Path]:
         """The files of uploads in progress."""

@@ -171,20 +171,24 @@ def test_a_node_that_stood_still_does_nothing_twice(nodes: list[Hub], tmp_path: 
         upload.patch(b"first part", at=0)
         with stopped(one):
             # what one of the two has to do, once; quotas are added up every five seconds
-            inside.rows("UPDATE trash SET not_before = 0")
+            due = inside.throw_away(client.rng.randbytes(1000), in_seconds=-1)
+            kept = inside.throw_away(client.rng.randbytes(1000), in_seconds=3600)
             litter = inside.storage / "uploads" / uuid.uuid4().hex
             litter.write_bytes(b"nobody's")
             os.utime(litter, (0, 0))
             fold = "SELECT COUNT(*) FROM quota_deltas WHERE id <= " + str(newest(inside.rows))
             eventually(lambda: inside.rows(fold) == [(0,)])
-            time.sleep(3)
+            eventually(lambda: not litter.exists() and not due.exists())
         assert healthy_within(one.place, 60)
         upload.patch(b" second part", at=10)
         upload.finish(digest_of(b"first part second part"))
         mine.close()
         time.sleep(1)
+    assert kept.exists()
+    assert inside.rows("SELECT size FROM trash") == [(1000,)]
     assert seen.counts["push"]
     assert [*seen.wrong, *scene.check().broken] == []
+    client.close()  # it was idle for too long
     assert client.manifest("library/sleep", "latest").body == it.raw
     scene.close()
 
