@@ -202,6 +202,8 @@ def test_framing_that_can_be_read_two_ways_is_refused(library: Hub) -> None:
         ("Content-Length: +5",),
         ("Content-Length: -1",),
         ("Content-Length: 5x",),
+        ("Content-Length: 5", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: chunked", "Content-Length: 0"),
         ("Transfer-Encoding: chunked, identity",),
         ("Transfer-Encoding: xchunked",),
         ("Transfer-Encoding : chunked",),
@@ -213,7 +215,20 @@ def test_framing_that_can_be_read_two_ways_is_refused(library: Hub) -> None:
             connection.sendall(request(line, *headers) + smuggled)
             answer = read_answer(connection)
             assert answer.status in (0, 400, 501), headers
+            assert b"Pong" not in answer.body + rest(connection), headers
     is_well(library)
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Whatever else comes once nothing more is sent."""
+    received = b""
+    try:
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            received += piece
+    except OSError:
+        pass  # reset, or shut down already
+    return received
 
 
 def test_credentials_that_are_no_text_are_wrong_ones(library: Hub) -> None:
