@@ -1,6 +1,7 @@
 """Where Fairway's own time goes: py-spy beside the load of a case, kept as a flame graph and a table."""
 
 import subprocess
+import sys
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -39,7 +40,16 @@ def profile(py_spy: Path, bench: Bench, case: Case, peer: Peer, flame_graph: Pat
         load.join()
         if failure:
             return f"{heading}py-spy could not look: {failure}\n"
+    _leave_out_where(flame_graph, bench.folder)
     return f"{heading}The whole of it: [{flame_graph.name}]({flame_graph.name})\n\n{hottest(stacks)}"
+
+
+def _leave_out_where(flame_graph: Path, folder: Path) -> None:
+    """The names of processes have paths of this machine in them, of no use to a reader elsewhere."""
+    text = flame_graph.read_text()
+    for path in (Path(sys.executable).parent, folder, flame_graph.parent):
+        text = text.replace(f"{path}/", "")
+    flame_graph.write_text(text)
 
 
 def _record(py_spy: Path, peer: Peer, seconds: int, form: str, output: Path) -> str:
