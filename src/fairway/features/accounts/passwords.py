@@ -157,23 +157,18 @@ class Passwords:
         Raises TooManyRequests.
         """
         failures = await store.failures(self._db, key, address)
-        wait = failures.wait_seconds
-        account = await self._find(username) if not wait else None
+        if failures.wait_seconds:
+            raise _must_wait(failures.wait_seconds)
+        account = await self._find(username)
         # From here on without a pause: many guesses sent together must not get around the count of misses.
-        if not wait and failures.address_wait_seconds and self._has_missed_too_often(key):
-            wait = failures.address_wait_seconds
-        proven = account is not None and not wait and self._is_proven(proof, account)
-        if failures.address_wait_seconds and account is not None and proven:
-            self._remember(proof, account)  # it could not be proven anew now
-        elif failures.address_wait_seconds and not wait:
+        if not failures.address_wait_seconds:
+            return failures, account, account is not None and self._is_proven(proof, account)
+        if not self._has_missed_too_often(key):
+            if account is not None and self._is_proven(proof, account):
+                self._remember(proof, account)  # it could not be proven anew now
+                return failures, account, True
             self._count_miss(key)
-            wait = failures.address_wait_seconds
-        if wait:
-            raise TooManyRequests(
-                f"too many failed logins; try again in {wait} seconds",
-                retry_after=wait,
-            )
-        return failures, account, proven
+        raise _must_wait(failures.address_wait_seconds)
 
     def _has_missed_too_often(self, key: str) -> bool:
         missed, until = self._missed.get(key, (0, 0.0))
@@ -216,3 +211,7 @@ class Passwords:
         self._proven[proof] = _Proven(account.id, account.credentials_version, until)
         if len(self._proven) > MOST_REMEMBERED:
             del self._proven[next(iter(self._proven))]
+
+
+def _must_wait(seconds: int) -> TooManyRequests:
+    return TooManyRequests(f"too many failed logins; try again in {seconds} seconds", retry_after=seconds)
