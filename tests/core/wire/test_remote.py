@@ -300,30 +300,6 @@ class TestLists:
         assert found.digest == item["digest"]
 
 
-NOWHERE = ("http://[", "http://host:port/", "http://[::1/", "//host:99999/x", "gopher://somewhere/")
-
-
-@pytest.mark.parametrize("place", NOWHERE)
-class TestPlacesThatAreNone:
-    """What the other side names as the next place may be anything: an error of ours, and nothing is asked there."""
-
-    async def test_a_redirect(self, there: Scripted, remote: RemoteRegistry, place: str) -> None:
-        there.script[f"HEAD {BLOB}"] = (307, {"location": place}, b"")
-        with pytest.raises(errors.Unavailable):
-            await remote.blob_size(APP, DIGEST)
-
-    async def test_a_page(self, there: Scripted, remote: RemoteRegistry, place: str) -> None:
-        link = {"link": f'<{place}>; rel="next"'}
-        there.script["GET /v2/team/app/tags/list"] = (200, link, {"tags": ["a"]})
-        with pytest.raises(errors.Unavailable):
-            await remote.tags(APP, limit=100)
-
-    async def test_an_upload(self, there: Scripted, remote: RemoteRegistry, place: str) -> None:
-        there.script["POST /v2/team/app/blobs/uploads/"] = (202, {"location": place}, b"")
-        with pytest.raises(errors.Unavailable):
-            await remote.put_blob(APP, DIGEST, chunks(DATA))
-
-
 class TestPushing:
     UPLOADS = "/v2/team/app/blobs/uploads/"
 
