@@ -100,7 +100,7 @@ def _bootstrap(tar: Path, *options: str) -> Path:
         try:
             run("mmdebstrap", "--quiet", *options, _suite(), str(tar), *sources)
             break
-        except ClientFailed as failure:
+        except (ClientFailed, TimeoutError) as failure:
             if tries_left:
                 time.sleep(5)
             elif "CI" in os.environ:
