@@ -13,11 +13,13 @@ from fairway.frame.db.tables.content import (
 )
 from fairway.frame.db.tables.plumbing import gc_reviews, generations, installation, leases, outbox, trash
 from fairway.frame.db.tables.projects import members, projects, quota_deltas, quotas
+from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, tasks, workers
 
 __all__ = [
     "artifact_links",
     "artifacts",
     "blobs",
+    "executions",
     "gc_reviews",
     "generations",
     "installation",
@@ -28,12 +30,17 @@ __all__ = [
     "outbox",
     "project_blobs",
     "projects",
+    "queues",
     "quota_deltas",
     "quotas",
     "refresh_tokens",
     "repositories",
+    "schedules",
     "tags",
+    "task_logs",
+    "tasks",
     "trash",
     "uploads",
     "users",
+    "workers",
 ]
