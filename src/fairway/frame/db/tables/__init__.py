@@ -13,7 +13,7 @@ from fairway.frame.db.tables.content import (
 )
 from fairway.frame.db.tables.plumbing import gc_reviews, generations, installation, leases, outbox, trash
 from fairway.frame.db.tables.projects import members, projects, quota_deltas, quotas
-from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, tasks, workers
+from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, task_steps, tasks, workers
 
 __all__ = [
     "artifact_links",
@@ -38,6 +38,7 @@ __all__ = [
     "schedules",
     "tags",
     "task_logs",
+    "task_steps",
     "tasks",
     "trash",
     "uploads",

@@ -66,7 +66,7 @@ tasks = Table(
     Column("ended_at", Micros),
     Index("ix_tasks_due", "kind", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index("ix_tasks_single", "single", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
-    Index(None, "execution_id"),
+    Index(None, "execution_id", "status"),
     Index(None, "worker"),
     sqlite_autoincrement=True,
 )
@@ -78,6 +78,15 @@ task_logs = Table(
     Column("number", Integer, primary_key=True),
     Column("at", Micros, nullable=False),
     Column("line", Text, nullable=False),
+)
+
+# What a task has done once and for all, whatever becomes of the attempt that did it.
+task_steps = Table(
+    "task_steps",
+    metadata,
+    Column("task_id", Id, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", Name, primary_key=True),
+    Column("answer", Text, nullable=False),  # JSON object
 )
 
 schedules = Table(

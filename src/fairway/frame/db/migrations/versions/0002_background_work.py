@@ -90,7 +90,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_tasks_due", "tasks", ["kind", "due_at"], unique=False, sqlite_where=_OPEN, postgresql_where=_OPEN
     )
-    op.create_index("ix_tasks_execution_id", "tasks", ["execution_id"], unique=False)
+    op.create_index("ix_tasks_execution_id_status", "tasks", ["execution_id", "status"], unique=False)
     op.create_index(
         "ix_tasks_single", "tasks", ["single"], unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN
     )
@@ -104,13 +104,22 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["task_id"], ["tasks.id"], name="fk_task_logs_task_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "number", name="pk_task_logs"),
     )
+    op.create_table(
+        "task_steps",
+        sa.Column("task_id", ID, nullable=False),
+        sa.Column("step", NAME, nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["task_id"], ["tasks.id"], name="fk_task_steps_task_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id", "step", name="pk_task_steps"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("task_steps")
     op.drop_table("task_logs")
     op.drop_index("ix_tasks_worker", table_name="tasks")
     op.drop_index("ix_tasks_single", table_name="tasks")
-    op.drop_index("ix_tasks_execution_id", table_name="tasks")
+    op.drop_index("ix_tasks_execution_id_status", table_name="tasks")
     op.drop_index("ix_tasks_due", table_name="tasks")
     op.drop_table("tasks")
     op.drop_table("workers")

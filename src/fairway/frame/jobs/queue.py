@@ -1,0 +1,421 @@
+"""The queue of tasks: adding, handing out, keeping, ending and stopping them.
+
+Who locks what, in this order: a kind's row in `queues`, an execution, its tasks.  A task's row is locked (FOR SHARE) by
+whoever writes on its behalf, so that nobody takes it over in the middle of a transaction.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from fairway.frame.db import SECOND, Conn, Row, now_us
+from fairway.frame.db.tables import executions, queues, task_steps, tasks
+from fairway.frame.db.types import within
+from fairway.frame.jobs.job import (
+    ERROR,
+    MANUAL,
+    OPEN,
+    PENDING,
+    RUNNING,
+    STOPPED,
+    SUCCESS,
+    A,
+    Facts,
+    Job,
+    Superseded,
+)
+
+SCHEDULER = "SCHEDULER"
+"""The queue that stands for all schedules."""
+
+# Written out, as the partial indexes have it: no planner sees through a parameter.
+_OPEN: ColumnElement[bool] = literal_column("tasks.status IN ('Pending', 'Running')", Boolean)
+
+
+def _later(name: str) -> ColumnElement[int]:
+    return now_us() + bindparam(name, type_=BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One attempt at a task, handed to a worker."""
+
+    id: int
+    execution: int
+    kind: str
+    arguments: str
+    attempt: int
+    tries: int
+    """This one included."""
+    stopping: bool
+
+
+# -- adding
+
+_KNOW = upsert(queues).values(kind=bindparam("kind")).on_conflict_do_nothing(index_elements=["kind"])
+_NEW_EXECUTION = (
+    insert(executions)
+    .values(
+        kind=bindparam("kind"),
+        owner_id=bindparam("owner"),
+        trigger=bindparam("trigger"),
+        status=RUNNING,
+        asked_by=bindparam("asked_by"),
+        parameters=bindparam("parameters"),
+        created_at=now_us(),
+    )
+    .returning(executions.c.id)
+)
+_NEW_TASK = (
+    upsert(tasks)
+    .values(
+        execution_id=bindparam("execution"),
+        kind=bindparam("kind"),
+        arguments=bindparam("arguments"),
+        single=bindparam("single"),
+        status=PENDING,
+        due_at=_later("micros"),
+        created_at=now_us(),
+    )
+    .on_conflict_do_nothing()
+    .returning(tasks.c.id)
+)
+_FORGET_EXECUTION = delete(executions).where(executions.c.id == bindparam("execution"))
+
+
+async def know_kinds(conn: Conn, kinds: Collection[str]) -> None:
+    """There must be a queue for each kind before anything is handed out."""
+    await conn.many(_KNOW, [{"kind": kind} for kind in sorted({*kinds, SCHEDULER})])
+
+
+async def enqueue(
+    conn: Conn,
+    job: Job[A],
+    arguments: A,
+    *,
+    trigger: str = MANUAL,
+    owner: int = 0,
+    asked_by: str = "",
+    parameters: Facts | None = None,
+    single: str | None = None,
+    delay: float = 0.0,
+) -> int | None:
+    """A new execution of one task, in the caller's transaction; its id.
+
+    `single`: a text that only one open task may have; None is returned, and nothing made, when another has it.
+    `delay`: seconds from now.  `parameters`: what was asked for, as people see it.
+    """
+    execution = int(
+        await conn.scalar(
+            _NEW_EXECUTION,
+            kind=job.kind,
+            owner=owner,
+            trigger=trigger,
+            asked_by=asked_by,
+            parameters=json.dumps(parameters or {}, separators=(",", ":")),
+        )
+    )
+    if await add_task(conn, job, arguments, execution, single=single, delay=delay) is None:
+        await conn.run(_FORGET_EXECUTION, execution=execution)
+        return None
+    return execution
+
+
+async def add_task(
+    conn: Conn, job: Job[A], arguments: A, execution: int, *, single: str | None = None, delay: float = 0.0
+) -> int | None:
+    """One more task of an execution that is open; its id, or None when another open task has `single`."""
+    task: int | None = await conn.scalar(
+        _NEW_TASK,
+        execution=execution,
+        kind=job.kind,
+        arguments=job.written(arguments),
+        single=single,
+        micros=int(delay * SECOND),
+    )
+    return task
+
+
+# -- handing out
+
+_DUE = and_(_OPEN, tasks.c.due_at <= now_us())
+_DUE_KINDS = (
+    select(queues.c.kind)
+    .where(
+        queues.c.paused == false(),
+        within(queues.c.kind, bindparam("kinds")),
+        exists(select(tasks.c.id).where(tasks.c.kind == queues.c.kind, _DUE)),
+    )
+    .order_by(queues.c.kind)
+)
+_LOCK_QUEUES = _DUE_KINDS.with_for_update(skip_locked=True)
+_AT_WORK = select(func.count()).where(
+    tasks.c.kind == bindparam("kind"), tasks.c.status == RUNNING, tasks.c.due_at > now_us()
+)
+_NEXT = (
+    select(tasks.c.id)
+    .where(tasks.c.kind == bindparam("kind"), _DUE)
+    .order_by(tasks.c.due_at, tasks.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("task"))
+    .values(
+        status=RUNNING,
+        worker=bindparam("by"),
+        attempt=tasks.c.attempt + 1,
+        tries=tasks.c.tries + 1,
+        due_at=_later("micros"),
+        started_at=func.coalesce(tasks.c.started_at, now_us()),
+    )
+    .returning(
+        tasks.c.id,
+        tasks.c.execution_id,
+        tasks.c.kind,
+        tasks.c.arguments,
+        tasks.c.attempt,
+        tasks.c.tries,
+        tasks.c.stopping,
+    )
+)
+
+
+async def anything_due(conn: Conn, kinds: Collection[str]) -> bool:
+    """Is there something to claim?  A look, so that an idle worker writes nothing."""
+    return await conn.first(_DUE_KINDS, kinds=json.dumps(sorted(kinds))) is not None
+
+
+async def claim(
+    conn: Conn, worker: str, limits: Mapping[str, int], *, free: int, lease_seconds: float
+) -> list[Claimed]:
+    """Up to `free` tasks that are due, oldest first; of no kind more at a time than `limits` allows, on all workers together.
+
+    A task whose lease is over is due again, whoever had it.
+    """
+    claimed: list[Claimed] = []
+    for row in await conn.all(_LOCK_QUEUES, kinds=json.dumps(sorted(limits))):
+        kind = row["kind"]
+        room = min(limits[kind] - int(await conn.scalar(_AT_WORK, kind=kind)), free - len(claimed))
+        if room <= 0:
+            continue
+        for found in await conn.all(_NEXT, kind=kind, limit=room):
+            given = await conn.first(_CLAIM, task=found["id"], by=worker, micros=int(lease_seconds * SECOND))
+            if given is not None:
+                claimed.append(_claimed(given))
+    return claimed
+
+
+def _claimed(row: Row) -> Claimed:
+    return Claimed(
+        row["id"],
+        row["execution_id"],
+        row["kind"],
+        row["arguments"],
+        row["attempt"],
+        row["tries"],
+        bool(row["stopping"]),
+    )
+
+
+_BEAT = (
+    update(tasks)
+    .where(tasks.c.worker == bindparam("by"), tasks.c.status == RUNNING)
+    .values(due_at=_later("micros"))
+    .returning(tasks.c.id, tasks.c.attempt, tasks.c.stopping)
+)
+
+
+async def beat(conn: Conn, worker: str, *, lease_seconds: float) -> dict[tuple[int, int], bool]:
+    """Renew the leases of a worker; (task, attempt) of all it still has, and whether somebody wants that one stopped."""
+    rows = await conn.all(_BEAT, by=worker, micros=int(lease_seconds * SECOND))
+    return {(row["id"], row["attempt"]): bool(row["stopping"]) for row in rows}
+
+
+_STOPS = select(tasks.c.id, tasks.c.attempt).where(
+    tasks.c.worker == bindparam("by"), tasks.c.status == RUNNING, tasks.c.stopping == true()
+)
+
+
+async def to_stop(conn: Conn, worker: str) -> set[tuple[int, int]]:
+    """Which attempts of a worker somebody wants stopped."""
+    return {(row["id"], row["attempt"]) for row in await conn.all(_STOPS, by=worker)}
+
+
+# -- one attempt
+
+_MINE = and_(tasks.c.id == bindparam("task"), tasks.c.attempt == bindparam("of"), tasks.c.status == RUNNING)
+_FENCE = select(tasks.c.id).where(_MINE).with_for_update(read=True)
+_DONE_STEP = select(task_steps.c.answer).where(
+    task_steps.c.task_id == bindparam("task"), task_steps.c.step == bindparam("step")
+)
+_ADD_STEP = insert(task_steps).values(
+    task_id=bindparam("task"), step=bindparam("step"), answer=bindparam("answer")
+)
+
+
+async def fence(conn: Conn, task: int, attempt: int) -> None:
+    """Nobody takes the task over until this transaction ends.  Raises Superseded when somebody has."""
+    if await conn.first(_FENCE, task=task, of=attempt) is None:
+        raise Superseded("another worker has this task now, or it was stopped")
+
+
+async def step_done(conn: Conn, task: int, step: str) -> Facts | None:
+    """What a step of a task answered when it was done."""
+    text: str | None = await conn.scalar(_DONE_STEP, task=task, step=step)
+    return None if text is None else dict(json.loads(text))
+
+
+async def do_step(conn: Conn, task: int, step: str, answer: Facts) -> None:
+    """Remember that a step is done, and what it answered."""
+    await conn.run(_ADD_STEP, task=task, step=step, answer=json.dumps(answer))
+
+
+_REPORT = update(tasks).where(_MINE).values(progress=bindparam("facts"))
+
+
+async def report(conn: Conn, task: int, attempt: int, progress: Facts) -> None:
+    """How far it is."""
+    await conn.run(_REPORT, task=task, of=attempt, facts=json.dumps(progress))
+
+
+_LOCK_EXECUTION = select(executions.c.id).where(executions.c.id == bindparam("execution")).with_for_update()
+_END = (
+    update(tasks)
+    .where(_MINE)
+    .values(
+        status=bindparam("outcome"),
+        message=bindparam("text"),
+        result=bindparam("facts"),
+        ended_at=now_us(),
+        single=None,
+    )
+)
+_AGAIN = (
+    update(tasks)
+    .where(_MINE)
+    .values(
+        status=PENDING,
+        worker=None,
+        message=bindparam("text"),
+        due_at=_later("micros"),
+        tries=tasks.c.tries - bindparam("uncounted"),
+    )
+)
+
+
+def _some(*statuses: str) -> ColumnElement[bool]:
+    return exists(
+        select(tasks.c.id).where(
+            tasks.c.execution_id == executions.c.id, tasks.c.status.in_([literal(each) for each in statuses])
+        )
+    )
+
+
+# Harbor's: running while anything is open, else the worst of what came of it.
+_SETTLE = (
+    update(executions)
+    .where(executions.c.id == bindparam("execution"), ~_some(*OPEN))
+    .values(
+        status=case((_some(ERROR), ERROR), (_some(STOPPED), STOPPED), else_=SUCCESS),
+        ended_at=func.coalesce(executions.c.ended_at, now_us()),
+    )
+)
+
+
+async def end(
+    conn: Conn, claimed: Claimed, status: str, message: str = "", result: Facts | None = None
+) -> None:
+    """An attempt has come to its end, and the task with it.  Raises Superseded."""
+    await conn.first(_LOCK_EXECUTION, execution=claimed.execution)
+    facts = json.dumps(result or {}, separators=(",", ":"))
+    if not await conn.run(
+        _END, task=claimed.id, of=claimed.attempt, outcome=status, text=message, facts=facts
+    ):
+        raise Superseded("another worker has this task now, or it was stopped")
+    await conn.run(_SETTLE, execution=claimed.execution)
+
+
+async def again(
+    conn: Conn, claimed: Claimed, message: str, seconds: float, *, uncounted: bool = False
+) -> None:
+    """An attempt has come to nothing: let the task be tried again after so many seconds; `uncounted` as if it had not been."""
+    await conn.run(
+        _AGAIN,
+        task=claimed.id,
+        of=claimed.attempt,
+        text=message,
+        micros=int(seconds * SECOND),
+        uncounted=int(uncounted),
+    )
+
+
+# -- stopping and pausing
+
+_STOP_PENDING = (
+    update(tasks)
+    .where(tasks.c.execution_id == bindparam("execution"), tasks.c.status == PENDING)
+    .values(status=STOPPED, ended_at=now_us(), single=None)
+)
+_STOP_RUNNING = (
+    update(tasks)
+    .where(tasks.c.execution_id == bindparam("execution"), tasks.c.status == RUNNING)
+    .values(stopping=true())
+)
+_EXECUTION_OF = select(tasks.c.execution_id).where(tasks.c.id == bindparam("task"))
+_PENDING_OF = (
+    select(tasks.c.execution_id)
+    .distinct()
+    .where(tasks.c.kind == bindparam("kind"), tasks.c.status == PENDING)
+    .order_by(tasks.c.execution_id)
+    .limit(bindparam("limit"))
+)
+_PAUSE = update(queues).where(queues.c.kind == bindparam("of")).values(paused=bindparam("now"))
+
+
+async def stop(conn: Conn, execution: int, *, pending_only: bool = False) -> bool:
+    """Stop what is open of an execution: at once what has not begun, within a second or two what runs.  False: no such one."""
+    if await conn.first(_LOCK_EXECUTION, execution=execution) is None:
+        return False
+    await conn.run(_STOP_PENDING, execution=execution)
+    if not pending_only:
+        await conn.run(_STOP_RUNNING, execution=execution)
+    await conn.run(_SETTLE, execution=execution)
+    return True
+
+
+async def execution_of(conn: Conn, task: int) -> int | None:
+    """The execution that a task belongs to."""
+    found: int | None = await conn.scalar(_EXECUTION_OF, task=task)
+    return found
+
+
+async def executions_waiting(conn: Conn, kind: str, limit: int) -> list[int]:
+    """Executions with tasks of this kind that have not begun."""
+    return [row["execution_id"] for row in await conn.all(_PENDING_OF, kind=kind, limit=limit)]
+
+
+async def pause(conn: Conn, kind: str, *, paused: bool) -> bool:
+    """Hand out no more tasks of this kind, or do so again.  False: there is no such kind."""
+    return bool(await conn.run(_PAUSE, of=kind, now=paused))
