@@ -1,6 +1,7 @@
 """The whole data model, a page per area.  Features read their rows through their own store.py; nothing else defines a table."""
 
 from fairway.frame.db.tables.accounts import login_failures, refresh_tokens, users
+from fairway.frame.db.tables.audit import audit_log, notifications
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.tables.content import (
     artifact_links,
@@ -18,6 +19,7 @@ from fairway.frame.db.tables.work import executions, queues, schedules, task_log
 __all__ = [
     "artifact_links",
     "artifacts",
+    "audit_log",
     "blobs",
     "executions",
     "gc_reviews",
@@ -27,6 +29,7 @@ __all__ = [
     "login_failures",
     "members",
     "metadata",
+    "notifications",
     "outbox",
     "project_blobs",
     "projects",

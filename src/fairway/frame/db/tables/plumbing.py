@@ -1,6 +1,6 @@
 """What keeps the store honest: leases, the collector's review queue, the trash, the outbox, generations, and which store it is."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
@@ -47,6 +47,13 @@ outbox = Table(
     Column("claimed_until", Micros, nullable=False, server_default="0"),
     Column("tries", Integer, nullable=False, server_default="0"),
     Index(None, "topic", "id"),
+    # Only what failed and waits to be tried again: nearly always nothing.
+    Index(
+        "ix_outbox_waiting",
+        "claimed_until",
+        sqlite_where=text("claimed_until > 0"),
+        postgresql_where=text("claimed_until > 0"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -1,4 +1,4 @@
-"""Background work: executions, tasks and their logs, schedules, queues, workers."""
+"""Background work: executions, tasks and their logs, schedules, queues, workers; what follows from events."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -112,9 +112,53 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["task_id"], ["tasks.id"], name="fk_task_steps_task_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "step", name="pk_task_steps"),
     )
+    op.create_table(
+        "audit_log",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("event_id", NAME, nullable=False),
+        sa.Column("project_id", ID, nullable=False),
+        sa.Column("username", NAME, nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("resource_type", NAME, nullable=False),
+        sa.Column("operation", NAME, nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("succeeded", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_log"),
+        sa.UniqueConstraint("event_id", name="uq_audit_log_event_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_audit_log_at", "audit_log", ["at"], unique=False)
+    op.create_index("ix_audit_log_project_id_at", "audit_log", ["project_id", "at"], unique=False)
+    op.create_table(
+        "notifications",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("endpoint", NAME, nullable=False),
+        sa.Column("event_id", NAME, nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_notifications"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_notifications_endpoint_id", "notifications", ["endpoint", "id"], unique=False)
+    op.create_index(
+        "ix_outbox_waiting",
+        "outbox",
+        ["claimed_until"],
+        unique=False,
+        sqlite_where=sa.text("claimed_until > 0"),
+        postgresql_where=sa.text("claimed_until > 0"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_outbox_waiting", table_name="outbox")
+    op.drop_index("ix_notifications_endpoint_id", table_name="notifications")
+    op.drop_table("notifications")
+    op.drop_index("ix_audit_log_project_id_at", table_name="audit_log")
+    op.drop_index("ix_audit_log_at", table_name="audit_log")
+    op.drop_table("audit_log")
     op.drop_table("task_steps")
     op.drop_table("task_logs")
     op.drop_index("ix_tasks_worker", table_name="tasks")

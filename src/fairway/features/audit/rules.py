@@ -1,0 +1,43 @@
+"""Which line of the audit log an event becomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CREATE, DELETE = "create", "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: `operation` was done to `resource`, with Harbor's words."""
+
+    username: str
+    resource: str
+    resource_type: str
+    operation: str
+    description: str
+
+
+def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
+    """The lines for one event; none for what Harbor's log does not have, such as blobs."""
+    if kind in ("artifact.pushed", "artifact.deleted"):
+        operation = CREATE if kind == "artifact.pushed" else DELETE
+        return [_artifact(facts, operation)]
+    if kind == "tag.deleted":
+        resource = f"{facts['repository']}:{facts['tag']}"
+        return [Entry(facts["actor"], resource, "tag", DELETE, f"delete tag: {resource}")]
+    if kind in ("project.created", "project.deleted"):
+        operation = CREATE if kind == "project.created" else DELETE
+        name = facts["name"]
+        return [Entry(facts["by"], name, "project", operation, f"{operation} project: {name}")]
+    return []
+
+
+def _artifact(facts: Mapping[str, Any], operation: str) -> Entry:
+    tags = sorted(facts["tags"])
+    what = f":{tags[0]}" if tags else f"@{facts['digest']}"
+    resource = f"{facts['repository']}{what}"
+    description = f"{operation} artifact: {facts['repository']}@{facts['digest']}"
+    if tags:
+        description += f" with {', '.join(tags)}"
+    return Entry(facts["actor"], resource, "artifact", operation, description)
