@@ -12,9 +12,11 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Text,
     and_,
     bindparam,
     case,
+    cast,
     delete,
     exists,
     false,
@@ -241,15 +243,22 @@ def _claimed(row: Row) -> Claimed:
 
 _BEAT = (
     update(tasks)
-    .where(tasks.c.worker == bindparam("by"), tasks.c.status == RUNNING)
+    .where(
+        tasks.c.worker == bindparam("by"),
+        tasks.c.status == RUNNING,
+        within(cast(tasks.c.id, Text), bindparam("held")),
+    )
     .values(due_at=_later("micros"))
     .returning(tasks.c.id, tasks.c.attempt, tasks.c.stopping)
 )
 
 
-async def beat(conn: Conn, worker: str, *, lease_seconds: float) -> dict[tuple[int, int], bool]:
-    """Renew the leases of a worker; (task, attempt) of all it still has, and whether somebody wants that one stopped."""
-    rows = await conn.all(_BEAT, by=worker, micros=int(lease_seconds * SECOND))
+async def beat(
+    conn: Conn, worker: str, held: Collection[int], *, lease_seconds: float
+) -> dict[tuple[int, int], bool]:
+    """Renew the leases of the tasks a worker runs; (task, attempt) of all it still has, and whether to stop that one."""
+    ids = json.dumps([str(task) for task in held])
+    rows = await conn.all(_BEAT, by=worker, held=ids, micros=int(lease_seconds * SECOND))
     return {(row["id"], row["attempt"]): bool(row["stopping"]) for row in rows}
 
 

@@ -91,19 +91,20 @@ class Runner:
             if not self._known:
                 await self._db.write(partial(queue.know_kinds, kinds=self._jobs.kinds))
                 self._known = True
-            mine = await self._db.write(self._renew, soft=True)
+            held = list(self._running)
+            mine = await self._db.write(partial(self._renew, held=held), soft=True)
         except FairwayError:
             if time.monotonic() - self._beaten > self._lease:  # all leases are over, whoever has them now
                 self._interrupt(set(self._running), self._lost)
             raise
         self._beaten = time.monotonic()
-        self._interrupt({each for each in self._running if each not in mine}, self._lost)
+        self._interrupt({each for each in held if each not in mine}, self._lost)
         self._interrupt({each for each, stopping in mine.items() if stopping}, self._told_to_stop)
 
-    async def _renew(self, conn: Conn) -> dict[tuple[int, int], bool]:
+    async def _renew(self, conn: Conn, held: list[tuple[int, int]]) -> dict[tuple[int, int], bool]:
         await records.worker_seen(conn, self.id, socket.gethostname(), os.getpid(), self._slots)
         await records.forget_silent_workers(conn, _SILENT_SECONDS)
-        return await queue.beat(conn, self.id, lease_seconds=self._lease)
+        return await queue.beat(conn, self.id, [task for task, _ in held], lease_seconds=self._lease)
 
     async def _take(self) -> None:
         self._free.clear()
@@ -124,6 +125,7 @@ class Runner:
             key = (each.id, each.attempt)
             self._running[key] = asyncio.create_task(self._attempt(each))
             self._running[key].add_done_callback(partial(self._ended, key))
+        await asyncio.sleep(0)  # who is interrupted before its first step hears of nothing
         return len(claimed)
 
     async def fire(self) -> int:
