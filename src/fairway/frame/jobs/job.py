@@ -72,6 +72,7 @@ class Job(Generic[A]):
     """How often a task is tried that fails or whose process dies."""
     pause: float = 10.0
     """Seconds before the second try, doubled for each further one."""
+    longest_pause: float = 3600.0
     kept: int = 50
     """How many executions of one owner stay in the history."""
 
@@ -88,7 +89,7 @@ class Job(Generic[A]):
 
     def pause_after(self, tries: int) -> float:
         """Seconds until the next try, after so many; with jitter, so that what failed together comes back apart."""
-        most = min(self.pause * 2 ** min(tries - 1, 16), 3600.0)
+        most = min(self.pause * 2 ** min(tries - 1, 16), self.longest_pause)
         return random.uniform(most / 2, most)  # noqa: S311
 
 

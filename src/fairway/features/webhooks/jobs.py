@@ -1,0 +1,118 @@
+"""Telling others: each endpoint has a queue of its own, worked through in order by one task at a time.
+
+An endpoint that is down keeps its own queue waiting and nothing else.  Every notification carries the event's id: one that
+was taken, but whose answer was lost, is told again with the same id.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from fairway.core.oci.errors import FairwayError
+from fairway.features.webhooks import rules, store
+from fairway.features.webhooks.model import MEDIA_TYPE, Endpoint
+from fairway.frame.db import Conn, Database
+from fairway.frame.egress import Egress
+from fairway.frame.events import Event, Reaction
+from fairway.frame.jobs import queue
+from fairway.frame.jobs.job import EVENT, Facts, GiveUp, Job, Task
+
+KIND = "REGISTRY_NOTIFICATION"
+MOST_WAITING = 100_000
+"""Notifications kept for an endpoint that does not take them; the oldest go first."""
+_BATCH = 50
+_ENOUGH = 64 * 1024
+"""Bytes of an answer that are read: nobody looks at them."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Whose queue is to be worked through."""
+
+    endpoint: str = ""
+
+
+class NotTaken(FairwayError):
+    """An endpoint did not take a notification; it is tried again."""
+
+
+class Notifications:
+    """The endpoints an operator has set up, and how they are told."""
+
+    def __init__(
+        self, endpoints: list[Endpoint], db: Database, egress: Egress, *, base: str, node: str
+    ) -> None:
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._db = db
+        self._egress = egress
+        self._base = base
+        self._node = node
+        slowest = max((endpoint.backoff for endpoint in endpoints), default=1.0)
+        self.job = Job(
+            KIND,
+            Arguments,
+            self._deliver,
+            at_once=max(10, len(endpoints)),
+            tries=2**31 - 1,
+            pause=slowest,
+            longest_pause=60.0,
+            kept=10,
+        )
+
+    @property
+    def reaction(self) -> Reaction:
+        """What follows from an event: a notification for each endpoint that wants to hear of it."""
+        return self._react
+
+    async def _react(self, conn: Conn, event: Event) -> None:
+        made = rules.notifications(
+            event.kind, event.facts, id=event.id, at=event.at, base=self._base, node=self._node
+        )
+        for endpoint in self._endpoints.values():
+            wanted = [each for each in made if rules.wanted(endpoint, each)]
+            for each in wanted:
+                await store.add(conn, endpoint.name, event.id, each)
+            if wanted:
+                await self._ask(conn, endpoint.name)
+
+    async def _ask(self, conn: Conn, endpoint: str) -> None:
+        await queue.enqueue(conn, self.job, Arguments(endpoint), trigger=EVENT, single=f"{KIND}:{endpoint}")
+
+    async def _deliver(self, task: Task, asked: Arguments) -> Facts:
+        endpoint = self._endpoints.get(asked.endpoint)
+        if endpoint is None:
+            raise GiveUp("nobody has set up this endpoint any more")
+        told = 0
+        while rows := await store.front(self._db, endpoint.name, _BATCH):
+            for row in rows:
+                await self._tell(endpoint, row["body"])
+                await task.write(partial(store.delivered, ids=[row["id"]]), soft=True)
+                told += 1
+        return {"told": told}
+
+    async def _tell(self, endpoint: Endpoint, body: str) -> None:
+        reply = await self._egress.request(
+            "POST",
+            endpoint.url,
+            body=f'{{"events":[{body}]}}'.encode(),
+            headers={"Content-Type": MEDIA_TYPE},
+            secret_headers=endpoint.headers,
+            limit=_ENOUGH,
+            timeout=endpoint.timeout,
+            verify=endpoint.verify,
+        )
+        if not 200 <= reply.status < 400:
+            raise NotTaken(f"{endpoint.name} answered {reply.status}")
+
+    async def tidy(self) -> int:
+        """See to it that nothing is forgotten, or piles up: for a step now and then; how much there was to do."""
+        done = await self._db.write(
+            partial(store.drop_strangers, known=list(self._endpoints), most=1000), soft=True
+        )
+        for name, waiting in (await store.waiting(self._db)).items():
+            if name in self._endpoints:
+                # one may have come just when the task before it ended
+                await self._db.write(partial(self._ask, endpoint=name), soft=True)
+            if waiting > MOST_WAITING:
+                drop = partial(store.drop_oldest, endpoint=name, kept=MOST_WAITING, most=1000)
+                done += await self._db.write(drop, soft=True)
+        return done
