@@ -30,7 +30,7 @@ def test_a_push_is_told_once_for_each_tag() -> None:
     first, second = made("artifact.pushed", **PUSHED)
     assert first == {
         "id": "e1",
-        "timestamp": "2026-11-18T10:13:20Z",
+        "timestamp": "2026-11-18T11:06:40Z",
         "action": "push",
         "target": {
             "mediaType": MEDIA_TYPE,

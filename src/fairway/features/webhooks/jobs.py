@@ -97,7 +97,8 @@ class Notifications:
             headers={"Content-Type": MEDIA_TYPE},
             secret_headers=endpoint.headers,
             limit=_ENOUGH,
-            timeout=endpoint.timeout,
+            body_travels=True,
+            seconds=endpoint.timeout,
             verify=endpoint.verify,
         )
         if not 200 <= reply.status < 400:
