@@ -157,25 +157,27 @@ class Egress:
         clock = asyncio.get_running_loop().time
         ends = None if seconds is None else clock() + seconds
         doorway = self.session(verify=verify)
-        for hop in range(MAX_HOPS + 1):
+        said = whom
+        for _ in range(MAX_HOPS + 1):
             try:
                 response = await _send(doorway, sent, None if ends is None else ends - clock())
                 location = response.headers.get("location", "")
                 if not (follow and location and response.status in redirects.STATUSES):
                     return response
                 response.release()
+                said = f"{whom} redirects"
                 at = doorway.look(redirects.target(sent.url, location))
             except EgressRefused as error:
-                raise EgressRefused(f"{whom}{' redirects' if hop else ''}: {error.message}") from None
+                raise EgressRefused(f"{said}: {error.message}") from None
             try:
                 following = redirects.after(sent, response.status, at)
             except ValueError as why:
-                raise EgressRefused(f"{whom} redirects and asks for {why}") from None
+                raise EgressRefused(f"{said} and asks for {why}") from None
             if not places.same_origin(following.url, sent.url):
                 # Whoever is there now was not meant when verification was turned off.
                 doorway = self._verified
             sent = following
-        raise EgressFailed(f"{whom} redirects more than {MAX_HOPS} times")
+        raise EgressFailed(f"{said} more than {MAX_HOPS} times")
 
 
 async def _send(doorway: Doorway, sent: Outgoing, seconds: float | None) -> aiohttp.ClientResponse:

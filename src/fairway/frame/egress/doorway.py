@@ -64,7 +64,7 @@ class Doorway:
         try:
             return places.read(url, self._allowed)
         except ValueError as why:
-            raise self._refused(str(why)) from None
+            raise _refused(url, str(why)) from None
 
     async def request(
         self,
@@ -99,16 +99,12 @@ class Doorway:
             )
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, _NotAllowed):
-                raise self._refused(str(error.os_error), place) from None
+                raise _refused(place, str(error.os_error)) from None
             raise
 
     async def close(self) -> None:
         """Let go of all connections."""
         await self._session.close()
-
-    def _refused(self, why: str, place: URL | None = None) -> EgressRefused:
-        _log.warning("outgoing request refused", host=place and place.raw_host, why=why)
-        return EgressRefused(f"nothing is sent to {why}")
 
 
 def open_doorway(
@@ -185,3 +181,8 @@ def _complete(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
         sock_connect=timeout.sock_connect or _ONE_ADDRESS_SECONDS,
         sock_read=timeout.sock_read,
     )
+
+
+def _refused(url: str | URL, why: str) -> EgressRefused:
+    _log.warning("outgoing request refused", place=places.shown(str(url)), why=why)
+    return EgressRefused(f"nothing is sent to {why}")

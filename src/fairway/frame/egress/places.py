@@ -38,6 +38,8 @@ def read(text: str, allowed: Sequence[Network]) -> URL:
         raise ValueError("what is no URL") from None
     if "@" in authority[0] or url.raw_user is not None or url.raw_password is not None:
         raise ValueError("a URL with a login in it")
+    if ("[" in authority[0]) != (":" in host):
+        raise ValueError("what is no URL")
     if url.scheme not in ("http", "https"):
         raise ValueError("a URL that is neither http nor https")
     if why := addresses.why_not(_address(host), port, allowed):

@@ -45,7 +45,9 @@ def after(sent: Outgoing, status: int, to: URL) -> Outgoing:
     if sent.url.scheme == "https" and to.scheme != "https":
         raise ValueError("a place without encryption")
     following = replace(sent, url=to)
-    if (status == 303 and sent.method != "HEAD") or (status in (301, 302) and sent.method == "POST"):
+    if (status == 303 and sent.method not in {"GET", "HEAD"}) or (
+        status in (301, 302) and sent.method == "POST"
+    ):
         headers = {name: value for name, value in sent.headers.items() if not name.startswith("content-")}
         following = replace(following, method="GET", headers=headers, body=b"")
     gone = not isinstance(following.body, bytes)
