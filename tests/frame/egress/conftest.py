@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fairway.frame.egress import Egress
-from frame.egress.elsewhere import LOOPBACK, Elsewhere, up, way_out
+from frame.egress.elsewhere import LOOPBACK, Authority, Elsewhere, up, way_out
 
 
 @pytest.fixture
@@ -24,3 +24,8 @@ async def there() -> AsyncIterator[Elsewhere]:
 async def stranger() -> AsyncIterator[Elsewhere]:
     async with up() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ class Raw:
     connections: int = 0
     port: int = 0
     heard: bytes = b""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -99,6 +100,7 @@ class Raw:
         try:
             if self.says:
                 self.heard += await reader.readuntil(b"\r\n\r\n")
+                self.asked.set()
             for piece in self.says:
                 writer.write(piece)
                 await writer.drain()
@@ -119,6 +121,30 @@ async def listening(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Raw
     raw.port = server.sockets[0].getsockname()[1]
     try:
         yield raw
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def tunnelling(port: int) -> AsyncIterator[str]:
+    """A proxy whose every tunnel ends at `port` of this host; its URL."""
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(65536):
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
 

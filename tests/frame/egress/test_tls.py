@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from fairway.core.oci.errors import Unavailable
+from fairway.core.wire.client import Client
+from fairway.core.wire.remote import RemoteRegistry
 from fairway.frame.egress import Egress, EgressFailed, EgressRefused
 from fairway.frame.settings import SettingsInvalid
 from frame.egress.elsewhere import LOOPBACK, Authority, Elsewhere, Names, up, way_out
 
 NAMES = Names(known=["127.0.0.1"], unknown=["127.0.0.1"])
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +69,14 @@ async def test_nor_for_where_a_redirect_leads(egress: Egress, there: Elsewhere, 
         await egress.request("GET", there.url, verify=False, limit=10)
     assert there.story == ["GET /", "GET /further"]
     assert not stranger.asked
+
+
+async def test_a_session_verifies_unless_it_is_one_that_does_not(egress: Egress, there: Elsewhere) -> None:
+    there.script["/v2/"] = (200, {}, b"{}")
+    with pytest.raises(Unavailable):
+        await RemoteRegistry(Client(there.url, egress.session())).ping()
+    await RemoteRegistry(Client(there.url, egress.session(verify=False))).ping()
+    assert there.story == ["GET /v2/"]
 
 
 async def test_it_leads_to_no_place_without_encryption(egress: Egress, there: Elsewhere) -> None:
