@@ -142,7 +142,7 @@ class Egress:
             except (aiohttp.ClientError, OSError) as error:
                 if pieces is not None and pieces.error is not None:
                     raise pieces.error from None
-                raise failed(whom, error) from error
+                raise failed(whom, error) from None
             reply = Stream(response, whom, limit)
             reply.refuse_too_large()
             yield reply

@@ -7,8 +7,11 @@ import aiohttp
 
 from fairway.core.wire.client import plain_headers
 from fairway.frame.egress.errors import EgressFailed, EgressTooLarge
+from fairway.frame.log import get_logger
 
 _PIECE = 256 * 1024
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Stream:
                     raise self._too_large()
                 yield piece
         except (aiohttp.ClientError, OSError) as error:
-            raise failed(self._whom, error) from error
+            raise failed(self._whom, error) from None
 
     async def read(self) -> bytes:
         """The whole body.  Raises EgressTooLarge and EgressFailed."""
@@ -70,7 +73,12 @@ class Stream:
 
 
 def failed(whom: str, error: Exception) -> EgressFailed:
-    """What an error of the HTTP library means, without its words: they name addresses and quote the other side."""
+    """What an error of the HTTP library means, without its words: they name addresses and quote the other side.
+
+    Raise it `from None`.  The log gets the kind, and the words of those that only the system and TLS write.
+    """
+    words = str(error) if isinstance(error, OSError) else ""
+    _log.info("outgoing request failed", whom=whom, kind=type(error).__name__, words=words)
     return EgressFailed(f"{whom} {_what(error)}")
 
 
