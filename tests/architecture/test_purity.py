@@ -12,6 +12,9 @@ PURE = (
     "core/wire/ranges.py",
     "core/wire/challenge.py",
     "frame/access/**/*.py",
+    "frame/egress/addresses.py",
+    "frame/egress/places.py",
+    "frame/egress/redirects.py",
     "features/*/model.py",
     "features/*/rules.py",
 )

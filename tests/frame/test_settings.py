@@ -118,6 +118,13 @@ def test_the_external_url_has_no_slash_at_its_end() -> None:
     assert Settings(external_url="https://r.example.com:8443/").external_url == "https://r.example.com:8443"
 
 
+@pytest.mark.parametrize(
+    "url", ["", "http://proxy.example:3128", "https://who:p%40ss:w@10.0.0.1:80", "http://who@[::1]:8080"]
+)
+def test_a_proxy_has_a_port_and_perhaps_a_login(url: str) -> None:
+    assert Settings(egress_proxy=url).egress_proxy == url
+
+
 MISTAKES = [
     ("FAIRWAY_WORKERS", "many", "a whole number from 1 to 256"),
     ("FAIRWAY_WORKERS", "0", "a whole number from 1 to 256"),
@@ -144,6 +151,13 @@ MISTAKES = [
     ("FAIRWAY_DATABASE_URL", "sqlite:///:memory:", "sqlite:///path"),
     ("FAIRWAY_STORAGE_URL", "s3://bucket", "file:///absolute/folder, the only scheme supported so far"),
     ("FAIRWAY_STORAGE_URL", "file://relative", "file:///absolute/folder"),
+    ("FAIRWAY_EGRESS_ALLOW_NETWORKS", "10.0.0.1-10.0.0.9", "'10.0.0.1-10.0.0.9' is not one"),
+    ("FAIRWAY_EGRESS_PROXY", "proxy.example.com:3128", "http://host:port"),
+    ("FAIRWAY_EGRESS_PROXY", "socks5://proxy.example.com:3128", "http://host:port"),
+    ("FAIRWAY_EGRESS_PROXY", "http://proxy.example.com", "http://host:port"),
+    ("FAIRWAY_EGRESS_PROXY", "http://proxy.example.com:3128/path", "nothing after it"),
+    ("FAIRWAY_EGRESS_PROXY", "http://proxy.example.com:99999", "http://host:port"),
+    ("FAIRWAY_EGRESS_CA_FILE", "a\nb", "one line of text"),
 ]
 
 
@@ -238,6 +252,7 @@ SECRETS = {
     "FAIRWAY_PREVIOUS_SECRET_KEYS": f"{CANARY},{CANARY}",
     "FAIRWAY_METRICS_TOKEN": CANARY,
     "FAIRWAY_DATABASE_URL": f"postgresql://fairway:{CANARY}@db.internal/fairway?password={CANARY}",
+    "FAIRWAY_EGRESS_PROXY": f"http://fairway:{CANARY}@proxy.internal:3128",
 }
 
 

@@ -16,7 +16,14 @@ from fairway.core.wire.remote import RemoteRegistry
 APP = Repository("team/app")
 DATA = b"0123456789"
 DIGEST = Digest.of(DATA)
-NOWHERE = ("http://[", "http://host:port/", "http://[::1/", "//host:99999/x", "gopher://somewhere/")
+NOWHERE = (
+    "http://[",
+    "http://host:port/",
+    "http://[::1/",
+    "//host:99999/x",
+    "gopher://somewhere/",
+    "//who:secret@host/",
+)
 
 pytestmark = pytest.mark.parametrize("place", NOWHERE)
 

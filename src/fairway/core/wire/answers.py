@@ -108,12 +108,17 @@ def upload_offset(headers: Mapping[str, str]) -> int | None:
 
 
 def place(base: str, named: str) -> str:
-    """The whole URL of what a reply from `base` names. Raises Unavailable when it names no place at all."""
+    """The whole URL of what a reply from `base` names. Raises Unavailable when it names no place at all.
+
+    A place with a login in it is none: who we are is not for the other side to say.
+    """
     try:
         url: str = urljoin(base, named)
         _origin(url)
     except ValueError as error:
         raise errors.Unavailable("the other registry names a place that is no URL") from error
+    if "@" in urlsplit(url).netloc:
+        raise errors.Unavailable("the other registry names a place with a login in it")
     return url
 
 

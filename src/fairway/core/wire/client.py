@@ -2,12 +2,13 @@
 
 The login never leaves the registry's own origin, except for a token service that may see it (`challenge`): an
 upload or a redirect on another host is asked without credentials. Connections, TLS, and the addresses that may be
-reached at all are the session's business.
+reached at all are the business of the `Session`, which whoever builds the client brings along.
 """
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import asynccontextmanager
+from typing import Literal, Protocol
 
 import aiohttp
 from yarl import URL
@@ -32,6 +33,22 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _PIECE = 256 * 1024
 
 
+class Session(Protocol):
+    """What sends one request: an `aiohttp.ClientSession`, or what looks at the address first and then asks one."""
+
+    def request(
+        self,
+        method: str,
+        url: URL,
+        /,
+        *,
+        headers: Mapping[str, str] | None,
+        data: bytes | AsyncIterable[bytes] | None,
+        allow_redirects: Literal[False],
+        timeout: aiohttp.ClientTimeout,
+    ) -> Awaitable[aiohttp.ClientResponse]: ...
+
+
 class Answer:
     """A reply with a status that was expected; its body may be read while it is open."""
 
@@ -39,7 +56,7 @@ class Answer:
         self._response = response
         self.url = url
         self.status = response.status
-        self.headers = _headers(response)
+        self.headers = plain_headers(response)
 
     @property
     def length(self) -> int | None:
@@ -65,7 +82,7 @@ class Client:
     def __init__(
         self,
         base_url: str,
-        session: aiohttp.ClientSession,
+        session: Session,
         login: Login | None = None,
         *,
         trusted: Collection[str] = (),
@@ -98,7 +115,7 @@ class Client:
         means; an error of `body` is passed on. Raises Unavailable when the registry cannot be reached or breaks off.
         """
         method = paths.format(call)[0]
-        pieces = None if isinstance(body, bytes) else _Pieces(body)
+        pieces = None if isinstance(body, bytes) else Pieces(body)
         request = Request(
             method,
             url or self.url(call),
@@ -110,7 +127,7 @@ class Client:
             response, at = await self._follow(request, scope, pieces)
             if response.status not in expect:
                 text = await _bounded(response, answers.MAX_ERROR_BYTES)
-                raise answers.failure(call, response.status, _headers(response), text or b"")
+                raise answers.failure(call, response.status, plain_headers(response), text or b"")
             yield Answer(response, at)
         except (aiohttp.ClientError, TimeoutError) as error:
             if pieces is not None and pieces.error is not None:
@@ -121,7 +138,7 @@ class Client:
                 response.release()
 
     async def _follow(
-        self, request: Request, scope: str, pieces: "_Pieces | None"
+        self, request: Request, scope: str, pieces: "Pieces | None"
     ) -> tuple[aiohttp.ClientResponse, str]:
         """The answer after redirects, and where it came from. Only reading follows them."""
         for _ in range(_MAX_HOPS):
@@ -136,7 +153,7 @@ class Client:
         raise Unavailable("the other registry redirects without end")
 
     async def _exchange(
-        self, request: Request, scope: str, pieces: "_Pieces | None"
+        self, request: Request, scope: str, pieces: "Pieces | None"
     ) -> aiohttp.ClientResponse:
         if not answers.same_origin(request.url, self._base):
             return await self._send(request, pieces)
@@ -154,7 +171,7 @@ class Client:
             body = b""
             if isinstance(following, TokenRequest):
                 body = await _bounded(response, MAX_GRANT) or b""
-            answer = Response(response.status, _headers(response), body, response)
+            answer = Response(response.status, plain_headers(response), body, response)
             try:
                 following = flow.send(answer)
             except StopIteration as done:
@@ -163,7 +180,7 @@ class Client:
                 final: aiohttp.ClientResponse = done.value.handle
                 return final
 
-    async def _send(self, request: Request, pieces: "_Pieces | None") -> aiohttp.ClientResponse:
+    async def _send(self, request: Request, pieces: "Pieces | None") -> aiohttp.ClientResponse:
         if pieces is not None and pieces.begun:
             raise Unauthorized("the other registry asked who we are after the body was sent; try again")
         return await self._session.request(
@@ -176,7 +193,7 @@ class Client:
         )
 
 
-class _Pieces:
+class Pieces:
     """A body to send. Remembers whether it was begun and how it failed, which the HTTP library does not tell."""
 
     def __init__(self, body: AsyncIterable[bytes]) -> None:
@@ -195,7 +212,8 @@ class _Pieces:
             raise
 
 
-def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+def plain_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """The headers of a reply by names in lower case, repeated lines joined by commas."""
     headers: dict[str, str] = {}
     for name, value in response.headers.items():
         key = name.lower()

@@ -53,7 +53,7 @@ def value(raw: object, name: str = "", depth: int = 0) -> Any:
     """`raw`, logged under `name`, as something JSON can carry and anybody may read."""
     if raw is None or isinstance(raw, bool):
         return raw
-    if _names_a_secret(name):
+    if names_a_secret(name):
         return HIDDEN
     if isinstance(raw, int):
         return int(raw) if raw.bit_length() <= _MAX_BITS else f"<number of {raw.bit_length()} bits>"
@@ -82,7 +82,7 @@ def trace(raw: str) -> str:
 
 
 @lru_cache(1024)
-def _names_a_secret(name: str) -> bool:
+def names_a_secret(name: str) -> bool:
     return bool(_SECRET_NAME.search(name.replace("-", "_")) and not _ABOUT_A_SECRET.search(name))
 
 

@@ -20,7 +20,7 @@ from fairway.frame.settings import kinds
 
 PREFIX = "FAIRWAY_"
 UNSET = Path()
-"""The default of a folder that depends on another setting."""
+"""The default of a folder that depends on another setting, and of a file that need not be there."""
 
 _DAY = 86_400
 _YEAR = 366 * _DAY
@@ -119,6 +119,24 @@ class Settings:
         kinds.whole(0, 2**20),
         "What a client must take on average of what it asked for. 0: as slowly as it likes.",
         unit="bytes per second",
+    ))
+
+    egress_allow_networks: tuple[kinds.Network, ...] = field(default=(), metadata=_about(
+        kinds.networks,
+        "Networks that the hub may send requests to although they are not public, on any port. Unset: none, which "
+        "also keeps users from reaching services beside the hub through it.",
+        section="Outgoing requests",
+    ))
+    egress_ca_file: Path = field(default=UNSET, metadata=_about(
+        kinds.file,
+        "File with certificates of authorities (PEM) that are trusted besides the system's, for registries with a "
+        "certificate of your own.",
+    ))
+    egress_proxy: str = field(default="", metadata=_about(
+        kinds.proxy_url,
+        "HTTP proxy for all outgoing requests, such as `http://proxy.example.com:3128`, with `user:password@` if it "
+        "asks for that. It must refuse private networks itself: which address a name leads to, only the proxy sees. "
+        "Unset: none, whatever other variables say.",
     ))
 
     admin_password: str = field(default="", metadata=_about(

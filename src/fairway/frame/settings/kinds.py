@@ -40,8 +40,17 @@ def text(raw: Any) -> str:
 
 def path(raw: Any) -> Path:
     """A folder; `~` is the home folder, relative means relative to the working folder."""
+    return _path(raw, "a folder")
+
+
+def file(raw: Any) -> Path:
+    """A file, named as a folder is."""
+    return _path(raw, "a file")
+
+
+def _path(raw: Any, expected: str) -> Path:
     if not isinstance(raw, Path) and not text(raw):
-        raise ValueError("a folder")
+        raise ValueError(expected)
     return Path(text(str(raw))).expanduser().absolute()
 
 
@@ -125,6 +134,18 @@ def base_url(raw: Any) -> str:
         raise expected
     return value
 
+
+def proxy_url(raw: Any) -> str:
+    """http(s)://[user:password@]host:port; or nothing."""
+    value = text(raw).removesuffix("/")
+    if value and not (_PROXY.fullmatch(value) and _splits(value)):
+        raise ValueError("http://host:port or https://user:password@host:port, and nothing after it")
+    return value
+
+
+_PROXY = re.compile(
+    r"https?://(?:[^\s@/?#\\:]+(?::[^\s@/?#\\]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}"
+)
 
 _POSTGRES = re.compile(
     r"postgres(?:ql)?://(?:[^@/?#]*@)?(?P<hosts>(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?"
