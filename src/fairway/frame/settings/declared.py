@@ -138,6 +138,13 @@ class Settings:
         "asks for that. It must refuse private networks itself: which address a name leads to, only the proxy sees. "
         "Unset: none, whatever other variables say.",
     ))
+    notification_endpoints: tuple[dict[str, Any], ...] = field(default=(), metadata=_about(
+        kinds.tables,
+        "Who is told of every push and deletion in the docker registry's notification format: a list of objects with "
+        "`name` and `url`, and if wanted `headers` (an object), `timeout` and `backoff` (seconds), `verify` (its "
+        "certificate), `ignore_actions` and `ignore_media_types` (lists).",
+        shown="nobody", secret=True,
+    ))
 
     admin_password: str = field(default="", metadata=_about(
         kinds.password,

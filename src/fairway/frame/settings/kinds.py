@@ -5,6 +5,7 @@ with what it expected, as a noun phrase; the caller adds the setting's name, and
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,19 @@ def secret(raw: Any) -> str:
 def secrets(raw: Any) -> tuple[str, ...]:
     """Several generated secrets, as a TOML list or separated by commas or blanks."""
     return tuple(secret(item) for item in _items(raw, "a list of secrets"))
+
+
+def tables(raw: Any) -> tuple[dict[str, Any], ...]:
+    """A list of objects: TOML tables, or JSON in one line of text."""
+    expected = ValueError('a list of objects, such as [{"name": "ci", "url": "https://ci.example.com/hook"}]')
+    if isinstance(raw, str):
+        try:
+            raw = json.loads(raw) if raw.strip() else []
+        except ValueError:
+            raise expected from None
+    if not isinstance(raw, list | tuple) or not all(isinstance(each, dict) for each in raw):
+        raise expected
+    return tuple(raw)
 
 
 def without_login(value: object) -> str:
