@@ -27,6 +27,10 @@ from fairway.core.oci.errors import RouteUnknown
 from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Send, error_reply, send_reply
 from fairway.core.wire.server import App
+from fairway.features.audit import api as audit
+from fairway.features.audit.jobs import PURGE_AUDIT_LOG
+from fairway.features.gc import api as gc
+from fairway.features.gc.jobs import GARBAGE_COLLECTION
 from fairway.features.projects import api as projects
 from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
@@ -35,6 +39,7 @@ from fairway.features.registry.token import token_routes
 from fairway.features.registry.v2 import registry_routes
 from fairway.features.system import api as system
 from fairway.frame import log
+from fairway.frame.jobs import api as jobs
 from fairway.frame.metrics import metrics
 from fairway.frame.process import when_orphaned
 from fairway.frame.settings import Settings
@@ -126,8 +131,17 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
     )
+    _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
     return api
+
+
+def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
+    """Jobs in general, and the two that Harbor has pages of their own for."""
+    api.include_router(jobs.routes(parts.db, authoriser, parts.jobs), prefix=_API)
+    api.include_router(audit.routes(parts.db, authoriser, parts.jobs[PURGE_AUDIT_LOG]), prefix=_API)
+    if GARBAGE_COLLECTION in parts.jobs:
+        api.include_router(gc.routes(parts.db, authoriser, parts.jobs[GARBAGE_COLLECTION]), prefix=_API)
 
 
 @asynccontextmanager

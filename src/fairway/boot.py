@@ -11,12 +11,14 @@ from fairway.core.stores.protocols import BlobStore, WrongStore
 from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.artifacts.names import Periods
+from fairway.features.audit import jobs as audit
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
 from fairway.frame.access.changes import Changes
 from fairway.frame.clock import utc_now
 from fairway.frame.db import Database, installation, open_database, sqlite_path
+from fairway.frame.jobs.job import Jobs
 from fairway.frame.keys import load_or_create_signing_keys
 from fairway.frame.settings import Settings
 from fairway.frame.web.who import Authenticators
@@ -32,6 +34,7 @@ class Parts:
     hub: Hub
     who: Authenticators
     origin: Origin
+    jobs: Jobs
 
 
 @asynccontextmanager
@@ -78,7 +81,8 @@ async def build(settings: Settings) -> AsyncIterator[Parts]:
             changes=Changes(settings.read_only, settings.delete_enabled),
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
-        yield Parts(settings, db, store, hub, who, origin)
+        jobs = Jobs([audit.purging(db)])
+        yield Parts(settings, db, store, hub, who, origin, jobs)
 
 
 async def open_store(settings: Settings, db: Database) -> DiskStore:

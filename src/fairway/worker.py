@@ -1,4 +1,4 @@
-"""The background process: steps repeated at intervals, each supervised, until somebody says stop.
+"""The background process: steps repeated at intervals, each supervised, and jobs, until somebody says stop.
 
 A step that fails is logged and tried again at its next turn; it never takes the others with it.
 """
@@ -7,15 +7,24 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from fairway.boot import Parts, build
 from fairway.features.registry import housekeeping
-from fairway.frame import log
+from fairway.frame import events, log
+from fairway.frame.db import Database
+from fairway.frame.jobs import records
+from fairway.frame.jobs.job import Jobs
+from fairway.frame.jobs.runner import Runner
 from fairway.frame.metrics import metrics
 from fairway.frame.process import hear_signals, when_orphaned
 from fairway.frame.settings import Settings
+from fairway.reactions import REACTIONS
 
 _log = log.get_logger(__name__)
+
+_SWEPT_AT_A_TIME = 200
+"""Executions forgotten in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,22 @@ def steps(parts: Parts) -> list[Step]:
     ]
     return [
         *(removing if not settings.read_only else ()),
+        Step("hand over events", 1, lambda: events.hand_over(db, REACTIONS)),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
+        Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
+
+
+async def sweep_history(db: Database, jobs: Jobs) -> int:
+    """Forget, of each kind of job, the executions beyond those it keeps; how many."""
+    gone = 0
+    for job in jobs:
+        while some := await db.write(
+            partial(records.sweep, kind=job.kind, kept=job.kept, limit=_SWEPT_AT_A_TIME)
+        ):
+            gone += some
+    return gone
 
 
 def run(settings: Settings) -> None:
@@ -62,10 +84,16 @@ async def _run(settings: Settings) -> None:
         metrics().know_operations(step.name for step in made)
         tasks = [asyncio.create_task(_repeat(step, stop)) for step in made]
         tasks.append(asyncio.create_task(when_orphaned(stop.set)))
-        await stop.wait()
+        await asyncio.gather(stop.wait(), _work(parts, stop))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _work(parts: Parts, stop: asyncio.Event) -> None:
+    """Run jobs.  On a read-only server they wait: most of them are there to change or remove something."""
+    if not parts.settings.read_only:
+        await Runner(parts.db, parts.jobs, slots=parts.settings.job_slots).run(stop)
 
 
 async def _repeat(step: Step, stop: asyncio.Event) -> None:

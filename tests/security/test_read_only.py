@@ -1,5 +1,6 @@
 """What the operator has switched off is off at every door: no change while read-only, no deletion without leave (T62)."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairway import worker
-from security.test_api_matrix import ROUTES
+from security.test_api_matrix import BODIES, ROUTES
 from security.test_matrix import CALLS, Target
 from stories.asgi import Answer
 from stories.world import Person, World, image, replica
@@ -16,6 +17,10 @@ API_CHANGES = {
     "POST:/api/v2.0/projects": b'{"project_name":"new"}',
     "DELETE:/api/v2.0/projects/team": b"",
     "DELETE:/api/v2.0/projects/1": b"",
+    "PUT:/api/v2.0/system/gc/1": b"",
+    "PUT:/api/v2.0/system/purgeaudit/2": b"",
+    "PUT:/api/v2.0/jobservice/jobs/1": b"",
+    **{route: json.dumps(body).encode() for route, body in BODIES.items()},
 }
 NO_CHANGE = {"POST:/service/token"}
 """Logging in makes nothing but tokens."""

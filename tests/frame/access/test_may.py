@@ -13,7 +13,22 @@ from fairway.frame.access.roles import HELD, Role
 ALICE = User(7, "alice")
 ROOT = User(1, "admin", sysadmin=True)
 
-PRIVATE = """
+# About the whole server; the same in every project.
+SERVER = """garbage-collection:create   no no no no no no no yes
+garbage-collection:read     no no no no no no no yes
+garbage-collection:update   no no no no no no no yes
+garbage-collection:list     no no no no no no no yes
+garbage-collection:stop     no no no no no no no yes
+purge-audit:create          no no no no no no no yes
+purge-audit:read            no no no no no no no yes
+purge-audit:update          no no no no no no no yes
+purge-audit:list            no no no no no no no yes
+purge-audit:stop            no no no no no no no yes
+jobservice-monitor:list     no no no no no no no yes
+jobservice-monitor:stop     no no no no no no no yes
+"""
+
+PRIVATE = f"""
                     anonymous  stranger  limited_guest  guest  developer  maintainer  project_admin  sysadmin
 project:read        no         no        yes            yes    yes        yes         yes            yes
 project:update      no         no        no             no     no         no          yes            yes
@@ -34,9 +49,9 @@ tag:create          no         no        no             no     yes        yes   
 tag:list            no         no        yes            yes    yes        yes         yes            yes
 tag:delete          no         no        no             no     no         yes         yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
-"""
+{SERVER}"""
 
-PUBLIC = """
+PUBLIC = f"""
                     anonymous  stranger  limited_guest  guest  developer  maintainer  project_admin  sysadmin
 project:read        yes        yes       yes            yes    yes        yes         yes            yes
 project:update      no         no        no             no     no         no          yes            yes
@@ -57,7 +72,7 @@ tag:create          no         no        no             no     yes        yes   
 tag:list            yes        yes       yes            yes    yes        yes         yes            yes
 tag:delete          no         no        no             no     no         yes         yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
-"""
+{SERVER}"""
 
 
 def cells(table: str) -> list[tuple[str, str, bool]]:

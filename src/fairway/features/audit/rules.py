@@ -41,3 +41,33 @@ def _artifact(facts: Mapping[str, Any], operation: str) -> Entry:
     if tags:
         description += f" with {', '.join(tags)}"
     return Entry(facts["actor"], resource, "artifact", operation, description)
+
+
+# Harbor's "other" is every event but these.
+_NAMED = ("create_artifact", "delete_artifact", "pull_artifact")
+_OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Lines of the log by what they tell of: `events` such as create_artifact, whole `operations` such as pull, and with
+    `other` every event but those about artifacts."""
+
+    events: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+    other: bool = False
+
+    @property
+    def not_other(self) -> frozenset[str]:
+        """The events that "other" leaves out."""
+        return frozenset(_NAMED)
+
+
+def chosen(event_types: str, operations: str) -> Chosen:
+    """From lists with commas; `operations` is what older clients send.  Names that nothing is called choose nothing."""
+    events = _listed(event_types)
+    return Chosen(events - {_OTHER}, _listed(operations), _OTHER in events)
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(each.strip().lower() for each in text.split(",") if each.strip())

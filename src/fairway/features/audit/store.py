@@ -1,9 +1,11 @@
 """The audit log's rows."""
 
-from sqlalchemy import BigInteger, bindparam, delete, func, select
+import json
+
+from sqlalchemy import BigInteger, and_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from fairway.features.audit.rules import Entry, entries
+from fairway.features.audit.rules import Chosen, Entry, entries
 from fairway.frame.db import SECOND, Conn, now_us
 from fairway.frame.db.tables import audit_log
 from fairway.frame.db.types import within
@@ -44,33 +46,38 @@ def _row(event: Event, entry: Entry) -> dict[str, object]:
     }
 
 
-_OLD = (
-    select(audit_log.c.id)
-    .where(
-        audit_log.c.at < now_us() - bindparam("micros", type_=BigInteger),
+# "Other" is told as 1 or 0: as a boolean it would need a type of its own in each engine.
+_EVENT = audit_log.c.operation + "_" + audit_log.c.resource_type
+_CHOSEN = and_(
+    audit_log.c.at < now_us() - bindparam("micros", type_=BigInteger),
+    or_(
+        within(_EVENT, bindparam("events")),
         within(audit_log.c.operation, bindparam("operations")),
-    )
-    .order_by(audit_log.c.at)
-    .limit(bindparam("limit"))
+        and_(bindparam("other", type_=BigInteger) == 1, ~within(_EVENT, bindparam("not_other"))),
+    ),
 )
+_OLD = select(audit_log.c.id).where(_CHOSEN).order_by(audit_log.c.at).limit(bindparam("limit"))
 _DROP = delete(audit_log).where(audit_log.c.id == bindparam("id"))
-_COUNT_OLD = (
-    select(func.count())
-    .select_from(audit_log)
-    .where(
-        audit_log.c.at < now_us() - bindparam("micros", type_=BigInteger),
-        within(audit_log.c.operation, bindparam("operations")),
-    )
-)
+_COUNT_OLD = select(func.count()).select_from(audit_log).where(_CHOSEN)
 
 
-async def old(conn: Conn, hours: int, operations: str) -> int:
-    """How many lines are older than so many hours, of these operations (a JSON array)."""
-    return int(await conn.scalar(_COUNT_OLD, micros=hours * 3600 * SECOND, operations=operations))
+async def old(conn: Conn, hours: int, which: Chosen) -> int:
+    """How many of the chosen lines are older than so many hours."""
+    return int(await conn.scalar(_COUNT_OLD, **_choice(hours, which)))
 
 
-async def purge(conn: Conn, hours: int, operations: str, limit: int) -> int:
+async def purge(conn: Conn, hours: int, which: Chosen, limit: int) -> int:
     """Drop the oldest of them, `limit` at most; how many."""
-    rows = await conn.all(_OLD, micros=hours * 3600 * SECOND, operations=operations, limit=limit)
+    rows = await conn.all(_OLD, **_choice(hours, which), limit=limit)
     await conn.many(_DROP, [{"id": row["id"]} for row in rows])
     return len(rows)
+
+
+def _choice(hours: int, which: Chosen) -> dict[str, object]:
+    return {
+        "micros": hours * 3600 * SECOND,
+        "events": json.dumps(sorted(which.events)),
+        "operations": json.dumps(sorted(which.operations)),
+        "other": int(which.other),
+        "not_other": json.dumps(sorted(which.not_other)),
+    }

@@ -38,6 +38,18 @@ TAG_LIST = Permission("tag", "list")
 TAG_DELETE = Permission("tag", "delete")
 
 CATALOG_READ = Permission("catalog", "read")
+GC_CREATE = Permission("garbage-collection", "create")
+GC_READ = Permission("garbage-collection", "read")
+GC_UPDATE = Permission("garbage-collection", "update")
+GC_LIST = Permission("garbage-collection", "list")
+GC_STOP = Permission("garbage-collection", "stop")
+PURGE_AUDIT_CREATE = Permission("purge-audit", "create")
+PURGE_AUDIT_READ = Permission("purge-audit", "read")
+PURGE_AUDIT_UPDATE = Permission("purge-audit", "update")
+PURGE_AUDIT_LIST = Permission("purge-audit", "list")
+PURGE_AUDIT_STOP = Permission("purge-audit", "stop")
+JOBSERVICE_LIST = Permission("jobservice-monitor", "list")
+JOBSERVICE_STOP = Permission("jobservice-monitor", "stop")
 
 IN_PROJECT = frozenset(
     {
@@ -63,5 +75,21 @@ IN_PROJECT = frozenset(
 )
 """Permissions that are about one project."""
 
-ON_SERVER = frozenset({CATALOG_READ})
+ON_SERVER = frozenset(
+    {
+        CATALOG_READ,
+        GC_CREATE,
+        GC_READ,
+        GC_UPDATE,
+        GC_LIST,
+        GC_STOP,
+        PURGE_AUDIT_CREATE,
+        PURGE_AUDIT_READ,
+        PURGE_AUDIT_UPDATE,
+        PURGE_AUDIT_LIST,
+        PURGE_AUDIT_STOP,
+        JOBSERVICE_LIST,
+        JOBSERVICE_STOP,
+    }
+)
 """Permissions that are about the whole server."""

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TypeVar
 
 from fairway.frame.db import Body, Conn, Database
-from fairway.frame.jobs import queue, records
+from fairway.frame.jobs import fenced, records
 from fairway.frame.jobs.job import Facts
 from fairway.frame.jobs.queue import Claimed
 
@@ -33,21 +33,21 @@ class Attempt:
     async def write(self, body: Body[T], *, soft: bool = False) -> T:
         """See `Task`."""
 
-        async def fenced(conn: Conn) -> T:
-            await queue.fence(conn, self.id, self.claimed.attempt)
+        async def guarded(conn: Conn) -> T:
+            await fenced.fence(conn, self.id, self.claimed.attempt)
             return await body(conn)
 
-        return await self._db.write(fenced, soft=soft)
+        return await self._db.write(guarded, soft=soft)
 
     async def once(self, step: str, body: Body[Facts]) -> Facts:
         """See `Task`."""
 
         async def stepped(conn: Conn) -> Facts:
-            await queue.fence(conn, self.id, self.claimed.attempt)
-            if (before := await queue.step_done(conn, self.id, step)) is not None:
+            await fenced.fence(conn, self.id, self.claimed.attempt)
+            if (before := await fenced.step_done(conn, self.id, step)) is not None:
                 return before
             answer = await body(conn)
-            await queue.do_step(conn, self.id, step, answer)
+            await fenced.do_step(conn, self.id, step, answer)
             return answer
 
         return await self._db.write(stepped)
@@ -59,7 +59,7 @@ class Attempt:
             return
         self._reported = now
         progress = {"done": done, "total": total, "what": what}
-        report = partial(queue.report, task=self.id, attempt=self.claimed.attempt, progress=progress)
+        report = partial(fenced.report, task=self.id, attempt=self.claimed.attempt, progress=progress)
         await self._db.write(report, soft=True)
         await self.flush()
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.frame.db import SECOND, Conn, Row, now_us
-from fairway.frame.db.tables import executions, queues, task_steps, tasks
+from fairway.frame.db.tables import executions, queues, tasks
 from fairway.frame.db.types import within
 from fairway.frame.jobs.job import (
     ERROR,
@@ -44,7 +44,6 @@ from fairway.frame.jobs.job import (
     A,
     Facts,
     Job,
-    Superseded,
 )
 
 SCHEDULER = "SCHEDULER"
@@ -54,7 +53,8 @@ SCHEDULER = "SCHEDULER"
 _OPEN: ColumnElement[bool] = literal_column("tasks.status IN ('Pending', 'Running')", Boolean)
 
 
-def _later(name: str) -> ColumnElement[int]:
+def later(name: str) -> ColumnElement[int]:
+    """So many microseconds from now, as the parameter `name` says."""
     return now_us() + bindparam(name, type_=BigInteger)
 
 
@@ -96,7 +96,7 @@ _NEW_TASK = (
         arguments=bindparam("arguments"),
         single=bindparam("single"),
         status=PENDING,
-        due_at=_later("micros"),
+        due_at=later("micros"),
         created_at=now_us(),
     )
     .on_conflict_do_nothing()
@@ -189,7 +189,7 @@ _CLAIM = (
         worker=bindparam("by"),
         attempt=tasks.c.attempt + 1,
         tries=tasks.c.tries + 1,
-        due_at=_later("micros"),
+        due_at=later("micros"),
         started_at=func.coalesce(tasks.c.started_at, now_us()),
     )
     .returning(
@@ -248,7 +248,7 @@ _BEAT = (
         tasks.c.status == RUNNING,
         within(cast(tasks.c.id, Text), bindparam("held")),
     )
-    .values(due_at=_later("micros"))
+    .values(due_at=later("micros"))
     .returning(tasks.c.id, tasks.c.attempt, tasks.c.stopping)
 )
 
@@ -272,66 +272,9 @@ async def to_stop(conn: Conn, worker: str) -> set[tuple[int, int]]:
     return {(row["id"], row["attempt"]) for row in await conn.all(_STOPS, by=worker)}
 
 
-# -- one attempt
+# -- stopping and pausing
 
-_MINE = and_(tasks.c.id == bindparam("task"), tasks.c.attempt == bindparam("of"), tasks.c.status == RUNNING)
-_FENCE = select(tasks.c.id).where(_MINE).with_for_update(read=True)
-_DONE_STEP = select(task_steps.c.answer).where(
-    task_steps.c.task_id == bindparam("task"), task_steps.c.step == bindparam("step")
-)
-_ADD_STEP = insert(task_steps).values(
-    task_id=bindparam("task"), step=bindparam("step"), answer=bindparam("answer")
-)
-
-
-async def fence(conn: Conn, task: int, attempt: int) -> None:
-    """Nobody takes the task over until this transaction ends.  Raises Superseded when somebody has."""
-    if await conn.first(_FENCE, task=task, of=attempt) is None:
-        raise Superseded("another worker has this task now, or it was stopped")
-
-
-async def step_done(conn: Conn, task: int, step: str) -> Facts | None:
-    """What a step of a task answered when it was done."""
-    text: str | None = await conn.scalar(_DONE_STEP, task=task, step=step)
-    return None if text is None else dict(json.loads(text))
-
-
-async def do_step(conn: Conn, task: int, step: str, answer: Facts) -> None:
-    """Remember that a step is done, and what it answered."""
-    await conn.run(_ADD_STEP, task=task, step=step, answer=json.dumps(answer))
-
-
-_REPORT = update(tasks).where(_MINE).values(progress=bindparam("facts"))
-
-
-async def report(conn: Conn, task: int, attempt: int, progress: Facts) -> None:
-    """How far it is."""
-    await conn.run(_REPORT, task=task, of=attempt, facts=json.dumps(progress))
-
-
-_LOCK_EXECUTION = select(executions.c.id).where(executions.c.id == bindparam("execution")).with_for_update()
-_END = (
-    update(tasks)
-    .where(_MINE)
-    .values(
-        status=bindparam("outcome"),
-        message=bindparam("text"),
-        result=bindparam("facts"),
-        ended_at=now_us(),
-        single=None,
-    )
-)
-_AGAIN = (
-    update(tasks)
-    .where(_MINE)
-    .values(
-        status=PENDING,
-        worker=None,
-        message=bindparam("text"),
-        due_at=_later("micros"),
-        tries=tasks.c.tries - bindparam("uncounted"),
-    )
-)
+LOCK_EXECUTION = select(executions.c.id).where(executions.c.id == bindparam("execution")).with_for_update()
 
 
 def _some(*statuses: str) -> ColumnElement[bool]:
@@ -343,7 +286,7 @@ def _some(*statuses: str) -> ColumnElement[bool]:
 
 
 # Harbor's: running while anything is open, else the worst of what came of it.
-_SETTLE = (
+SETTLE = (
     update(executions)
     .where(executions.c.id == bindparam("execution"), ~_some(*OPEN))
     .values(
@@ -352,46 +295,16 @@ _SETTLE = (
     )
 )
 
-
-async def end(
-    conn: Conn, claimed: Claimed, status: str, message: str = "", result: Facts | None = None
-) -> None:
-    """An attempt has come to its end, and the task with it.  Raises Superseded."""
-    await conn.first(_LOCK_EXECUTION, execution=claimed.execution)
-    facts = json.dumps(result or {}, separators=(",", ":"))
-    if not await conn.run(
-        _END, task=claimed.id, of=claimed.attempt, outcome=status, text=message, facts=facts
-    ):
-        raise Superseded("another worker has this task now, or it was stopped")
-    await conn.run(_SETTLE, execution=claimed.execution)
-
-
-async def again(
-    conn: Conn, claimed: Claimed, message: str, seconds: float, *, uncounted: bool = False
-) -> None:
-    """An attempt has come to nothing: let the task be tried again after so many seconds; `uncounted` as if it had not been."""
-    await conn.run(
-        _AGAIN,
-        task=claimed.id,
-        of=claimed.attempt,
-        text=message,
-        micros=int(seconds * SECOND),
-        uncounted=int(uncounted),
-    )
-
-
-# -- stopping and pausing
-
-_STOP_PENDING = (
-    update(tasks)
-    .where(tasks.c.execution_id == bindparam("execution"), tasks.c.status == PENDING)
-    .values(status=STOPPED, ended_at=now_us(), single=None)
+_PENDING = (
+    update(tasks).where(tasks.c.status == PENDING).values(status=STOPPED, ended_at=now_us(), single=None)
 )
-_STOP_RUNNING = (
-    update(tasks)
-    .where(tasks.c.execution_id == bindparam("execution"), tasks.c.status == RUNNING)
-    .values(stopping=true())
-)
+_RUNNING = update(tasks).where(tasks.c.status == RUNNING).values(stopping=true())
+_OF_EXECUTION = tasks.c.execution_id == bindparam("execution")
+_THIS = tasks.c.id == bindparam("task")
+_STOP_PENDING = _PENDING.where(_OF_EXECUTION)
+_STOP_RUNNING = _RUNNING.where(_OF_EXECUTION)
+_STOP_IF_PENDING = _PENDING.where(_THIS)
+_STOP_IF_RUNNING = _RUNNING.where(_THIS)
 _EXECUTION_OF = select(tasks.c.execution_id).where(tasks.c.id == bindparam("task"))
 _PENDING_OF = (
     select(tasks.c.execution_id)
@@ -405,12 +318,23 @@ _PAUSE = update(queues).where(queues.c.kind == bindparam("of")).values(paused=bi
 
 async def stop(conn: Conn, execution: int, *, pending_only: bool = False) -> bool:
     """Stop what is open of an execution: at once what has not begun, within a second or two what runs.  False: no such one."""
-    if await conn.first(_LOCK_EXECUTION, execution=execution) is None:
+    if await conn.first(LOCK_EXECUTION, execution=execution) is None:
         return False
     await conn.run(_STOP_PENDING, execution=execution)
     if not pending_only:
         await conn.run(_STOP_RUNNING, execution=execution)
-    await conn.run(_SETTLE, execution=execution)
+    await conn.run(SETTLE, execution=execution)
+    return True
+
+
+async def stop_task(conn: Conn, task: int) -> bool:
+    """The same for one task alone.  False: there is no such task."""
+    execution = await execution_of(conn, task)
+    if execution is None or await conn.first(LOCK_EXECUTION, execution=execution) is None:
+        return False
+    await conn.run(_STOP_IF_PENDING, task=task)
+    await conn.run(_STOP_IF_RUNNING, task=task)
+    await conn.run(SETTLE, execution=execution)
     return True
 
 
@@ -423,6 +347,14 @@ async def execution_of(conn: Conn, task: int) -> int | None:
 async def executions_waiting(conn: Conn, kind: str, limit: int) -> list[int]:
     """Executions with tasks of this kind that have not begun."""
     return [row["execution_id"] for row in await conn.all(_PENDING_OF, kind=kind, limit=limit)]
+
+
+async def stop_waiting(conn: Conn, kind: str, limit: int) -> int:
+    """Stop what has not begun, of up to so many executions; how many had any."""
+    waiting = await executions_waiting(conn, kind, limit)
+    for execution in waiting:
+        await stop(conn, execution, pending_only=True)
+    return len(waiting)
 
 
 async def pause(conn: Conn, kind: str, *, paused: bool) -> bool:

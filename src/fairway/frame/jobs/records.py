@@ -1,8 +1,9 @@
 """What people see of background work: executions, tasks, logs, queues and workers; and how the history ends."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -91,6 +93,16 @@ _EXECUTION = select(executions)
 _BY_ID = _EXECUTION.where(executions.c.id == bindparam("execution"))
 _TASKS = select(tasks).where(tasks.c.execution_id == bindparam("execution")).order_by(tasks.c.id)
 _TASK = select(tasks).where(tasks.c.id == bindparam("task"))
+_RESULTS = (
+    select(tasks.c.execution_id, tasks.c.result)
+    .where(
+        tasks.c.kind == bindparam("kind"),
+        tasks.c.execution_id >= bindparam("first"),
+        tasks.c.execution_id <= bindparam("last"),
+        tasks.c.ended_at.is_not(None),
+    )
+    .order_by(tasks.c.id)
+)
 
 
 def _execution(row: Row) -> Execution:
@@ -134,27 +146,41 @@ async def execution(conn: Conn, id: int, kind: str | None = None) -> Execution |
 async def listed(
     conn: Conn,
     *,
-    kind: str | None,
+    kind: str | None = None,
     owner: int | None = None,
-    status: str | None = None,
+    statuses: Collection[str] = (),
+    trigger: str | None = None,
+    newest_first: bool = True,
     offset: int,
     limit: int,
 ) -> tuple[list[Execution], int]:
-    """Executions, the newest first, and how many there are."""
+    """A page of executions, and how many there are; no `statuses` means any."""
     wanted = [
         column == value
         for column, value in (
             (executions.c.kind, kind),
             (executions.c.owner_id, owner),
-            (executions.c.status, status),
+            (executions.c.trigger, trigger),
         )
         if value is not None
     ]
-    chosen: Select[tuple[object, ...]] = (
-        _EXECUTION.where(*wanted).order_by(executions.c.id.desc()).offset(offset).limit(limit)
-    )
+    if statuses:
+        wanted.append(executions.c.status.in_([literal(each) for each in sorted(statuses)]))
+    order = executions.c.id.desc() if newest_first else executions.c.id
+    chosen: Select[tuple[object, ...]] = _EXECUTION.where(*wanted).order_by(order).offset(offset).limit(limit)
     total = await conn.scalar(select(func.count()).select_from(executions).where(*wanted))
     return [_execution(row) for row in await conn.all(chosen)], int(total)
+
+
+async def results(conn: Conn, kind: str, first: int, last: int) -> Mapping[int, Facts]:
+    """What the tasks of each execution of a kind have answered, put together, of those with ids from `first` to `last`.
+
+    Nothing for one of which no task has ended.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for row in await conn.all(_RESULTS, kind=kind, first=first, last=last):
+        found.setdefault(row["execution_id"], {}).update(json.loads(row["result"]))
+    return found
 
 
 async def tasks_of(conn: Conn, execution: int) -> list[TaskRecord]:

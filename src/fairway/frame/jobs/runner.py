@@ -2,7 +2,7 @@
 
 Theory of operation.  A task belongs to the worker that claimed it as long as its lease is renewed.  A worker that dies,
 stands still or cannot reach the database loses its tasks to others when the leases end; when it comes back it finds its
-attempts superseded, and nothing they still write is accepted (`queue.fence`).
+attempts superseded, and nothing they still write is accepted (`fenced.fence`).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Any
 from fairway.core.oci.errors import FairwayError
 from fairway.frame import log
 from fairway.frame.db import Conn, Database
-from fairway.frame.jobs import queue, records, schedules
+from fairway.frame.jobs import fenced, queue, records, schedules
 from fairway.frame.jobs.attempt import Attempt
 from fairway.frame.jobs.job import ERROR, STOPPED, SUCCESS, Facts, GiveUp, Job, Jobs, Superseded
 from fairway.frame.jobs.queue import Claimed
@@ -168,9 +168,9 @@ class Runner:
             if key in self._lost:
                 return
             if key in self._told_to_stop:
-                ending = partial(queue.end, status=STOPPED, message="stopped")
+                ending = partial(fenced.end, status=STOPPED, message="stopped")
             else:  # this process ends
-                ending = partial(queue.again, message="interrupted", seconds=0, uncounted=True)
+                ending = partial(fenced.again, message="interrupted", seconds=0, uncounted=True)
         if ending is not None:
             await self._keep_trying(partial(ending, claimed=claimed), attempt)
 
@@ -178,10 +178,10 @@ class Runner:
         """Run the job; what is to be written about it, None when that is not for this worker to say."""
         job = self._jobs[claimed.kind]
         if claimed.stopping:
-            return partial(queue.end, status=STOPPED, message="stopped")
+            return partial(fenced.end, status=STOPPED, message="stopped")
         if claimed.tries > job.tries:
             return partial(
-                queue.end, status=ERROR, message=f"{claimed.tries - 1} times its process ended before it did"
+                fenced.end, status=ERROR, message=f"{claimed.tries - 1} times its process ended before it did"
             )
         try:
             result: Facts | None = await job.run(attempt, job.read(claimed.arguments))
@@ -190,7 +190,7 @@ class Runner:
             return None
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its task's outcome
             return await self._failed(job, claimed, attempt, error)
-        return partial(queue.end, status=SUCCESS, result=result)
+        return partial(fenced.end, status=SUCCESS, result=result)
 
     async def _failed(
         self, job: Job[Any], claimed: Claimed, attempt: Attempt, error: Exception
@@ -211,8 +211,8 @@ class Runner:
         )
         await attempt.log(f"try {claimed.tries} of {job.tries} failed: {message}")
         if claimed.tries >= job.tries or isinstance(error, GiveUp):
-            return partial(queue.end, status=ERROR, message=message)
-        return partial(queue.again, message=message, seconds=job.pause_after(claimed.tries))
+            return partial(fenced.end, status=ERROR, message=message)
+        return partial(fenced.again, message=message, seconds=job.pause_after(claimed.tries))
 
     async def _keep_trying(self, ending: Callable[..., Awaitable[None]], attempt: Attempt) -> None:
         """Write how it ended.  The database may be away for a moment; for longer, the lease ends and somebody else runs it."""

@@ -190,7 +190,7 @@ class Settings:
     read_only: bool = field(default=False, metadata=_about(
         kinds.flag,
         "Whether nothing may be pushed, changed or deleted, by anybody. Pulls and logins go on, and so does the "
-        "counting of pulls; no stored byte is removed.",
+        "counting of pulls; no stored byte is removed, and background jobs wait.",
     ))
     delete_enabled: bool = field(default=True, metadata=_about(
         kinds.flag,
@@ -232,6 +232,10 @@ class Settings:
         kinds.whole(1, 256),
         "Web worker processes. One serves thousands of requests a second.",
         section="Processes",
+    ))
+    job_slots: int = field(default=10, metadata=_about(
+        kinds.whole(1, 100),
+        "How many background tasks a background process runs at a time.",
     ))
     shutdown_seconds: int = field(default=30, metadata=_about(
         kinds.whole(1, 3600),
