@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
@@ -15,6 +16,8 @@ from fairway.features.audit import jobs as audit
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
+from fairway.features.webhooks.jobs import Notifications
+from fairway.features.webhooks.model import endpoints
 from fairway.frame.access.changes import Changes
 from fairway.frame.clock import utc_now
 from fairway.frame.db import Database, installation, open_database, sqlite_path
@@ -22,6 +25,9 @@ from fairway.frame.jobs.job import Jobs
 from fairway.frame.keys import load_or_create_signing_keys
 from fairway.frame.settings import Settings
 from fairway.frame.web.who import Authenticators
+
+if TYPE_CHECKING:
+    from fairway.frame.egress import Egress
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +41,14 @@ class Parts:
     who: Authenticators
     origin: Origin
     jobs: Jobs
+    notifications: Notifications
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Parts]:
-    """The parts of a process that serves or works; the schema must be there.
+async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Parts]:
+    """The parts of a process that serves, or that `works` on jobs; the schema must be there.
 
-    Raises Unavailable, KeyUnusable, and WrongStore when the storage folder is not the database's own.
+    Raises SettingsInvalid, Unavailable, KeyUnusable, and WrongStore when the storage folder is not the database's own.
     """
     async with AsyncExitStack() as closing:
         db = await _open(settings, settings.database_pool)
@@ -81,8 +88,25 @@ async def build(settings: Settings) -> AsyncIterator[Parts]:
             changes=Changes(settings.read_only, settings.delete_enabled),
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
-        jobs = Jobs([audit.purging(db)])
-        yield Parts(settings, db, store, hub, who, origin, jobs)
+        egress = await closing.enter_async_context(_way_out(settings)) if works else None
+        notifications = Notifications(
+            endpoints(settings.notification_endpoints),
+            db,
+            egress,
+            base=origin.of({}, ""),
+            node=store.identity,
+        )
+        jobs = Jobs([audit.purging(db), notifications.job])
+        yield Parts(settings, db, store, hub, who, origin, jobs, notifications)
+
+
+@asynccontextmanager
+async def _way_out(settings: Settings) -> "AsyncIterator[Egress]":
+    # A client for HTTP is eight megabytes that web workers do not need.
+    from fairway.frame.egress import Egress
+
+    async with Egress.open(settings) as egress:
+        yield egress
 
 
 async def open_store(settings: Settings, db: Database) -> DiskStore:

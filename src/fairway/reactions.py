@@ -1,14 +1,19 @@
 """When this happened, do those: the one table of what follows from what."""
 
 from fairway.features.audit import store as audit
+from fairway.features.webhooks.jobs import Notifications
 from fairway.frame.events import Reactions
 
-REACTIONS: Reactions = {
-    "project.created": [audit.write],
-    "project.deleted": [audit.write],
-    "artifact.pushed": [audit.write],
-    "artifact.deleted": [audit.write],
-    "tag.deleted": [audit.write],
-    "blob.pushed": [],
-    "blob.deleted": [],
-}
+
+def reactions(notifications: Notifications) -> Reactions:
+    """What follows from each kind of event."""
+    tell = notifications.reaction
+    return {
+        "project.created": [audit.write],
+        "project.deleted": [audit.write],
+        "artifact.pushed": [audit.write, tell],
+        "artifact.deleted": [audit.write, tell],
+        "tag.deleted": [audit.write, tell],
+        "blob.pushed": [tell],
+        "blob.deleted": [tell],
+    }

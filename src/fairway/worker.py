@@ -19,7 +19,7 @@ from fairway.frame.jobs.runner import Runner
 from fairway.frame.metrics import metrics
 from fairway.frame.process import hear_signals, when_orphaned
 from fairway.frame.settings import Settings
-from fairway.reactions import REACTIONS
+from fairway.reactions import reactions
 
 _log = log.get_logger(__name__)
 
@@ -47,9 +47,11 @@ def steps(parts: Parts) -> list[Step]:
         ),
         Step("empty trash", 30, lambda: housekeeping.empty_trash(db, store)),
     ]
+    follows = reactions(parts.notifications)
     return [
         *(removing if not settings.read_only else ()),
-        Step("hand over events", 1, lambda: events.hand_over(db, REACTIONS)),
+        Step("hand over events", 1, lambda: events.hand_over(db, follows)),
+        Step("tidy notifications", 15, parts.notifications.tidy),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
@@ -79,7 +81,7 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     hear_signals()
-    async with build(settings) as parts:
+    async with build(settings, works=True) as parts:
         made = steps(parts)
         metrics().know_operations(step.name for step in made)
         tasks = [asyncio.create_task(_repeat(step, stop)) for step in made]

@@ -6,15 +6,18 @@ was taken, but whose answer was lost, is told again with the same id.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fairway.core.oci.errors import FairwayError
 from fairway.features.webhooks import rules, store
 from fairway.features.webhooks.model import MEDIA_TYPE, Endpoint
 from fairway.frame.db import Conn, Database
-from fairway.frame.egress import Egress
 from fairway.frame.events import Event, Reaction
 from fairway.frame.jobs import queue
 from fairway.frame.jobs.job import EVENT, Facts, GiveUp, Job, Task
+
+if TYPE_CHECKING:
+    from fairway.frame.egress import Egress
 
 KIND = "REGISTRY_NOTIFICATION"
 MOST_WAITING = 100_000
@@ -36,10 +39,10 @@ class NotTaken(FairwayError):
 
 
 class Notifications:
-    """The endpoints an operator has set up, and how they are told."""
+    """The endpoints an operator has set up, and how they are told: by a process that has a way out."""
 
     def __init__(
-        self, endpoints: list[Endpoint], db: Database, egress: Egress, *, base: str, node: str
+        self, endpoints: list[Endpoint], db: Database, egress: "Egress | None", *, base: str, node: str
     ) -> None:
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._db = db
@@ -90,6 +93,7 @@ class Notifications:
         return {"told": told}
 
     async def _tell(self, endpoint: Endpoint, body: str) -> None:
+        assert self._egress is not None, "jobs run where there is a way out"
         reply = await self._egress.request(
             "POST",
             endpoint.url,
