@@ -18,7 +18,7 @@ VENV_READY    := $(VENV)/.ready-venv
 RUNTIME_READY := $(VENV)/.ready-runtime
 DEV_READY     := $(VENV)/.ready-dev
 
-.PHONY: run test check fmt lint types imports soak fuzz bench lock services clients sessions clean help
+.PHONY: run test check fmt lint types imports soak fuzz storms bench lock services clients sessions clean help
 .DEFAULT_GOAL := help
 
 run: $(RUNTIME_READY)  ## Start the hub on http://127.0.0.1:8080 with its data in ./data
@@ -51,6 +51,14 @@ soak: $(DEV_READY) services  ## Crowds among random kills for DURATION seconds, 
 
 fuzz: $(DEV_READY) services  ## Bad input for every parser, the running hub and its whole API: make fuzz SECONDS=600 (each)
 	FAIRWAY_TEST_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/security/fuzz tests/security/test_schema_fuzz.py -n $(JOBS) -rP
+
+STORMS := FAIRWAY_TEST_SLOW_CLIENTS=3000 FAIRWAY_TEST_IDLE_CLIENTS=5000 FAIRWAY_TEST_PULLS=2000 FAIRWAY_TEST_ARTIFACTS=1000 \
+          FAIRWAY_TEST_UPLOAD_FLOOD=10000 FAIRWAY_TEST_LOGINS=3500 FAIRWAY_TEST_OVERLOAD_SECONDS=60 FAIRWAY_TEST_STATES=500
+STORMY := $(addprefix tests/, faults/test_slow_clients.py faults/test_pull_storm.py faults/test_half_done.py faults/test_overload.py \
+          faults/test_state_machine.py security/test_upload_floods.py security/test_login_floods.py)
+
+storms: $(DEV_READY) services  ## Thousands of clients, slow, idle, many at once or greedy: needs ulimit -n 8000, takes half an hour
+	$(STORMS) $(BIN)/python -m pytest -n0 -rP $(STORMY)
 
 bench: $(RUNTIME_READY)  ## Ratios against real registries, measured in the same run: make bench ARGS=--quick
 	$(BIN)/python bench/run.py $(ARGS)

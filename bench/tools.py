@@ -1,5 +1,6 @@
 """Finds the programs the benchmark drives, builds the one that can be built, and says how to get what is missing."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -104,4 +105,8 @@ def _on_path(name: str) -> Path | None:
 def _first_line(program: Path, option: str) -> str:
     said = subprocess.run([program, option], capture_output=True, text=True, check=False)
     text = (said.stdout + said.stderr).strip()
-    return text.splitlines()[0].removeprefix(f"{program} ") if text else ""
+    line = text.splitlines()[0].removeprefix(f"{program} ") if text else ""
+    if not line.startswith("{"):
+        return line
+    told = json.loads(line)  # zot logs its version
+    return " ".join(filter(None, (told.get("commit"), told.get("binary-type")))) or "of an unknown version"

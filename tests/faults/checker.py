@@ -9,7 +9,8 @@ I4  what was acknowledged as deleted stays deleted
 I5  whatever is visible is complete
 I6  the referrers of a manifest are exactly those that name it as their subject
 I7  a project's quota is what its links add up to
-I8  each blob's row has an object of the right size and hash; objects without a row are only litter
+I8  each blob's row has an object of the right size and hash; objects without a row are only litter, and what is
+    litter for a time only goes when that is over (litter.py)
 I9  each acknowledged change has its event, and nothing has more events than attempts
 
 Three more are not about what a hub holds but how it behaves: I10 errors in good and bad times (outages.py), I11 files,
@@ -27,6 +28,7 @@ from faults.client import Answer, Client
 from faults.images import digest_of
 from faults.inside import Inside
 from faults.journal import Deed
+from faults.litter import kept_too_long
 from faults.registers import PRESENT, Expected, Register, expected
 
 EVENTS = {
@@ -105,6 +107,7 @@ class _Check:
         for (project, digest), register in self.wanted.blobs.items():
             self._blob(project, digest, register)
         self._referrers()
+        self.report.broken += kept_too_long(self.inside)
         return self.report
 
     def _say(self, number: str, what: str) -> None:

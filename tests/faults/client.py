@@ -27,11 +27,12 @@ class Lost(Exception):
 
 
 class Refused(Exception):
-    """The hub said no."""
+    """The hub said no.  `saved`: when, in seconds since the epoch, it last acknowledged a step of the same upload."""
 
-    def __init__(self, answer: "Answer") -> None:
+    def __init__(self, answer: "Answer", saved: float | None = None) -> None:
         super().__init__(f"{answer.status} {answer.body[:300]!r}")
         self.answer = answer
+        self.saved = saved
 
 
 @dataclass(frozen=True)
@@ -174,29 +175,41 @@ class Client:
 
 
 class Upload:
-    """An upload in progress, step by step."""
+    """An upload in progress, step by step.  `saved`: when the hub last acknowledged that it has come further."""
+
+    saved: float | None = None
 
     def __init__(self, client: Client, repo: str, deed: Deed | None = None) -> None:
         self.client = client
         self.deed = deed or Deed("blob", repo)
-        answer = _expect(client.call("POST", f"/v2/{repo}/blobs/uploads/"), 202, deed=self.deed)
+        answer = self._expect(client.call("POST", f"/v2/{repo}/blobs/uploads/"), 202)
+        self.saved = time.time()
         self.path = urlsplit(answer.headers["location"]).path
 
     def patch(self, data: bytes, at: int | None = None) -> Answer:
         """Send a chunk; with `at`, say where it belongs."""
         where = {} if at is None else {"Content-Range": f"{at}-{at + len(data) - 1}"}
-        return _expect(self.client.call("PATCH", self.path, data, where), 202, deed=self.deed)
+        answer = self._expect(self.client.call("PATCH", self.path, data, where), 202)
+        self.saved = time.time()
+        return answer
 
     def offset(self) -> int:
         """How far it has come, as the hub says."""
-        answer = _expect(self.client.call("GET", self.path), 204, deed=self.deed)
+        answer = self._expect(self.client.call("GET", self.path), 204)
         # "0-0" means nothing as well as one byte (OCI distribution specification); no test here has one byte
         last = int(answer.headers["range"].partition("-")[2])
         return last + 1 if last else 0
 
     def finish(self, digest: str, data: bytes = b"") -> Answer:
         path = f"{self.path}?digest={digest}"
-        return _expect(self.client.call("PUT", path, data, deed=self.deed), 201)
+        return self._expect(self.client.call("PUT", path, data, deed=self.deed), 201)
+
+    def _expect(self, answer: Answer, status: int) -> Answer:
+        """Raises Refused; then the deed has come to its end too."""
+        if answer.status != status:
+            self.deed.status = answer.status
+            raise Refused(answer, self.saved)
+        return answer
 
 
 def _single_post(client: Client, repo: str, data: bytes, deed: Deed) -> None:
@@ -247,10 +260,8 @@ def _cut(rng: random.Random, data: bytes) -> list[tuple[int, bytes]]:
     return [(start, data[start:end]) for start, end in zip(cuts, [*cuts[1:], len(data)], strict=True)]
 
 
-def _expect(answer: Answer, *statuses: int, deed: Deed | None = None) -> Answer:
-    """Raises Refused; then a `deed` of several steps has come to its end too."""
+def _expect(answer: Answer, *statuses: int) -> Answer:
+    """Raises Refused."""
     if answer.status not in statuses:
-        if deed is not None:
-            deed.status = answer.status
         raise Refused(answer)
     return answer

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from fairway.frame.settings import Settings
 from faults.images import digest_of
 from hub import Hub
 
@@ -22,6 +23,9 @@ class Inside:
     def __init__(self, hub: Hub) -> None:
         self._url = hub.settings.get("FAIRWAY_DATABASE_URL", "")
         self._file = hub.data / "fairway.db"
+        self.upload_expiry = int(
+            hub.extra.get("FAIRWAY_UPLOAD_EXPIRY_SECONDS", Settings.upload_expiry_seconds)
+        )
         self.storage = Path(
             hub.extra.get("FAIRWAY_STORAGE_URL", str(hub.data / "storage")).removeprefix("file://")
         )

@@ -58,6 +58,7 @@ class Outages:
     spans: list[tuple[float, float]] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
     forgotten: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when, in seconds since the epoch, soft commits were made that may be lost."""
     disk_failed_at: float | None = None
     """When, by the monotonic clock, a disk began to fail that is not told of as a fault; see `_could_not_be_opened`."""
 
@@ -76,6 +77,10 @@ class Outages:
             self.spans.append((began, time.monotonic()))
             if forgets:  # what was on its way meanwhile may be written when all is well again
                 self.forgotten.append((since - SOFT_SECONDS, time.time()))
+
+    def may_have_forgotten(self, saved: float | None) -> bool:
+        """May what was committed softly at that moment be lost?  Known for certain when all faults are over."""
+        return saved is not None and any(start <= saved <= end for start, end in self.forgotten)
 
     def judge(self, refusals: list[Refusal]) -> list[str]:
         """What breaks the promise.  Where no fault was announced, nothing is known about any 5xx."""

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from faults.client import Client, Lost
 from faults.journal import Journal
 from faults.stage import Scene
 from faults.workload import Crowd, Member
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -24,9 +27,9 @@ class Seen:
 
 
 @contextmanager
-def crowd_at_work(scene: Scene, name: str, clients: int = 4, *, forgetful: bool = False) -> Iterator[Seen]:
-    """A crowd pushes, pulls, moves and deletes during the block, and before it begins; `forgetful`: see `Crowd`."""
-    crowd = Crowd(name, [f"library/{name}-{letter}" for letter in "ab"], forgetful=forgetful)
+def crowd_at_work(scene: Scene, name: str, clients: int = 4) -> Iterator[Seen]:
+    """A crowd pushes, pulls, moves and deletes during the block, and before it begins."""
+    crowd = Crowd(name, [f"library/{name}-{letter}" for letter in "ab"], scene.outages)
     members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(clients)]
     seen = Seen()
     for member in members:
@@ -68,10 +71,10 @@ def ask_all(scene: Scene, asks: list[tuple[str, str]]) -> list[tuple[str, int, f
 
 
 @contextmanager
-def again_and_again(deed: Callable[[], object], seconds: float) -> Iterator[list[object]]:
+def again_and_again(deed: Callable[[], T], seconds: float) -> Iterator[list[T]]:
     """Do it every so many seconds during the block; the results."""
     stop = threading.Event()
-    results: list[object] = []
+    results: list[T] = []
 
     def repeat() -> None:
         while not stop.wait(seconds):

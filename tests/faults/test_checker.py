@@ -1,6 +1,8 @@
 """The checker sees what it is there to see: a hub that lost, kept or made up something is found out."""
 
+import json
 import os
+import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -11,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from fairway.core.content.small import LARGEST
-from faults import outages, stage
+from faults import litter, outages, stage
+from faults.client import Answer, Client, Refused, Upload
 from faults.images import image, new_image
+from faults.journal import Journal
 from faults.outages import Outages, Refusal
 from faults.resources import Resources, most_connections, temporary_bytes
 from faults.stage import Stage
+from faults.workload import Crowd, Member
 from hub import Hub
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -145,6 +150,86 @@ def test_only_what_a_crash_may_have_forgotten_is_excused(
     assert (temporary_bytes(inside), temporary_bytes(inside, known.forgotten)) == (5, 0)
     os.utime(left, (time.time() + 60,) * 2)
     assert temporary_bytes(inside, known.forgotten) == 5
+
+
+def test_an_upload_whose_row_was_saved_just_before_a_crash_may_be_unknown_and_no_other(
+    start_hub: Callable[..., Hub], tmp_path: Path
+) -> None:
+    scene = Stage(start_hub(), tmp_path).scene()
+    member = Member(Crowd("", ["library/told"], scene.outages), scene.client("client"))
+    long_ago, begun, continued = (Upload(member.client, "library/told") for _ in range(3))
+    for upload in (long_ago, continued):
+        assert upload.saved is not None
+        upload.saved -= 60
+    continued.patch(b"what was forgotten", at=0)
+    with scene.outages.fault("a crash", forgets=True):
+        scene.stage.inside.rows("DELETE FROM uploads")
+    for upload, excused in ((begun, True), (continued, True), (long_ago, False)):
+        with pytest.raises(Refused) as refused:
+            upload.patch(b"more", at=18)
+        member._judge("push", refused.value)
+        assert bool(member.wrong) != excused
+    scene.close()
+
+
+UNKNOWN = (404, "BLOB_UPLOAD_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("told", "saved", "excused"),
+    [
+        (UNKNOWN, 150, True),
+        ((416, "RANGE_INVALID"), 150, True),
+        (UNKNOWN, 99, False),
+        (UNKNOWN, 201, False),
+        (UNKNOWN, None, False),
+        ((404, "MANIFEST_UNKNOWN"), 150, False),
+        ((500, "INTERNAL"), 150, False),
+    ],
+)
+def test_what_a_crash_excuses(
+    told: tuple[int, str], saved: float | None, excused: bool, tmp_path: Path
+) -> None:
+    known = Outages("")
+    client = Client("", Journal(tmp_path, "nobody"), random.Random(0))
+    member = Member(Crowd("", ["library/told"], known), client)
+    body = json.dumps({"errors": [{"code": told[1]}]}).encode()
+    member._judge("push", Refused(Answer(told[0], {}, body), saved))
+    assert member.wrong, "no crash is known of yet"
+    known.forgotten.append((100, 200))
+    assert bool(member.wrong) != excused
+    client.journal.close()
+
+
+def test_litter_that_outlives_its_time_is_found(
+    start_hub: Callable[..., Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hub that removes nothing, because it is read-only; afterwards it is as others are."""
+    of = Stage(start_hub(), tmp_path)
+    scene, inside = of.scene(), of.inside
+    young, old = (Upload(scene.client(name), "library/told") for name in ("young", "old"))
+    inside.throw_away(b"young", in_seconds=3600)
+    (inside.storage / "uploads" / "young").write_bytes(b"young")
+    of.hub.stop()
+    of.hub.start(FAIRWAY_READ_ONLY="true")
+    monkeypatch.setattr(litter, "PATIENCE_SECONDS", 0)
+    assert not scene.check().broken
+
+    litter.leave(inside)
+    inside.rows(f"UPDATE uploads SET updated_at = 1 WHERE id = '{old.path.rpartition('/')[2]}'")
+    os.utime(inside.storage / "uploads" / old.path.rpartition("/")[2], (0, 0))
+    found = scene.check().broken
+    for what in ("still in the trash", "still has a row", "but still bytes"):
+        assert [line for line in found if line.startswith("I8: ") and what in line]
+    assert len(found) == 3
+
+    of.hub.stop()
+    of.hub.start()
+    monkeypatch.undo()
+    assert not scene.check().broken
+    young.client.close()
+    assert young.offset() == 0
+    scene.close()
 
 
 def test_connections_to_the_database_are_counted(hub: Hub) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from faults.client import Upload
 from faults.images import new_image
-from faults.outages import probe
+from faults.outages import SOFT_SECONDS, probe
 from faults.proxy import FaultProxy
 from faults.resources import connections, most_connections
 from faults.stage import Scene, Stage
@@ -97,7 +98,7 @@ def work_on(scene: Scene) -> None:
 
 
 def test_restarts_under_load(rig: Rig, scene: Scene) -> None:
-    with crowd_at_work(scene, "restarts", forgetful=True) as seen:
+    with crowd_at_work(scene, "restarts") as seen:
         for _ in range(2):
             time.sleep(WORK_SECONDS)
             with scene.outages.fault("a restart of PostgreSQL", forgets=True):
@@ -106,6 +107,27 @@ def test_restarts_under_load(rig: Rig, scene: Scene) -> None:
     work_on(scene)
     assert [*seen.wrong, *scene.check().broken] == []
     assert seen.counts["503"]
+
+
+def test_a_crash_forgets_none_but_the_last_uploads(rig: Rig, scene: Scene) -> None:
+    """Their rows are committed softly, which means: they are written a moment later."""
+    client = scene.client("begins")
+    begun = []
+    end = time.monotonic() + 2 * SOFT_SECONDS
+    while time.monotonic() < end:
+        begun.append(Upload(client, "library/begun"))
+        time.sleep(0.02)
+    with scene.outages.fault("a restart of PostgreSQL", forgets=True):
+        rig.server.restart_immediately()
+    client.patience = FELT_SECONDS
+    known = {upload: client.call("GET", upload.path).status == 204 for upload in begun}
+    last = {upload: scene.outages.may_have_forgotten(upload.saved) for upload in begun}
+    print(f"{len(begun)} begun, {sum(last.values())} last, {len(begun) - sum(known.values())} forgotten")
+    assert not all(last.values())
+    assert all(known[upload] or last[upload] for upload in begun)
+    for upload in begun:
+        client.call("DELETE", upload.path)
+    assert scene.check().broken == []
 
 
 def test_a_black_hole(rig: Rig, scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """More clients than can be served: who is refused is told so cleanly, pulls go on, and it is over when they leave (L9).
 
-FAIRWAY_TEST_OVERLOAD_SECONDS says for how long.
+FAIRWAY_TEST_OVERLOAD_SECONDS says for how long; from 30 seconds on, the hub is as patient as it is by default, and how much
+is still served is judged strictly: what others do on this machine is then a small part of it.
 """
 
 import os
@@ -23,8 +24,11 @@ from system.wire import Answer, Wire
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 SECONDS = float(os.environ.get("FAIRWAY_TEST_OVERLOAD_SECONDS", "3"))
-FEW, PULLERS, PUSHERS = 2, 40, 120
-"""Clients of each kind when all is well, and in the crowd: a few already keep two cores busy."""
+FEW, CROWD = (1, 3), (40, 120)
+"""Who pulls and who pushes, when all is well and in the crowd: a few already keep two cores busy."""
+LONG = SECONDS >= 30
+GOODPUT = 0.8 if LONG else 0.2
+"""Of what few are served in a time, at least so much is served to the crowd."""
 REPO = "library/crowded"
 IMAGE = image(b'{"of":"overload"}', [random.Random(9).randbytes(100_000)])
 LAYER = list(IMAGE.blobs)[1]
@@ -33,7 +37,7 @@ MOST_MEMORY = 128 * MEGABYTE
 """What one process may need for the crowd."""
 SLOWEST = 30
 NONE: Mapping[str, str] = {}
-IMPATIENT = {"FAIRWAY_STATEMENT_TIMEOUT_MS": "100", "FAIRWAY_DATABASE_POOL": "1"}
+IMPATIENT = {} if LONG else {"FAIRWAY_STATEMENT_TIMEOUT_MS": "100", "FAIRWAY_DATABASE_POOL": "1"}
 """So that somebody who waits for one of a few connections to PostgreSQL is soon refused."""
 
 
@@ -70,9 +74,9 @@ def insist(
 class Load:
     """Some who pull and some who push, at work during a `with` block."""
 
-    def __init__(self, hub: Hub, login: dict[str, str], pullers: int, pushers: int) -> None:
+    def __init__(self, hub: Hub, login: dict[str, str], numbers: tuple[int, int]) -> None:
         self._stack = ExitStack()
-        self._hub, self._login, self._numbers = hub, login, (pullers, pushers)
+        self._hub, self._login, self._numbers = hub, login, numbers
 
     def __enter__(self) -> tuple[Seen, Seen]:
         pullers, pushers = self._numbers
@@ -122,7 +126,7 @@ def served_again(now: tuple[float, float], before: tuple[float, float]) -> bool:
 
 def test_a_crowd_is_served_or_refused_and_leaves_nothing_behind(hub: Hub, login: dict[str, str]) -> None:
     inside, pids = Inside(hub), hub.pids()
-    with Load(hub, login, FEW, FEW) as few:
+    with Load(hub, login, FEW) as few:
         before = usual_rates(few)
     assert not [*few[0].wrong, *few[1].wrong]
     wait_until_calm(hub)
@@ -130,23 +134,28 @@ def test_a_crowd_is_served_or_refused_and_leaves_nothing_behind(hub: Hub, login:
     hub.forget_peaks()
     at_rest = hub.peaks()
 
-    with Load(hub, login, PULLERS, PUSHERS) as crowd:
+    with Load(hub, login, CROWD) as crowd:
         meanwhile = [rates(crowd, SECONDS / 2) for _ in range(4)]
     pulls, pushes = crowd
     assert not [*pulls.wrong, *pushes.wrong]
     # another test may have the machine for a while
     assert sum(rate[0] > 0 for rate in meanwhile) >= len(meanwhile) / 2, meanwhile
-    print(f"a second, pulls and pushes: {before} with few, {meanwhile} with a crowd")
-    assert sum(map(sum, meanwhile)) / len(meanwhile) > sum(before) / 5, (before, meanwhile)
+    goodput = sum(map(sum, meanwhile)) / len(meanwhile) / sum(before)
+    print(
+        f"overload: {goodput:.0%} of what few are served; a second, pulls and pushes: {before}, then {meanwhile}"
+    )
+    assert goodput > GOODPUT, (before, meanwhile)
     assert pushes.statuses[201], "nobody at all could push"
-    if hub.workers > 1:
+    if hub.workers > 1 and IMPATIENT:
         assert pushes.statuses[503], "nobody was refused: this was no overload"
     assert max(pulls.slowest, pushes.slowest) < SLOWEST, "whoever cannot be served soon is refused"
     assert hub.pids() == pids
     for pid, peak in hub.peaks().items():
         assert peak - at_rest[pid] < MOST_MEMORY, (pid, at_rest[pid], peak)
 
-    with Load(hub, login, FEW, FEW) as few:
+    over = time.monotonic()
+    with Load(hub, login, FEW) as few:
         wait_for(lambda: served_again(rates(few, 1), before), "full service")
+    print(f"full service after {time.monotonic() - over:.1f} s, one of which is the measurement")
     assert not [*few[0].wrong, *few[1].wrong]
     wait_for(lambda: not Resources.of(hub, inside).beyond(held, most_connections(hub)), "all is given back")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from faults import litter
 from faults.client import Client
 from faults.stage import Scene, Stage, note, seed
 from faults.workload import Crowd, Member
@@ -33,7 +34,7 @@ CLIENTS = 6
 MEAN_SECONDS_BETWEEN_KILLS = 1.5
 SECONDS_BETWEEN_RESTARTS = 20.0 if SECONDS > 60 else 5.0
 """Of PostgreSQL."""
-TOLD = ("acknowledged", "ambiguous", "503", "lost", "orphans", "push", "pull")
+TOLD = ("acknowledged", "ambiguous", "503", "lost", "orphans", "push", "pull", "uploads unknown")
 """What a run says about itself, besides the kills and restarts of whatever it was."""
 PROJECTS = ("library", "other")
 
@@ -99,8 +100,9 @@ def make_project(client: Client, name: str) -> None:
 def one_round(scene: Scene, killer: "Killer", name: str, seconds: float) -> list[str]:
     """A crowd for `seconds`, and deaths; then the end of all processes, a new start, and a look at what is there."""
     repos = [f"{project}/{name}-{letter}" for project in PROJECTS for letter in "ab"]
-    crowd = Crowd(name, repos, forgetful=killer.restarts_the_database)
+    crowd = Crowd(name, repos, scene.outages)
     members = [Member(crowd, scene.client(f"{name}-{number}")) for number in range(CLIENTS)]
+    litter.leave(scene.stage.inside)
     for member in members:
         member.start()
     crowd.wait_until_at_work()
@@ -126,10 +128,6 @@ class Killer:
         self._restarted = time.monotonic()
         self.done = done
 
-    @property
-    def restarts_the_database(self) -> bool:
-        return self._soaked.postgres is not None
-
     def kill_at_random(self, scene: Scene, seconds: float) -> None:
         end = time.monotonic() + seconds
         while True:
@@ -143,7 +141,7 @@ class Killer:
     def _kill_something(self, scene: Scene) -> None:
         server, choice = self._soaked.postgres, self._rng.random()
         if server is not None and time.monotonic() - self._restarted > SECONDS_BETWEEN_RESTARTS:
-            with scene.outages.fault("a restart of PostgreSQL"):
+            with scene.outages.fault("a restart of PostgreSQL", forgets=True):
                 server.restart_immediately()
             self._restarted = time.monotonic()
             self.done["restarts of PostgreSQL"] += 1

@@ -1,7 +1,7 @@
 """Hundreds of clients that are slow on purpose do not make others wait, and are shown out (N1, T50).
 
 FAIRWAY_TEST_SLOW_CLIENTS says how many.  With 3,000 or more, those that send a blob without hurry are waited for as well,
-which takes another minute.
+which takes another minute.  FAIRWAY_TEST_IDLE_CLIENTS says how many connections do nothing at all at the same time.
 """
 
 import hashlib
@@ -20,9 +20,11 @@ import pytest
 
 from fairway.core.wire.bodies import GRACE
 from faults.client import Client, Upload
+from faults.conftest import running
 from faults.images import digest_of, new_image
+from faults.inside import Inside
 from faults.journal import Journal
-from faults.resources import open_files, wait_until_calm
+from faults.resources import connections, open_files, wait_until_calm
 from faults.slow import Slow, allow_sockets, wait_for
 from hub import PASSWORD, Hub
 
@@ -35,8 +37,12 @@ pytestmark = [
 ]
 
 CLIENTS = int(os.environ.get("FAIRWAY_TEST_SLOW_CLIENTS", "420"))
+IDLE = int(os.environ.get("FAIRWAY_TEST_IDLE_CLIENTS", "1000"))
 PATIENT = CLIENTS >= 3000
 IDLE_SECONDS = 5
+MEGABYTE = 1 << 20
+MOST_EACH = 64 * 1024
+"""Memory for a connection that does nothing."""
 READER_SECONDS = 8
 LOGIN = "Authorization: Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode()
 LAYER = random.Random(50).randbytes(4_000_000)
@@ -48,16 +54,16 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """With a blob and a tagged image in it, and less patience than by default."""
-    hub = Hub(tmp_path_factory.mktemp("slow"), workers=2, env=SETTINGS).start()
-    yield hub
-    hub.kill()
+@pytest.fixture(scope="module", params=["sqlite-1", "postgresql-3"])
+def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """With less patience than by default."""
+    with running(request, tmp_path_factory.mktemp("slow"), SETTINGS) as stage:
+        yield stage.hub
 
 
 @pytest.fixture(scope="module")
 def client(hub: Hub) -> Iterator[Client]:
+    """Who has pushed a blob and a tagged image."""
     made = Client(hub.place, Journal(hub.folder / "journals", "client"), random.Random(1))
     made.push_blob("library/app", LAYER)
     made.push_blob("library/app", STEADY)
@@ -111,6 +117,11 @@ def crowds(hub: Hub, client: Client, number: int) -> dict[str, Slow]:
     }
 
 
+def files_and_clients(hub: Hub) -> int:
+    """What all its processes have open, without their pools of connections to the database."""
+    return open_files(hub) - connections(hub, Inside(hub))
+
+
 class SteadyReader(Thread):
     """Reads a blob slowly, but on and on: 40 KB a second."""
 
@@ -136,7 +147,7 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
     allow_sockets(CLIENTS)
     p99(client)
     wait_until_calm(hub)
-    before = open_files(hub)
+    before = files_and_clients(hub)
     usual = statistics.median(p99(client) for _ in range(3))
     steady = SteadyReader(hub)
     steady.start()
@@ -155,13 +166,40 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
             assert dripping.connected == dripping.number, "a blob may take its time for a minute"
     # The best of a few, beside before and after: what others on this machine do is not the hub's fault.
     usual = max(usual, statistics.median(p99(client) for _ in range(3)))
+    print(
+        f"{CLIENTS} slow clients: p99 {usual * 1000:.1f} ms without, {min(meanwhile) * 1000:.1f} ms with them"
+    )
     assert min(meanwhile) < 2 * usual + 0.02, (usual, meanwhile)
     steady.join()
     assert steady.got == digest_of(STEADY), "who is slow and goes on must get all of it"
-    wait_for(lambda: open_files(hub) <= before + 10, f"back to {before} open files")
+    wait_for(lambda: files_and_clients(hub) <= before + 10, f"back to {before} open files")
     said = hub.log
     assert said.count("reads too slowly") == 3 * (CLIENTS // 8)
     assert '"level":"error"' not in said
+
+
+def test_thousands_of_idle_connections_cost_others_nothing_and_are_shown_out(
+    hub: Hub, client: Client
+) -> None:
+    allow_sockets(IDLE)
+    p99(client)
+    wait_until_calm(hub)
+    before = files_and_clients(hub)
+    usual = statistics.median(p99(client) for _ in range(3))
+    hub.forget_peaks()
+    at_rest = hub.peaks()
+    began = time.monotonic()
+    with Slow(hub, IDLE, request("GET /api/v2.0/ping")) as idle:
+        if time.monotonic() - began < IDLE_SECONDS / 2:
+            assert idle.connected == IDLE, "all of them are there at once"
+        meanwhile = min(p99(client, 100) for _ in range(5))
+        wait_for(lambda: idle.connected == 0, "idle connections: shown out")
+    usual = max(usual, statistics.median(p99(client) for _ in range(3)))
+    print(f"{IDLE} idle connections: p99 {usual * 1000:.1f} ms without, {meanwhile * 1000:.1f} ms with them")
+    assert meanwhile < 2 * usual + 0.02, (usual, meanwhile)
+    for pid, peak in hub.peaks().items():
+        assert peak - at_rest[pid] < 32 * MEGABYTE + IDLE * MOST_EACH, (pid, at_rest[pid], peak)
+    wait_for(lambda: files_and_clients(hub) <= before + 10, f"back to {before} open files")
 
 
 def test_a_connection_that_is_used_now_and_then_stays(hub: Hub, client: Client) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from faults.client import Client, Lost, Refused
 from faults.images import Image, digest_of, image, index
+from faults.outages import Outages
 
 LAYERS = 50
 BIG = 2_000_000
@@ -23,19 +24,18 @@ _RIGHTLY = {
     "delete blob": {(404, "BLOB_UNKNOWN"), (405, "UNSUPPORTED")},
 }
 
-
-# And what it may say of an upload in progress after a crash of the database: its row was committed softly.
+# And what it may say of an upload whose last step the database has forgotten in a crash: that was committed softly.
 _FORGOTTEN = {(404, "BLOB_UPLOAD_UNKNOWN"), (416, "RANGE_INVALID")}
 
 
 class Crowd:
     """What all clients of a round share: repositories, layers that many images have in common, and what was pushed.
 
-    `forgetful`: the database crashes meanwhile, so that an upload in progress may be unknown afterwards.
+    `outages` know what a crash of the database may have cost; without them nothing is forgotten.
     """
 
-    def __init__(self, seed: str, repos: list[str], *, forgetful: bool = False) -> None:
-        self.forgetful = forgetful
+    def __init__(self, seed: str, repos: list[str], outages: Outages | None = None) -> None:
+        self.outages = outages or Outages("")
         rng = random.Random(seed)
         self.repos = repos
         self.tags = [f"v{number}" for number in range(8)]
@@ -53,13 +53,14 @@ class Crowd:
 
 
 class Member:
-    """One of the crowd.  `wrong` is what no client should ever see; `seen` counts what it did."""
+    """One of the crowd.  `seen` counts what it did."""
 
     def __init__(self, crowd: Crowd, client: Client) -> None:
         self.crowd = crowd
         self.client = client
         self.rng = client.rng
-        self.wrong: list[str] = []
+        self._wrong: list[str] = []
+        self._unknown: list[tuple[float | None, str]] = []
         self.seen: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -68,6 +69,13 @@ class Member:
 
     def join(self) -> None:
         self._thread.join()
+
+    @property
+    def wrong(self) -> list[str]:
+        """What no client should ever see.  To be asked when all faults are over."""
+        outages = self.crowd.outages
+        unknown = [said for saved, said in self._unknown if not outages.may_have_forgotten(saved)]
+        return [*self._wrong, *unknown]
 
     def _work(self) -> None:
         deeds: list[tuple[str, int, Callable[[], None]]] = [
@@ -92,7 +100,7 @@ class Member:
             except Refused as refused:
                 self._judge(name, refused)
             except Exception as error:  # a thread's failure must not go unnoticed
-                self.wrong.append(f"{name}: {error!r}")
+                self._wrong.append(f"{name}: {error!r}")
 
     def _wait_for_the_hub(self) -> None:
         while not self.crowd.stop.is_set():
@@ -106,10 +114,11 @@ class Member:
         answer = refused.answer
         if answer.status == 503 and answer.headers.get("retry-after"):
             self.seen["503"] += 1
-        elif self.crowd.forgetful and (answer.status, answer.code) in _FORGOTTEN:
-            self.seen["forgotten"] += 1
+        elif (answer.status, answer.code) in _FORGOTTEN:
+            self.seen["uploads unknown"] += 1
+            self._unknown.append((refused.saved, f"{name}: {refused}"))
         elif (answer.status, answer.code) not in _RIGHTLY.get(name, set()):
-            self.wrong.append(f"{name}: {refused}")
+            self._wrong.append(f"{name}: {refused}")
         else:
             self.seen[f"{name} refused"] += 1
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fairway.core.oci.errors import SizeInvalid
 from fairway.core.wire.ranges import parse_content_range
 from faults.client import Answer, Client
+from faults.conftest import running
 from faults.images import IMAGE, INDEX, image
 from faults.journal import Journal
 from hub import Hub
@@ -50,17 +51,13 @@ class Talk:
         return answer
 
 
-@pytest.fixture(scope="module")
-def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
-    hub = Hub(tmp_path_factory.mktemp("bad-input"))
-    try:
-        hub.start()
-        Wire(hub).push_blob("library/app", BLOB)
-        talk = Talk(hub)
+@pytest.fixture(scope="module", params=["sqlite-1", "postgresql-3"])
+def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    with running(request, tmp_path_factory.mktemp("bad-input")) as stage:
+        Wire(stage.hub).push_blob("library/app", BLOB)
+        talk = Talk(stage.hub)
         yield talk
         talk.close()
-    finally:
-        hub.kill()
 
 
 def header(text: str) -> str:
