@@ -34,6 +34,8 @@ class Step:
     name: str
     seconds: float
     run: Callable[[], Awaitable[int]]
+    told: bool = True
+    """Whether the log says that there was something to do."""
 
 
 def steps(parts: Parts) -> list[Step]:
@@ -50,7 +52,7 @@ def steps(parts: Parts) -> list[Step]:
     follows = reactions(parts.notifications)
     return [
         *(removing if not settings.read_only else ()),
-        Step("hand over events", 1, lambda: events.hand_over(db, follows)),
+        Step("hand over events", 1, lambda: events.hand_over(db, follows), told=False),
         Step("tidy notifications", 15, parts.notifications.tidy),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
@@ -102,7 +104,7 @@ async def _repeat(step: Step, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             done = await step.run()
-            if done:
+            if done and step.told:
                 _log.info("background step", step=step.name, done=done)
         except Exception as error:  # noqa: BLE001 - one bad turn must not end the loop
             metrics().unexpected_error(step.name)

@@ -11,7 +11,7 @@ I6  the referrers of a manifest are exactly those that name it as their subject
 I7  a project's quota is what its links add up to
 I8  each blob's row has an object of the right size and hash; objects without a row are only litter, and what is
     litter for a time only goes when that is over (litter.py)
-I9  each acknowledged change has its event, and nothing has more events than attempts
+I9  each acknowledged change has its event, nothing has more events than attempts, and what was handed on was audited
 
 Three more are not about what a hub holds but how it behaves: I10 errors in good and bad times (outages.py), I11 files,
 connections, memory and temporary bytes (resources.py), I12 rights (doors.py).  `Scene.check` adds them.
@@ -65,7 +65,8 @@ class Mark:
 
     @classmethod
     def now(cls, inside: Inside) -> "Mark":
-        [(event,)] = inside.rows("SELECT COALESCE(MAX(id), 0) FROM outbox")
+        inside.keep_events()
+        [(event,)] = inside.rows("SELECT COALESCE(MAX(id), 0) FROM kept_events")
         [(artifact,)] = inside.rows("SELECT COALESCE(MAX(id), 0) FROM artifacts")
         return cls(event, artifact, time.time())
 
@@ -224,7 +225,7 @@ class _Check:
     def _events(self) -> None:
         found: Counter[tuple[str, str, str]] = Counter()
         kinds = ", ".join(f"'{kind}'" for kind in EVENTS.values())
-        sql = f"SELECT kind, payload FROM outbox WHERE id > {self.since.event} AND kind IN ({kinds})"
+        sql = f"SELECT kind, payload FROM kept_events WHERE id > {self.since.event} AND kind IN ({kinds})"
         for kind, text in self.inside.rows(sql):
             payload = json.loads(text)
             what = payload["tag"] if kind == "tag.deleted" else payload["digest"]
@@ -239,6 +240,16 @@ class _Check:
             if not least[key] <= found[key] <= most[key]:
                 self._say("I9", f"{key} has {found[key]} events, not {least[key]} to {most[key]}")
         self.report.counts["events"] = found.total()
+        self._audited()
+
+    def _audited(self) -> None:
+        """What was handed on has had its effect."""
+        for event, kind in self.inside.rows(
+            f"SELECT k.event_id, k.kind FROM kept_events k WHERE k.id > {self.since.event} AND k.kind NOT LIKE 'blob%' "
+            "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = k.id) "
+            "AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.event_id = k.event_id)"
+        ):
+            self._say("I9", f"the {kind} {event} was handed on without a line in the audit log")
 
 
 def _hashes_to(digest: str, data: bytes) -> bool:

@@ -39,6 +39,23 @@ class Inside:
             connection.commit()
         return found
 
+    def keep_events(self) -> None:
+        """From now on every event is kept in `kept_events` as well, in the transaction that records it: the hub hands on
+        what is in its outbox, and forgets it.
+        """
+        self.rows(
+            "CREATE TABLE IF NOT EXISTS kept_events (id BIGINT, event_id TEXT, kind TEXT, payload TEXT)"
+        )
+        keep = "INSERT INTO kept_events VALUES (new.id, new.event_id, new.kind, new.payload);"
+        if not self._url:
+            self.rows(f"CREATE TRIGGER IF NOT EXISTS keep_events AFTER INSERT ON outbox BEGIN {keep} END")
+            return
+        body = f"$$ BEGIN {keep} RETURN new; END $$"
+        self.rows(f"CREATE OR REPLACE FUNCTION keep_event() RETURNS trigger LANGUAGE plpgsql AS {body}")
+        self.rows(
+            "CREATE OR REPLACE TRIGGER keep_events AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION keep_event()"
+        )
+
     async def _postgres(self, sql: str) -> list[Row]:
         connection = await asyncpg.connect(self._url)
         try:

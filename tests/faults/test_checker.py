@@ -46,7 +46,7 @@ def test_every_kind_of_broken_promise_is_found(start_hub: Callable[..., Hub], tm
     inside.rows(f"DELETE FROM artifacts WHERE digest = '{lost.digest}'")
     inside.rows(f"UPDATE artifacts SET subject = 'sha256:nobody' WHERE subject = '{subject.digest}'")
     inside.rows("INSERT INTO quota_deltas (project_id, delta) VALUES (1, 1)")
-    inside.rows("DELETE FROM outbox WHERE id = 1")
+    inside.rows("DELETE FROM kept_events WHERE id = (SELECT MIN(id) FROM kept_events)")
     found = {line.partition(":")[0] for line in scene.check().broken}
     assert found == {f"I{number}" for number in range(1, 10)}
     scene.close()

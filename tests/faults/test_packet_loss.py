@@ -41,6 +41,7 @@ def test_an_upload_over_a_line_that_loses_packets_ends_and_began_only_once(
 ) -> None:
     stage = Stage(start_hub(workers=3), tmp_path)
     inside, said = stage.inside, len(stage.hub.log)
+    inside.keep_events()
     journal = Journal(tmp_path / "journals", "far-away")
     client = Client(stage.hub.place, journal, random.Random(1))
     content = random.Random(seed()).randbytes(CHUNK * CHUNKS)
@@ -61,7 +62,7 @@ def test_an_upload_over_a_line_that_loses_packets_ends_and_began_only_once(
     assert breaks, "the line never went dead"
     assert client.blob(REPO, digest_of(content)).body == content
     assert len(inside.objects()) == 1
-    assert inside.rows("SELECT COUNT(*) FROM outbox WHERE kind = 'blob.pushed'") == [(1,)]
+    assert inside.rows("SELECT COUNT(*) FROM kept_events WHERE kind = 'blob.pushed'") == [(1,)]
     assert inside.rows("SELECT COUNT(*) FROM uploads") == [(0,)]
     wait_for(lambda: not inside.uploads(), "no upload's file is left")
     for entry in stage.hub.log[said:].splitlines():
