@@ -12,7 +12,7 @@ from fairway.cli.database import with_database
 from fairway.cli.options import ConfigFile, DataDir, load_settings
 from fairway.frame.db import Database, Row
 from fairway.frame.jobs import queue, records
-from fairway.frame.jobs.job import OPEN
+from fairway.frame.jobs.job import OPEN, Facts
 from fairway.frame.jobs.records import Execution, TaskRecord
 from fairway.frame.web.errors import NotFound
 from fairway.frame.web.moments import moment
@@ -158,9 +158,15 @@ def _cells(run: Execution) -> list[str]:
 
 
 def _task_cells(task: TaskRecord) -> list[str]:
-    progress = "{done}/{total} {what}".format(**task.progress) if task.progress else ""
     result = json.dumps(dict(task.result)) if task.result else ""
-    return [str(task.id), task.status, str(task.tries), progress, task.message, result]
+    return [str(task.id), task.status, str(task.tries), _progress(task.progress), task.message, result]
+
+
+def _progress(facts: Facts) -> str:
+    if not facts:
+        return ""
+    of = f"/{facts['total']}" if facts["total"] else ""  # not every job knows how much there is
+    return f"{facts['done']}{of} {facts['what']}"
 
 
 def _line(row: Row) -> str:
