@@ -81,7 +81,7 @@ async def build(settings: Settings) -> AsyncIterator[Parts]:
             changes=Changes(settings.read_only, settings.delete_enabled),
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
-        jobs = Jobs([audit.purging(db)])
+        jobs = Jobs([audit.PURGING])
         yield Parts(settings, db, store, hub, who, origin, jobs)
 
 
