@@ -96,7 +96,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             base=origin.of({}, ""),
             node=store.identity,
         )
-        jobs = Jobs([audit.purging(db), notifications.job])
+        jobs = Jobs([audit.PURGING, notifications.job])
         yield Parts(settings, db, store, hub, who, origin, jobs, notifications)
 
 

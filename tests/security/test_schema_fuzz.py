@@ -5,6 +5,7 @@ gives it, and every error has the one shape of errors.  `FAIRWAY_TEST_FUZZ_SECON
 every time; without it a short list, the same every time.
 """
 
+import json
 import os
 import time
 import uuid
@@ -46,6 +47,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 DOCUMENT = "/api/v2.0/openapi.json"
+PURGE = "/api/v2.0/system/purgeaudit/schedule"
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ def prepared(hub: Hub) -> Fuzzed:
     put = admin.ask("PUT", "/v2/team/app/manifests/v1", pushed.raw, {"Content-Type": pushed.media_type})
     assert put.status == 201, put
     upload = admin.start_upload("team/app").rpartition("/")[2]
+    purge = {"audit_retention_hour": 1, "include_event_types": "other"}
+    body = json.dumps({"schedule": {"type": "Manual"}, "parameters": purge}).encode()
+    purged = admin.ask("POST", PURGE, body, {"Content-Type": "application/json"})
+    assert purged.status == 201, purged
     document = admin.ask("GET", DOCUMENT).json()
     return Fuzzed(
         hub,
@@ -98,6 +104,10 @@ def prepared(hub: Hub) -> Fuzzed:
             "id": [upload, "none"],
             "project_name_or_id": ["team", "library", "1", "2", "999"],
             "project_name": ["team", "library", "none"],
+            "execution_id": ["1", "2", "999"],
+            "job_id": ["1", "all", "999"],
+            "job_type": ["PURGE_AUDIT_LOG", "all", "none"],
+            "pool_id": ["all", "none"],
             "mount": blobs,
             "from": ["team/app"],
         },

@@ -2,7 +2,7 @@
 
 import typer
 
-from fairway.cli import maintain, serve, users
+from fairway.cli import jobs, maintain, serve, users
 
 app = typer.Typer(
     help="Fairway, an artifact registry.",
@@ -15,4 +15,5 @@ app.command()(serve.worker)
 app.command()(maintain.migrate)
 app.command()(maintain.scrub)
 app.command()(maintain.version)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(users.app, name="user")

@@ -1,24 +1,19 @@
 """`fairway user add | password | list`: accounts, straight in the database, for whoever may read the data folder."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
-from fairway.core.oci.errors import FairwayError
+from fairway.cli.database import with_database
+from fairway.cli.options import ConfigFile, DataDir, load_settings
 from fairway.features.accounts import rules, store
 from fairway.features.accounts.passwords import Hasher
-from fairway.frame.db import Database, UniqueViolation, open_database
-from fairway.frame.db.migrate import require_schema
-from fairway.frame.settings import Settings
+from fairway.frame.db import Database, UniqueViolation
 from fairway.frame.web.errors import Conflict, NotFound
 
 app = typer.Typer(help="Accounts.", no_args_is_help=True)
 
-T = TypeVar("T")
 Name = Annotated[str, typer.Argument(help="User name")]
 
 
@@ -40,7 +35,7 @@ def add(
         except UniqueViolation:
             raise Conflict(f"there is a user {name} already") from None
 
-    _with_database(settings, work)
+    with_database(settings, work)
     typer.echo(f"Added {name}.")
 
 
@@ -56,7 +51,7 @@ def password(name: Name, data_dir: DataDir = None, config: ConfigFile = None) ->
         password_hash = await _hashed(_password())
         await db.write(lambda conn: store.set_password(conn, account.id, password_hash))
 
-    _with_database(settings, work)
+    with_database(settings, work)
     typer.echo(f"Changed the password of {name}; refresh tokens made with the old one are void.")
 
 
@@ -75,18 +70,3 @@ async def _hashed(chosen: str) -> str:
         return await hasher.hash(chosen)
     finally:
         hasher.close()
-
-
-def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def run() -> T:
-        await require_schema(settings.database_url)
-        db = await open_database(settings.database_url, pool=1)
-        try:
-            return await work(db)
-        finally:
-            await db.close()
-
-    try:
-        return asyncio.run(run())
-    except FairwayError as error:
-        fail(error)

@@ -56,6 +56,12 @@ async def test_a_run_is_started_and_its_history_tells_what_it_did(world: World) 
     assert log.body.decode().endswith("Z [INFO] collecting with 3 workers\n")
 
 
+async def test_what_is_not_said_has_a_default(world: World) -> None:
+    at = await start(world, delete_untagged=None, workers=None, redis_url="ignored")
+    shown = json.loads((await world.admin("GET", at)).json["job_parameters"])
+    assert shown == {"delete_untagged": False, "dry_run": False, "delete_tag": False, "workers": 1}
+
+
 async def test_there_is_one_run_at_a_time(world: World) -> None:
     at = await start(world)
     for method in ("POST", "PUT"):
@@ -123,7 +129,7 @@ NONSENSE: list[tuple[str | None, str, dict[str, Any], int]] = [
     ("Manual", "", {"workers": "3"}, 400),
     ("Manual", "", {"workers": True}, 400),
     ("Manual", "", {"dry_run": "yes"}, 400),
-    ("Daily", "", {"delete_untagged": None}, 400),
+    ("Daily", "", {"delete_untagged": 1}, 400),
     ("Custom", "", {}, 400),
     ("Custom", "0 0 * * *", {}, 400),
     ("Custom", "* * * * * *", {}, 400),

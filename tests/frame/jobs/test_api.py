@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fairway.core.oci.errors import BadRequest
 from fairway.frame.jobs import queue, records, schedules
 from fairway.frame.jobs.job import Facts, Job, Jobs, Task
 from fairway.frame.jobs.runner import Runner
@@ -235,7 +236,14 @@ async def test_schedules_are_listed_by_pages(desk: Desk) -> None:
         ("Status={Success Error},trigger=manual", {"status": ["Success", "Error"], "trigger": ["manual"]}),
         ("status=~Run,creation_time=[2026-01-01~]", {}),
         (r"status=\~x", {"status": ["~x"]}),
+        ("status%3D%7BError+Stopped%7D", {"status": ["Error", "Stopped"]}),
     ],
 )
 def test_a_query_is_read_as_harbors_are(q: str, found: dict[str, list[str]]) -> None:
     assert asked_for(q) == found
+
+
+@pytest.mark.parametrize("q", ["status", "=Running", "status=", "status=%00", ","])
+def test_a_query_that_is_none_is_refused(q: str) -> None:
+    with pytest.raises(BadRequest):
+        asked_for(q)

@@ -49,7 +49,7 @@ def parameters(asked: Facts) -> Facts:
     for name, value in lists.items():
         if not isinstance(value, str) or not _NAMES.fullmatch(value.strip()):
             raise BadRequest(f"{name} is a list of names, separated by commas")
-    dry_run = asked.get("dry_run", False)
-    if not isinstance(dry_run, bool):
+    dry_run = asked.get("dry_run")
+    if not isinstance(dry_run, bool | None):
         raise BadRequest("dry_run is true or false")
-    return {"audit_retention_hour": hours, **lists, "dry_run": dry_run}
+    return {"audit_retention_hour": hours, **lists, "dry_run": bool(dry_run)}

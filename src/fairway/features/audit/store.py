@@ -2,7 +2,7 @@
 
 import json
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, func, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.audit.rules import Chosen, Entry, entries
@@ -46,38 +46,50 @@ def _row(event: Event, entry: Entry) -> dict[str, object]:
     }
 
 
-# "Other" is told as 1 or 0: as a boolean it would need a type of its own in each engine.
 _EVENT = audit_log.c.operation + "_" + audit_log.c.resource_type
-_CHOSEN = and_(
-    audit_log.c.at < now_us() - bindparam("micros", type_=BigInteger),
-    or_(
-        within(_EVENT, bindparam("events")),
-        within(audit_log.c.operation, bindparam("operations")),
-        and_(bindparam("other", type_=BigInteger) == 1, ~within(_EVENT, bindparam("not_other"))),
-    ),
+_CHOSEN = or_(
+    within(_EVENT, bindparam("events")),
+    within(audit_log.c.operation, bindparam("operations")),
+    and_(bindparam("other", type_=BigInteger) == 1, ~within(_EVENT, bindparam("not_other"))),
 )
-_OLD = select(audit_log.c.id).where(_CHOSEN).order_by(audit_log.c.at).limit(bindparam("limit"))
+_AFTER_AT = bindparam("after_at", type_=BigInteger)
+# All old lines by their time, chosen or not: looking for the chosen ones alone could take a walk through the whole log.
+_OLD = (
+    select(audit_log.c.id, audit_log.c.at, _CHOSEN.label("chosen"))
+    .where(
+        audit_log.c.at < now_us() - bindparam("micros", type_=BigInteger),
+        audit_log.c.at >= _AFTER_AT,
+        or_(audit_log.c.at > _AFTER_AT, audit_log.c.id > bindparam("after_id", type_=BigInteger)),
+    )
+    .order_by(audit_log.c.at, audit_log.c.id)
+    .limit(bindparam("limit"))
+)
 _DROP = delete(audit_log).where(audit_log.c.id == bindparam("id"))
-_COUNT_OLD = select(func.count()).select_from(audit_log).where(_CHOSEN)
+
+Place = tuple[int, int]
+"""A line's time and id."""
+START: Place = (0, 0)
 
 
-async def old(conn: Conn, hours: int, which: Chosen) -> int:
-    """How many of the chosen lines are older than so many hours."""
-    return int(await conn.scalar(_COUNT_OLD, **_choice(hours, which)))
+async def purge(
+    conn: Conn, hours: int, which: Chosen, after: Place, limit: int, *, dry_run: bool = False
+) -> tuple[int, Place | None]:
+    """Look at the next `limit` lines older than so many hours, the oldest first, and drop those that are chosen.
 
-
-async def purge(conn: Conn, hours: int, which: Chosen, limit: int) -> int:
-    """Drop the oldest of them, `limit` at most; how many."""
-    rows = await conn.all(_OLD, **_choice(hours, which), limit=limit)
-    await conn.many(_DROP, [{"id": row["id"]} for row in rows])
-    return len(rows)
-
-
-def _choice(hours: int, which: Chosen) -> dict[str, object]:
-    return {
-        "micros": hours * 3600 * SECOND,
-        "events": json.dumps(sorted(which.events)),
-        "operations": json.dumps(sorted(which.operations)),
-        "other": int(which.other),
-        "not_other": json.dumps(sorted(which.not_other)),
-    }
+    Answers how many are, and the place to go on from, None at the end.  A dry run drops nothing.
+    """
+    rows = await conn.all(
+        _OLD,
+        micros=hours * 3600 * SECOND,
+        after_at=after[0],
+        after_id=after[1],
+        limit=limit,
+        events=json.dumps(sorted(which.events)),
+        operations=json.dumps(sorted(which.operations)),
+        other=int(which.other),
+        not_other=json.dumps(sorted(which.not_other)),
+    )
+    chosen = [{"id": row["id"]} for row in rows if row["chosen"]]
+    if not dry_run:
+        await conn.many(_DROP, chosen)
+    return len(chosen), (rows[-1]["at"], rows[-1]["id"]) if len(rows) == limit else None

@@ -26,6 +26,7 @@ def routes(db: Database, authoriser: Authoriser, job: Job[GcArguments]) -> APIRo
 
 def parameters(asked: Facts) -> Facts:
     """What a client may ask of a run; other names are ignored, as Harbor ignores them.  Raises BadRequest."""
+    asked = {name: value for name, value in asked.items() if value is not None}
     chosen: dict[str, bool | int] = {name: asked.get(name, False) for name in _SWITCHES}
     for name, value in chosen.items():
         if not isinstance(value, bool):

@@ -135,14 +135,11 @@ def _one_job(made: Routes, db: Database) -> None:
         raises=(NotFound,),
     )
     async def stop_job(job_id: str) -> Response:
-        async def stop(conn: Conn) -> None:
-            if job_id.lower() == _ALL:
-                for task in await records.at_work(conn):
-                    await queue.stop_task(conn, task.id)
-            elif not await queue.stop_task(conn, _task_id(job_id)):
-                raise _no_job()
-
-        await db.write(stop)
+        if job_id.lower() == _ALL:
+            for task in await records.at_work(db):
+                await db.write(partial(queue.stop_task, task=task.id))
+        elif not await db.write(partial(queue.stop_task, task=_task_id(job_id))):
+            raise _no_job()
         return Response()
 
     @made.get(

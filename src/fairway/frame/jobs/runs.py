@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote_plus
 
 from fastapi import Path, Query, Response
 from fastapi.responses import PlainTextResponse
@@ -238,9 +239,15 @@ async def _arrange(db: Database, runs: Runs, asked: ScheduleIn, by: str) -> int 
 
 
 def asked_for(q: str) -> dict[str, list[str]]:
-    """The exact values, `key=value` or `key={one other}`, of a `q=`; other forms filter nothing.  Raises BadRequest."""
+    """The exact values, `key=value` or `key={one other}`, of a `q=`; other forms filter nothing.  Raises BadRequest.
+
+    As in Harbor, it may be percent-encoded once more than the query of a URL is.
+    """
     found: dict[str, list[str]] = {}
-    for pair in q.split(",") if q else ():
+    text = unquote_plus(q)
+    if not text.isprintable():
+        raise BadRequest("q has characters that nothing is filtered by")
+    for pair in text.split(",") if text else ():
         key, equals, value = pair.partition("=")
         if not (key and equals and value):
             raise BadRequest("q is a list of key=value, separated by commas")
