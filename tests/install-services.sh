@@ -6,7 +6,7 @@
 # FAIRWAY_TEST_APT=no leaves the machine alone. In CI (CI set) a failing installation is an error.
 set -eu
 
-PACKAGES="postgresql skopeo podman buildah umoci mmdebstrap haproxy e2fsprogs strace docker-registry nginx iproute2 iptables"
+PACKAGES="postgresql skopeo podman buildah umoci mmdebstrap haproxy e2fsprogs strace docker-registry nginx iproute2 iptables prometheus"
 
 missing=""
 for package in $PACKAGES; do

@@ -15,6 +15,7 @@ from fairway.frame import events, log
 from fairway.frame.db import Database
 from fairway.frame.jobs import records
 from fairway.frame.jobs.job import Jobs
+from fairway.frame.jobs.measures import measures
 from fairway.frame.jobs.runner import Runner
 from fairway.frame.metrics import metrics
 from fairway.frame.process import hear_signals, when_orphaned
@@ -53,11 +54,17 @@ def steps(parts: Parts) -> list[Step]:
     return [
         *(removing if not settings.read_only else ()),
         Step("hand over events", 1, lambda: events.hand_over(db, follows), told=False),
+        Step("measure", 10, lambda: _measure(db)),
         Step("tidy notifications", 15, parts.notifications.tidy),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
+
+
+async def _measure(db: Database) -> int:
+    await measures().look(db)
+    return 0
 
 
 async def sweep_history(db: Database, jobs: Jobs) -> int:
@@ -104,6 +111,7 @@ async def _repeat(step: Step, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             done = await step.run()
+            measures().loop_turned(step.name, step.seconds)
             if done and step.told:
                 _log.info("background step", step=step.name, done=done)
         except Exception as error:  # noqa: BLE001 - one bad turn must not end the loop

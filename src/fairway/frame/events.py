@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.errors import FairwayError
@@ -74,6 +74,7 @@ _DOOR = "outbox"
 _MAKE_DOOR = upsert(generations).values(name=_DOOR, value=0).on_conflict_do_nothing(index_elements=["name"])
 _LOCK_DOOR = select(generations.c.name).where(generations.c.name == _DOOR).with_for_update(skip_locked=True)
 _ANY = select(outbox.c.id).where(outbox.c.claimed_until <= now_us()).limit(1)
+_COUNT = select(func.count()).select_from(outbox)
 _WAITING = (
     select(outbox.c.topic).distinct().where(outbox.c.claimed_until > 0, outbox.c.claimed_until > now_us())
 )
@@ -123,14 +124,19 @@ async def hand_over(db: Database, reactions: Reactions) -> int:
     return taken
 
 
+async def waiting(conn: Conn) -> int:
+    """How many events nothing has followed from yet."""
+    return int(await conn.scalar(_COUNT))
+
+
 async def _hand_over_some(conn: Conn, reactions: Reactions, most: int, reached: list[Event]) -> int:
     """One batch.  `reached` is told each event before its reactions: the last one is to blame for an error."""
     if await conn.first(_LOCK_DOOR) is None:
         await conn.run(_MAKE_DOOR)
         if await conn.first(_LOCK_DOOR) is None:
             return 0
-    waiting = [row["topic"] for row in await conn.all(_WAITING)]
-    rows = await conn.all(_FRONT, waiting=json.dumps(waiting), most=most)
+    held_up = [row["topic"] for row in await conn.all(_WAITING)]
+    rows = await conn.all(_FRONT, waiting=json.dumps(held_up), most=most)
     for event in map(_event, rows):
         reached.append(event)
         for reaction in reactions.get(event.kind, ()):

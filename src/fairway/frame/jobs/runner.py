@@ -10,7 +10,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,7 +20,8 @@ from fairway.frame import log
 from fairway.frame.db import Conn, Database
 from fairway.frame.jobs import fenced, queue, records, schedules
 from fairway.frame.jobs.attempt import Attempt
-from fairway.frame.jobs.job import ERROR, STOPPED, SUCCESS, Facts, GiveUp, Job, Jobs, Superseded
+from fairway.frame.jobs.job import ERROR, PENDING, STOPPED, SUCCESS, Facts, GiveUp, Job, Jobs, Superseded
+from fairway.frame.jobs.measures import measures
 from fairway.frame.jobs.queue import Claimed
 
 _log = log.get_logger(__name__)
@@ -30,6 +31,9 @@ POLL_SECONDS = 1.0
 GOODBYE_SECONDS = 10.0
 """How long what runs may take to stop when the process ends."""
 _SILENT_SECONDS = 300.0
+
+Ending = partial[Coroutine[Any, Any, None]]
+"""What is to be written about a task that came to its end, still to be told of which."""
 
 
 class Runner:
@@ -53,6 +57,7 @@ class Runner:
         self._running: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._told_to_stop: set[tuple[int, int]] = set()
         self._lost: set[tuple[int, int]] = set()
+        self._closing: set[tuple[int, int]] = set()  # their jobs are done: nothing is left to interrupt
         self._free = asyncio.Event()
         self._beaten = time.monotonic()
         self._known = False
@@ -65,7 +70,7 @@ class Runner:
             asyncio.create_task(self._again_and_again("fire schedules", self.fire, self._poll, stop)),
         ]
         await stop.wait()
-        for task in [*loops, *self._running.values()]:
+        for task in [*loops, *(task for key, task in self._running.items() if key not in self._closing)]:
             task.cancel()
         await asyncio.wait([*loops, *self._running.values()], timeout=GOODBYE_SECONDS)
         with suppress(FairwayError):
@@ -77,6 +82,7 @@ class Runner:
         while not stop.is_set():
             try:
                 await turn()
+                measures().loop_turned(what, seconds)
             except Exception as error:  # noqa: BLE001 - one bad turn must not end the loop
                 _log.error("a loop of the job runner failed", loop=what, exc_info=error)
             with suppress(TimeoutError):
@@ -145,7 +151,7 @@ class Runner:
             await asyncio.wait(self._running.values())
 
     def _interrupt(self, attempts: set[tuple[int, int]], why: set[tuple[int, int]]) -> None:
-        for key in attempts - self._lost - self._told_to_stop:
+        for key in attempts - self._lost - self._told_to_stop - self._closing:
             if key in self._running:
                 why.add(key)
                 self._running[key].cancel()
@@ -154,6 +160,7 @@ class Runner:
         del self._running[key]
         self._lost.discard(key)
         self._told_to_stop.discard(key)
+        self._closing.discard(key)
         self._free.set()
 
     # -- one attempt
@@ -161,7 +168,8 @@ class Runner:
     async def _attempt(self, claimed: Claimed) -> None:
         key = (claimed.id, claimed.attempt)
         attempt = Attempt(self._db, claimed)
-        ending: Callable[..., Awaitable[None]] | None
+        began = time.monotonic()
+        ending: Ending | None
         try:
             ending = await self._outcome(claimed, attempt)
         except asyncio.CancelledError:
@@ -171,10 +179,12 @@ class Runner:
                 ending = partial(fenced.end, status=STOPPED, message="stopped")
             else:  # this process ends
                 ending = partial(fenced.again, message="interrupted", seconds=0, uncounted=True)
-        if ending is not None:
-            await self._keep_trying(partial(ending, claimed=claimed), attempt)
+        self._closing.add(key)
+        if ending is not None and await self._keep_trying(partial(ending, claimed=claimed), attempt):
+            status = ending.keywords.get("status", PENDING)
+            measures().task_ended(claimed.kind, status, time.monotonic() - began)
 
-    async def _outcome(self, claimed: Claimed, attempt: Attempt) -> Callable[..., Awaitable[None]] | None:
+    async def _outcome(self, claimed: Claimed, attempt: Attempt) -> Ending | None:
         """Run the job; what is to be written about it, None when that is not for this worker to say."""
         job = self._jobs[claimed.kind]
         if claimed.stopping:
@@ -192,9 +202,7 @@ class Runner:
             return await self._failed(job, claimed, attempt, error)
         return partial(fenced.end, status=SUCCESS, result=result)
 
-    async def _failed(
-        self, job: Job[Any], claimed: Claimed, attempt: Attempt, error: Exception
-    ) -> Callable[..., Awaitable[None]]:
+    async def _failed(self, job: Job[Any], claimed: Claimed, attempt: Attempt, error: Exception) -> Ending:
         foreseen = isinstance(error, FairwayError)
         message = (
             error.message
@@ -214,17 +222,21 @@ class Runner:
             return partial(fenced.end, status=ERROR, message=message)
         return partial(fenced.again, message=message, seconds=job.pause_after(claimed.tries))
 
-    async def _keep_trying(self, ending: Callable[..., Awaitable[None]], attempt: Attempt) -> None:
-        """Write how it ended.  The database may be away for a moment; for longer, the lease ends and somebody else runs it."""
+    async def _keep_trying(self, ending: Ending, attempt: Attempt) -> bool:
+        """Write how it ended; False when that could not be done, or was not for this worker to say.
+
+        The database may be away for a moment; for longer, the lease ends and somebody else runs it."""
         until = time.monotonic() + self._lease
         while True:
             try:
                 await attempt.flush()
-                return await self._db.write(ending)
+                await self._db.write(ending)
             except Superseded:
-                return None
+                return False
             except FairwayError as error:
                 if time.monotonic() > until:
                     _log.error("how a task ended cannot be written", task=attempt.id, error=error.message)
-                    return None
+                    return False
                 await asyncio.sleep(1)
+            else:
+                return True
