@@ -42,6 +42,8 @@ class Periods:
     lease: int
     grace: int
     trash: int
+    undo: int = 0
+    """For which a deleted manifest may be had back; 0: it is gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ Callers write in this order: rows, lease, review, `charge`.  Quota rows are thus
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
@@ -200,7 +200,12 @@ _review = upsert(gc_reviews).values(
 )
 _REVIEW = _review.on_conflict_do_update(
     index_elements=["project_id", "digest"],
-    set_={"review_at": _review.excluded.review_at, "reason": _review.excluded.reason, "tries": 0},
+    set_={
+        "review_at": _review.excluded.review_at,
+        "reason": _review.excluded.reason,
+        "tries": 0,
+        "waits_for": null(),
+    },
 )
 
 

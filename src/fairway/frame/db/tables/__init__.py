@@ -2,6 +2,7 @@
 
 from fairway.frame.db.tables.accounts import login_failures, refresh_tokens, users
 from fairway.frame.db.tables.base import metadata
+from fairway.frame.db.tables.collection import deleted_artifacts, deleted_links, gc_items
 from fairway.frame.db.tables.content import (
     artifact_links,
     artifacts,
@@ -19,7 +20,10 @@ __all__ = [
     "artifact_links",
     "artifacts",
     "blobs",
+    "deleted_artifacts",
+    "deleted_links",
     "executions",
+    "gc_items",
     "gc_reviews",
     "generations",
     "installation",
