@@ -3,7 +3,6 @@
 import pytest
 from sqlalchemy import select
 
-from features.gc import yard
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import Unavailable
 from fairway.features.artifacts.names import Periods
@@ -20,6 +19,7 @@ from fairway.frame.db.tables import (
     project_blobs,
     trash,
 )
+from features.gc import yard
 from stories.world import Person, World, image, index, layer
 
 LOST, KEPT = layer("lost"), layer("base")

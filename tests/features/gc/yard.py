@@ -12,7 +12,6 @@ from fairway.frame.db import Database, ledger
 from fairway.frame.db.tables import (
     artifact_links,
     artifacts,
-    blobs,
     gc_items,
     gc_reviews,
     leases,
@@ -71,9 +70,11 @@ async def broken(db: Database) -> Sequence[str]:
                 found.append(f"{link['kind']} {link['digest']} of {artifact['digest']} is gone")
         if link["kind"] == "child" and (artifact["repository_id"], link["digest"]) not in present:
             found.append(f"child {link['digest']} of {artifact['digest']} is gone")
-    for artifact in rows.values():
-        if (artifact["project_id"], artifact["digest"]) not in links:
-            found.append(f"the manifest {artifact['digest']} is not linked")
+    found += [
+        f"the manifest {artifact['digest']} is not linked"
+        for artifact in rows.values()
+        if (artifact["project_id"], artifact["digest"]) not in links
+    ]
     for project in await db.all(select(projects.c.id)):
         charged = sum(r["size"] for (of, _), r in links.items() if of == project["id"])
         used = await ledger.used(db, project["id"])
@@ -90,6 +91,3 @@ async def waiting(db: Database) -> dict[tuple[int, str], str | None]:
     """The review queue: project and digest, and what each waits for."""
     rows = await db.all(select(gc_reviews))
     return {(row["project_id"], row["digest"]): row["waits_for"] for row in rows}
-
-
-__all__ = ["blobs", "broken", "count", "digests", "let_time_pass", "noted", "run", "waiting"]

@@ -9,6 +9,7 @@
 Callers write in this order: rows, lease, review, `charge`.  Quota rows are thus locked for the shortest time.
 """
 
+import json
 from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, null, select, update
@@ -18,7 +19,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import QuotaExceeded
 from fairway.frame.db.database import Conn
 from fairway.frame.db.tables import gc_reviews, leases, project_blobs, quota_deltas, quotas, trash
-from fairway.frame.db.types import SECOND, now_us
+from fairway.frame.db.types import SECOND, now_us, within
 
 EVERYWHERE = 0
 """The project id of a review that asks whether any project still links a blob."""
@@ -270,7 +271,11 @@ _DUE = (
     .order_by(trash.c.not_before)
     .limit(bindparam("limit"))
 )
-_EMPTIED = delete(trash).where(trash.c.key == bindparam("key"))
+# In order, for another process may be emptying it, too.
+_gone = (
+    select(trash.c.key).where(within(trash.c.key, bindparam("keys"))).order_by(trash.c.key).with_for_update()
+)
+_EMPTIED = delete(trash).where(trash.c.key.in_(_gone.scalar_subquery()))
 
 
 _POSTPONE = (
@@ -292,4 +297,4 @@ async def due_trash(conn: Conn, limit: int) -> list[str]:
 
 async def emptied(conn: Conn, keys: Sequence[str]) -> None:
     """The bytes under these keys are gone."""
-    await conn.many(_EMPTIED, [{"key": key} for key in sorted(keys)])
+    await conn.run(_EMPTIED, keys=json.dumps(list(keys)))
