@@ -11,7 +11,7 @@ from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
 from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher, Passwords
-from fairway.features.artifacts.names import Periods
+from fairway.features.artifacts.model import Periods
 from fairway.features.audit import jobs as audit
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
@@ -80,7 +80,12 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             who=who,
             pulls=Pulls(db),
             clock=utc_now,
-            periods=Periods(settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds),
+            periods=Periods(
+                settings.lease_seconds,
+                settings.gc_grace_seconds,
+                settings.trash_seconds,
+                settings.undo_seconds,
+            ),
             uploads_per_user=settings.uploads_per_user,
             token_seconds=settings.token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,

@@ -6,7 +6,6 @@ lease, the collector's review row and the outbox event.  `charge` comes last.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fairway.core.content.names import ManifestDamaged
@@ -26,7 +25,8 @@ from fairway.core.oci.errors import (
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Session, Stored
-from fairway.features.artifacts.store import blobs, manifests, uploads
+from fairway.features.artifacts.model import Caller, Periods
+from fairway.features.artifacts.store import blobs, deleted, manifests, uploads
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame import events
 from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, Row, ledger
@@ -35,23 +35,7 @@ from fairway.frame.db.tables.content import LIVE
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Periods:
-    """How long promises last, in seconds."""
-
-    lease: int
-    grace: int
-    trash: int
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose requests these are: `key` binds uploads to a principal, `name` is told in events."""
-
-    key: str
-    name: str
-    may_push: bool
-    """Positive answers leave a lease."""
+__all__ = ["Caller", "Periods", "SqlNames"]
 
 
 class SqlNames:
@@ -302,7 +286,12 @@ class SqlNames:
             await ledger.lock_link(
                 conn, self.project, digest
             )  # before the reviews, as whoever pushes it does
-            await self._review(conn, [digest, *await manifests.linked(conn, row["id"])], "manifest deleted")
+            about = await manifests.about(conn, repository, digest)
+            await self._review(
+                conn, [digest, *about, *await manifests.linked(conn, row["id"])], "manifest deleted"
+            )
+            if self.periods.undo:
+                await deleted.keep(conn, row["id"], repo.rest, tag_names, self.caller.name, self.periods.undo)
             await manifests.remove_artifact(conn, row["id"])
             released = await self._release_manifest(conn, digest)
             await self._record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tag_names})

@@ -1,1 +1,1 @@
-"""Removing what nothing refers to any more."""
+"""Garbage collection: what nothing refers to any more is let go, while pushes go on; and what people deleted comes back."""

@@ -29,6 +29,7 @@ from fairway.frame.access.principals import Principal, User
 from fairway.frame.access.roles import Role
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.tables import (
+    deleted_artifacts,
     gc_reviews,
     members,
     project_blobs,
@@ -201,18 +202,25 @@ _some_links = (
     .order_by(project_blobs.c.digest)
     .limit(bindparam("limit"))
 )
-_REVIEW_LINKS = (
-    upsert(gc_reviews)
-    .from_select(
-        ["project_id", "digest", "reason", "review_at"],
-        _some_links.with_only_columns(
-            literal(0, type_=BigInteger),
-            project_blobs.c.digest,
-            literal("project deleted"),
-            now_us() + bindparam("grace", type_=BigInteger),
-        ),
-    )
-    .on_conflict_do_nothing(index_elements=["project_id", "digest"])
+# Before their reviews, as everybody locks them.
+_LOCK_LINKS = _some_links.with_for_update()
+_review_links = upsert(gc_reviews).from_select(
+    ["project_id", "digest", "reason", "review_at"],
+    _some_links.with_only_columns(
+        literal(0, type_=BigInteger),
+        project_blobs.c.digest,
+        literal("project deleted"),
+        now_us() + bindparam("grace", type_=BigInteger),
+    ),
+)
+# A review that is there is pushed on: the collector may be ending it just now, for the sake of the link that goes.
+_REVIEW_LINKS = _review_links.on_conflict_do_update(
+    index_elements=["project_id", "digest"],
+    set_={
+        "review_at": _review_links.excluded.review_at,
+        "reason": _review_links.excluded.reason,
+        "tries": 0,
+    },
 )
 _DROP_LINKS = (
     delete(project_blobs)
@@ -222,6 +230,13 @@ _DROP_LINKS = (
     )
     .returning(project_blobs.c.size)
 )
+_some_deleted = (
+    select(deleted_artifacts.c.id)
+    .where(deleted_artifacts.c.project_id == bindparam("project"))
+    .order_by(deleted_artifacts.c.id)
+    .limit(bindparam("limit"))
+)
+_DROP_DELETED = delete(deleted_artifacts).where(deleted_artifacts.c.id.in_(_some_deleted.scalar_subquery()))
 _DELETE = delete(projects).where(projects.c.id == bindparam("project"))
 
 
@@ -232,6 +247,10 @@ async def empty(conn: Conn, project: int, *, grace_seconds: int, limit: int = 50
     Raises PreconditionFailed while there are repositories in it.
     """
     await _lock_empty(conn, project)
+    # Manifests that could be had back go for good: there is no place for them any more.
+    if await conn.run(_DROP_DELETED, project=project, limit=limit) == limit:
+        return True
+    await conn.all(_LOCK_LINKS, project=project, limit=limit)
     await conn.run(_REVIEW_LINKS, project=project, limit=limit, grace=grace_seconds * SECOND)
     dropped = await conn.all(_DROP_LINKS, project=project, limit=limit)
     await ledger.charge(conn, project, -sum(row["size"] for row in dropped))

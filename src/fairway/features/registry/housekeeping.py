@@ -1,15 +1,18 @@
 """What the background process does again and again: small, repeatable steps, each its own short transaction."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from fairway.core.crash import crashpoint
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BlobUploadUnknown, FairwayError, Unavailable
 from fairway.core.stores import scrub
 from fairway.core.stores.protocols import BlobStore, Session, Stored, UploadBusy
 from fairway.features.accounts import store as accounts
 from fairway.features.artifacts.store import blobs, uploads
-from fairway.frame.db import Database, Row, ledger
+from fairway.frame.db import Conn, Database, Row, ledger
 from fairway.frame.db.tables.content import CORRUPT
 from fairway.frame.log import get_logger
 
@@ -18,6 +21,8 @@ _AGAIN_SECONDS = 3600
 """After which an object that could not be removed is tried again."""
 _BATCH = 200
 """Rows changed in one transaction: some milliseconds of SQLite's only writer."""
+_IN_FLIGHT = 8
+"""Objects that are being removed at a time: an object store takes long to answer, and a disk has as many threads."""
 
 
 async def expire_uploads(db: Database, store: BlobStore, seconds: int) -> int:
@@ -54,22 +59,35 @@ async def empty_trash(db: Database, store: BlobStore) -> int:
     removed = 0
     while keys := await ledger.due_trash(db, _BATCH):
         await store.confirm()  # in another store they would seem to be gone already
-        gone = [key for key in keys if await _removed(db, store, key)]
-        await db.write(partial(ledger.emptied, keys=gone), soft=True)
+        crashpoint("gc.before_remove")
+        lanes = [_remove(store, keys[lane::_IN_FLIGHT]) for lane in range(min(_IN_FLIGHT, len(keys)))]
+        stuck = [key for some in await asyncio.gather(*lanes) for key in some]
+        crashpoint("gc.after_remove")
+        gone = sorted(set(keys) - set(stuck))
+        await db.write(partial(_emptied, gone=gone, stuck=sorted(stuck)), soft=True)
         removed += len(gone)
         if not gone:
             break  # the storage as a whole, perhaps: no line in the log for each of a million objects
     return removed
 
 
-async def _removed(db: Database, store: BlobStore, key: str) -> bool:
-    try:
-        await store.remove(key)
-    except FairwayError as error:
-        _log.error("an object cannot be removed; it is tried again later", key=key, error=error.message)
-        await db.write(partial(ledger.postpone, key=key, seconds=_AGAIN_SECONDS), soft=True)
-        return False
-    return True
+async def _remove(store: BlobStore, keys: Sequence[str]) -> list[str]:
+    """Remove objects one after the other; those that cannot be."""
+    stuck = []
+    for key in keys:
+        try:
+            await store.remove(key)
+        except FairwayError as error:
+            _log.error("an object cannot be removed; it is tried again later", key=key, error=error.message)
+            stuck.append(key)
+    return stuck
+
+
+async def _emptied(conn: Conn, gone: Sequence[str], stuck: Sequence[str]) -> None:
+    if gone:
+        await ledger.emptied(conn, gone)
+    for key in stuck:
+        await ledger.postpone(conn, key, _AGAIN_SECONDS)
 
 
 async def fold_quota_deltas(db: Database) -> int:

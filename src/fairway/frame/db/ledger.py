@@ -9,16 +9,17 @@
 Callers write in this order: rows, lease, review, `charge`.  Quota rows are thus locked for the shortest time.
 """
 
+import json
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import QuotaExceeded
 from fairway.frame.db.database import Conn
 from fairway.frame.db.tables import gc_reviews, leases, project_blobs, quota_deltas, quotas, trash
-from fairway.frame.db.types import SECOND, now_us
+from fairway.frame.db.types import SECOND, now_us, within
 
 EVERYWHERE = 0
 """The project id of a review that asks whether any project still links a blob."""
@@ -200,7 +201,12 @@ _review = upsert(gc_reviews).values(
 )
 _REVIEW = _review.on_conflict_do_update(
     index_elements=["project_id", "digest"],
-    set_={"review_at": _review.excluded.review_at, "reason": _review.excluded.reason, "tries": 0},
+    set_={
+        "review_at": _review.excluded.review_at,
+        "reason": _review.excluded.reason,
+        "tries": 0,
+        "waits_for": null(),
+    },
 )
 
 
@@ -265,7 +271,11 @@ _DUE = (
     .order_by(trash.c.not_before)
     .limit(bindparam("limit"))
 )
-_EMPTIED = delete(trash).where(trash.c.key == bindparam("key"))
+# In order, for another process may be emptying it, too.
+_gone = (
+    select(trash.c.key).where(within(trash.c.key, bindparam("keys"))).order_by(trash.c.key).with_for_update()
+)
+_EMPTIED = delete(trash).where(trash.c.key.in_(_gone.scalar_subquery()))
 
 
 _POSTPONE = (
@@ -287,4 +297,4 @@ async def due_trash(conn: Conn, limit: int) -> list[str]:
 
 async def emptied(conn: Conn, keys: Sequence[str]) -> None:
     """The bytes under these keys are gone."""
-    await conn.many(_EMPTIED, [{"key": key} for key in sorted(keys)])
+    await conn.run(_EMPTIED, keys=json.dumps(list(keys)))

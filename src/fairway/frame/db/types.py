@@ -40,9 +40,33 @@ def _each_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"
 
 
+class each_id(FunctionElement[int]):
+    """The same for numbers: `within_ids(column, bindparam("ids"))`."""
+
+    type = BigInteger()
+    inherit_cache = True
+    name = "each_id"
+
+
+@compiles(each_id, "postgresql")
+def _ids_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    array = compiler.process(element.clauses, **kw)
+    return f"(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({array} AS JSON)))"
+
+
+@compiles(each_id, "sqlite")
+def _ids_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"
+
+
 def within(column: ColumnElement[str], parameter: ColumnElement[str]) -> ColumnElement[bool]:
     """`column` is one of the strings in the JSON array `parameter`."""
     return column.op("IN", is_comparison=True)(each_of(parameter))
+
+
+def within_ids(column: ColumnElement[int], parameter: ColumnElement[str]) -> ColumnElement[bool]:
+    """`column` is one of the numbers in the JSON array `parameter`."""
+    return column.op("IN", is_comparison=True)(each_id(parameter))
 
 
 class now_us(FunctionElement[int]):

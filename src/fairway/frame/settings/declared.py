@@ -221,6 +221,17 @@ class Settings:
         "Content that nothing refers to is kept for so long before garbage collection considers it.",
         unit="seconds",
     ))
+    gc_enabled: bool = field(default=True, metadata=_about(
+        kinds.flag,
+        "Whether garbage collection may run at all. Off, it refuses to: nothing that was pushed goes away, whatever "
+        "a schedule or an administrator asks for.",
+    ))
+    undo_seconds: int = field(default=_DAY, metadata=_about(
+        kinds.whole(0, _YEAR),
+        "A deleted manifest can be had back, with its tags, for so long; what it needs stays, and counts against the "
+        "quota. 0: it is gone at once.",
+        unit="seconds",
+    ))
     trash_seconds: int = field(default=3600, metadata=_about(
         kinds.whole(60, _YEAR),
         "The bytes of deleted content are kept for so long: a download that began earlier may still read "

@@ -192,6 +192,17 @@ async def linked(conn: Conn, artifact: int) -> list[Digest]:
     return [Digest(row["digest"]) for row in await conn.all(_LINKED, artifact=artifact)]
 
 
+_ABOUT = select(artifacts.c.digest).where(
+    artifacts.c.repository_id == bindparam("repository"), artifacts.c.subject == bindparam("digest")
+)
+
+
+async def about(conn: Conn, repository: int, digest: Digest) -> list[Digest]:
+    """The manifests of the repository whose subject this one is."""
+    rows = await conn.all(_ABOUT, repository=repository, digest=digest)
+    return [Digest(row["digest"]) for row in rows]
+
+
 async def parent(conn: Conn, project: int, repository: int, digest: Digest) -> str | None:
     """The digest of an index in the repository that names this manifest."""
     found: str | None = await conn.scalar(_PARENT, project=project, repository=repository, digest=digest)

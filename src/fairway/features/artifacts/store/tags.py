@@ -66,6 +66,11 @@ async def move_tag(conn: Conn, repository: int, tag: Tag, artifact: int) -> str 
         # Somebody else's first push of this tag was committed between the two statements.
 
 
+async def add_tag(conn: Conn, repository: int, tag: Tag, artifact: int) -> bool:
+    """Point a tag at an artifact unless it is there already; whether it was free."""
+    return bool(await conn.run(_NEW_TAG, repository=repository, name=tag, artifact=artifact))
+
+
 async def remove_tag(conn: Conn, repository: int, tag: Tag) -> str | None:
     """Delete a tag; the digest it pointed at, exactly, or None when there was no such tag."""
     row = await conn.first(_TAG_LOCKED, repository=repository, name=tag)

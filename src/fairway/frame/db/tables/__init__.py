@@ -3,6 +3,7 @@
 from fairway.frame.db.tables.accounts import login_failures, refresh_tokens, users
 from fairway.frame.db.tables.audit import audit_log, notifications
 from fairway.frame.db.tables.base import metadata
+from fairway.frame.db.tables.collection import deleted_artifacts, deleted_links, gc_items
 from fairway.frame.db.tables.content import (
     artifact_links,
     artifacts,
@@ -21,7 +22,10 @@ __all__ = [
     "artifacts",
     "audit_log",
     "blobs",
+    "deleted_artifacts",
+    "deleted_links",
     "executions",
+    "gc_items",
     "gc_reviews",
     "generations",
     "installation",

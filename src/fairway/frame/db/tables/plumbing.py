@@ -14,6 +14,9 @@ leases = Table(
     Index(None, "until_at"),
 )
 
+_DUE = text("waits_for IS NULL")
+_PARKED = text("waits_for IS NOT NULL")
+
 # Project 0 means the blob as a whole: does any project still link it?
 gc_reviews = Table(
     "gc_reviews",
@@ -23,7 +26,16 @@ gc_reviews = Table(
     Column("reason", Text, nullable=False),
     Column("review_at", Micros, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
-    Index(None, "review_at"),
+    Column("waits_for", Text),  # "untagged": decided only by a run that deletes untagged manifests
+    Index(
+        "ix_gc_reviews_due",
+        "review_at",
+        "project_id",
+        "digest",
+        sqlite_where=_DUE,
+        postgresql_where=_DUE,
+    ),
+    Index("ix_gc_reviews_parked", "project_id", "digest", sqlite_where=_PARKED, postgresql_where=_PARKED),
 )
 
 trash = Table(

@@ -1,0 +1,85 @@
+"""Having a deleted manifest back, with its links and those of its tags that are still free."""
+
+import json
+from collections.abc import Sequence
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.names import Repository, Tag
+from fairway.features.artifacts.model import Periods
+from fairway.features.artifacts.store import blobs, deleted, manifests
+from fairway.features.artifacts.store import tags as tag_rows
+from fairway.features.gc.model import EVER, Deleted, NothingToUndo, Restored
+from fairway.frame import events
+from fairway.frame.db import Conn, Database, ReferenceViolation, Row, ledger
+
+
+async def undo(
+    db: Database, project: int, repo: Repository, digest: Digest, periods: Periods, *, by: str
+) -> Restored:
+    """Put back what was deleted last under this name and digest; the project is charged for it again.
+
+    `by` is told in the event.  Raises NothingToUndo (there is none, its time is over, it is there again, or something it
+    needs is gone) and QuotaExceeded.
+    """
+
+    async def body(conn: Conn) -> Restored:
+        row = await deleted.newest(conn, project, repo.rest, digest)
+        if row is None:
+            raise NothingToUndo(f"no deleted manifest {digest} of {repo} can be had back")
+        repository = await manifests.ensure_repository(conn, project, repo.rest)
+        await _require(conn, project, repository, await deleted.links(conn, row["id"]))
+        artifact = await deleted.put_back(conn, row["id"], repository)
+        if artifact is None:
+            raise NothingToUndo(f"{repo} has the manifest {digest}; it was pushed again")
+        wanted = sorted(json.loads(row["tags"]))
+        free = [tag for tag in wanted if await tag_rows.add_tag(conn, repository, Tag(tag), artifact)]
+        charge = await ledger.link(conn, project, digest, row["size"], None)
+        await ledger.lease(conn, project, digest, periods.lease)
+        await ledger.review(conn, project, digest, "deletion undone", periods.grace)
+        await deleted.forget(conn, project, repo.rest, digest)
+        facts = {"project_id": project, "repository": repo, "actor": by, "digest": digest, "tags": free}
+        await events.record(conn, f"project:{project}", "artifact.restored", facts)
+        await ledger.charge(conn, project, charge)
+        return Restored(tuple(free), tuple(tag for tag in wanted if tag not in free))
+
+    try:
+        return await db.write(body)
+    except ReferenceViolation as error:
+        raise NothingToUndo(f"the project of {repo} was deleted") from error
+
+
+async def _require(conn: Conn, project: int, repository: int, links: Sequence[Row]) -> None:
+    """All that the manifest needs is here and stays until the transaction ends.  Raises NothingToUndo."""
+
+    def named(*kinds: str) -> list[Digest]:
+        return sorted({Digest(link["digest"]) for link in links if link["kind"] in kinds})
+
+    needed, children = named("config", "layer"), named("child")
+    present = await blobs.present_blobs(conn, project, needed) if needed else set()
+    if children:
+        present |= await manifests.present_children(conn, repository, children)
+    missing = [each for each in [*needed, *children] if each not in present]
+    if missing:
+        raise NothingToUndo(
+            f"{missing[0]}, which the manifest needs, is gone; push it and the manifest again"
+        )
+
+
+async def undoable(conn: Conn, project: int, *, before: int = EVER, limit: int) -> list[Deleted]:
+    """What can be had back in a project, the last one deleted first; the next page is `before` the last id."""
+    rows = await deleted.page(conn, project, before, limit)
+    return [
+        Deleted(
+            id=row["id"],
+            project=row["project_id"],
+            repository=row["repository"],
+            digest=row["digest"],
+            media_type=row["media_type"],
+            size=row["size"],
+            tags=tuple(json.loads(row["tags"])),
+            deleted_at=row["deleted_at"],
+            deleted_by=row["deleted_by"],
+            until_at=row["until_at"],
+        )
+        for row in rows
+    ]
