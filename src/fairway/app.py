@@ -140,8 +140,7 @@ def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None
     """Jobs in general, and the two that Harbor has pages of their own for."""
     api.include_router(jobs.routes(parts.db, authoriser, parts.jobs), prefix=_API)
     api.include_router(audit.routes(parts.db, authoriser, parts.jobs[PURGE_AUDIT_LOG]), prefix=_API)
-    if GARBAGE_COLLECTION in parts.jobs:
-        api.include_router(gc.routes(parts.db, authoriser, parts.jobs[GARBAGE_COLLECTION]), prefix=_API)
+    api.include_router(gc.routes(parts.db, authoriser, parts.jobs[GARBAGE_COLLECTION]), prefix=_API)
 
 
 @asynccontextmanager

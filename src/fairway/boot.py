@@ -13,6 +13,8 @@ from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.artifacts.model import Periods
 from fairway.features.audit import jobs as audit
+from fairway.features.gc import jobs as gc
+from fairway.features.gc.model import Switches
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
@@ -72,6 +74,9 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             users=partial(accounts.enabled_user, db),
             clock=utc_now,
         )
+        periods = Periods(
+            settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
+        )
         hub = Hub(
             db=db,
             token_db=token_db,
@@ -80,12 +85,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             who=who,
             pulls=Pulls(db),
             clock=utc_now,
-            periods=Periods(
-                settings.lease_seconds,
-                settings.gc_grace_seconds,
-                settings.trash_seconds,
-                settings.undo_seconds,
-            ),
+            periods=periods,
             uploads_per_user=settings.uploads_per_user,
             token_seconds=settings.token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
@@ -101,7 +101,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             base=origin.of({}, ""),
             node=store.identity,
         )
-        jobs = Jobs([audit.PURGING, notifications.job])
+        collection = gc.collection(db, store, periods, Switches(settings.gc_enabled, settings.read_only))
+        jobs = Jobs([collection, audit.PURGING, notifications.job])
         yield Parts(settings, db, store, hub, who, origin, jobs, notifications)
 
 

@@ -29,13 +29,11 @@ from fairway.boot import Parts, build
 from fairway.core.oci.digest import ALGORITHMS, Digest
 from fairway.core.oci.manifest import Manifest
 from fairway.features.accounts import store as accounts
-from fairway.features.gc.jobs import GARBAGE_COLLECTION, GcArguments, collection
 from fairway.features.projects import store as projects
 from fairway.features.projects.model import Wanted
 from fairway.frame.access.principals import User
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import members, metadata
-from fairway.frame.jobs.job import Facts, Jobs, Task
 from fairway.frame.jobs.runner import Runner
 from fairway.frame.settings import Settings
 from stories.asgi import Answer, Body, call
@@ -313,17 +311,4 @@ async def replica(database_url: str, folder: Path, **settings: Any) -> AsyncIter
     given = {"database_pool": 6, "token_database_pool": 2, **settings}
     chosen = Settings(data_dir=folder / "data", database_url=database_url, **given)
     async with build(chosen) as parts:
-        yield World(chosen, _with_collector(parts))
-
-
-async def _collect(task: Task, asked: GcArguments) -> Facts:
-    """Finds nothing, and says so."""
-    await task.log(f"collecting with {asked.workers} workers")
-    return {"freed_space": 0, "purged_blobs": 0, "purged_manifests": 0}
-
-
-def _with_collector(parts: Parts) -> Parts:
-    """With a collector for those who only want to see it asked, unless there is one."""
-    if GARBAGE_COLLECTION in parts.jobs:
-        return parts
-    return replace(parts, jobs=Jobs([*parts.jobs, collection(_collect)]))
+        yield World(chosen, parts)

@@ -2,7 +2,7 @@
 
 import typer
 
-from fairway.cli import jobs, maintain, serve, users
+from fairway.cli import gc, jobs, maintain, serve, users
 
 app = typer.Typer(
     help="Fairway, an artifact registry.",
@@ -15,5 +15,6 @@ app.command()(serve.worker)
 app.command()(maintain.migrate)
 app.command()(maintain.scrub)
 app.command()(maintain.version)
+app.add_typer(gc.app, name="gc")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(users.app, name="user")

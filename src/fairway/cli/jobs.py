@@ -49,7 +49,7 @@ def list_runs(
         typer.echo(json.dumps([_facts(each) for each in found], indent=2))
         return
     heads = ("id", "kind", "status", "asked for by", "began", "ended")
-    _print_table(heads, [_cells(each) for each in found])
+    print_table(heads, [_cells(each) for each in found])
 
 
 @app.command()
@@ -67,7 +67,7 @@ def show(id: Id, as_json: AsJson = False, data_dir: DataDir = None, config: Conf
     for name, value in _facts(found).items():
         typer.echo(f"{name:<12} {_printable(_text(value))}")
     heads = ("task", "status", "tries", "progress", "message", "result")
-    _print_table(heads, [_task_cells(each) for each in tasks])
+    print_table(heads, [_task_cells(each) for each in tasks])
 
 
 @app.command()
@@ -188,7 +188,8 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else "�" for each in text)
 
 
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns that line up; nothing in them can act on the terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

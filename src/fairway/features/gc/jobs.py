@@ -1,12 +1,17 @@
-"""Garbage collection as a job: what it is told, and how it may be run."""
+"""Garbage collection as a job."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from fairway.core.stores.protocols import BlobStore
+from fairway.features.artifacts.model import Periods
+from fairway.features.gc.collect import collect
+from fairway.features.gc.model import Collected, Options, Progress, Switches
+from fairway.frame.db import Database
 from fairway.frame.jobs.job import Facts, Job, Task
 
 GARBAGE_COLLECTION: Final = "GARBAGE_COLLECTION"
+MOST_WORKERS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,69 @@ class GcArguments:
     now: bool = False
 
 
-def collection(run: Callable[[Task, GcArguments], Awaitable[Facts | None]]) -> Job[GcArguments]:
-    """The job that does `run`: one at a time, and not tried again, as Harbor's."""
-    return Job(GARBAGE_COLLECTION, GcArguments, run, at_once=1, tries=1, kept=50)
+def collection(db: Database, store: BlobStore, periods: Periods, switches: Switches) -> Job[GcArguments]:
+    """The job: one run at a time.  Unlike Harbor's it is done again when its process dies: it goes on where it was."""
+
+    async def run(task: Task, asked: GcArguments) -> Facts:
+        options = Options(
+            run=task.execution,
+            delete_untagged=asked.delete_untagged,
+            dry_run=asked.dry_run,
+            workers=min(asked.workers, MOST_WORKERS),
+            now=asked.now,
+        )
+        walk = 0
+
+        async def report(progress: Progress) -> None:
+            nonlocal walk
+            if progress.turn > walk:
+                walk = progress.turn
+                await task.log(f"walk {walk}: {_told(progress.collected, asked.dry_run)} so far")
+            done = progress.collected
+            await task.report(done.settled + done.kept, 0, _told(done, asked.dry_run))
+
+        await task.log(
+            f"{'dry run' if asked.dry_run else 'run'}; untagged manifests are {'' if asked.delete_untagged else 'not '}deleted"
+        )
+        collected = await collect(db, store, periods, options, report, task.write, switches=switches)
+        await task.log(f"done: {_told(collected, asked.dry_run)}")
+        return _facts(collected)
+
+    return Job(GARBAGE_COLLECTION, GcArguments, run, at_once=1, tries=3, kept=50)
+
+
+def _told(collected: Collected, dry_run: bool) -> str:
+    would = "would be " if dry_run else ""
+    text = (
+        f"{collected.blobs:,} blobs ({told_size(collected.freed)}), {collected.manifests:,} manifests and "
+        f"{collected.links:,} links {would}let go, {collected.kept:,} kept"
+    )
+    left = [
+        f"{number:,} {what}"
+        for number, what in ((collected.skipped, "in use"), (collected.failed, "failed"))
+        if number
+    ]
+    return ", ".join([text, *left])
+
+
+def told_size(size: int) -> str:
+    """Such as 1.5 GiB."""
+    number = float(size)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.0f} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
+
+
+def _facts(collected: Collected) -> Facts:
+    """With Harbor's names where it has them."""
+    return {
+        "freed_space": collected.freed,
+        "purged_blobs": collected.blobs,
+        "purged_manifests": collected.manifests,
+        "released_links": collected.links,
+        "kept": collected.kept,
+        "skipped": collected.skipped,
+        "failed": collected.failed,
+    }
