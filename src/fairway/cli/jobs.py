@@ -154,7 +154,7 @@ def _task_facts(task: TaskRecord) -> dict[str, Any]:
 
 def _cells(run: Execution) -> list[str]:
     by = run.asked_by or run.trigger.lower()
-    return [str(run.id), run.kind, run.status, by, moment(run.created_at), _moment(run.ended_at) or ""]
+    return [str(run.id), run.kind, run.status, by, _second(run.created_at), _second(run.ended_at)]
 
 
 def _task_cells(task: TaskRecord) -> list[str]:
@@ -170,7 +170,11 @@ def _progress(facts: Facts) -> str:
 
 
 def _line(row: Row) -> str:
-    return f"{moment(row['at'])[:19]}Z {_printable(row['line'])}"
+    return f"{_second(row['at'])} {_printable(row['line'])}"
+
+
+def _second(micros: int | None) -> str:
+    return "" if micros is None else f"{moment(micros)[:19]}Z"
 
 
 def _moment(micros: int | None) -> str | None:
