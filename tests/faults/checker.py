@@ -71,13 +71,24 @@ class Mark:
         return cls(event, artifact, time.time())
 
 
-def check(deeds: Iterable[Deed], client: Client, inside: Inside, since: Mark | None = None) -> Report:
+def check(
+    deeds: Iterable[Deed],
+    client: Client,
+    inside: Inside,
+    since: Mark | None = None,
+    *,
+    collects: bool = False,
+) -> Report:
     """Check everything these deeds lead to expect.  Nobody else may be changing the hub meanwhile.
 
     `since`: the moment before the first of the deeds, to look beneath the hub only at what came later.
+    `collects`: blobs that no manifest needs may be gone.
     """
     deeds = list(deeds)
-    return _Check(deeds, expected(deeds), client, inside, since or Mark()).run()
+    wanted = expected(deeds)
+    if collects:
+        wanted.blobs.clear()
+    return _Check(deeds, wanted, client, inside, since or Mark()).run()
 
 
 class _Check:

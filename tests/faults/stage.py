@@ -113,12 +113,13 @@ class Scene:
         self.stage.hub.start()
         self._own.restarted(killed)
 
-    def check(self) -> Report:
-        """Compare what the clients were told with what is there."""
+    def check(self, *, collects: bool = False) -> Report:
+        """Compare what the clients were told with what is there.  `collects`: see `checker.check`."""
         heard = [*self.heard, *(refusal for client in self._clients for refusal in client.refusals)]
         checker = self.client("checker")
         checker.patience = CHECKER_SECONDS
-        report = check(journal.read([self.folder]), checker, self.stage.inside, self._began)
+        deeds = journal.read([self.folder])
+        report = check(deeds, checker, self.stage.inside, self._began, collects=collects)
         report.broken += self.outages.judge(heard)
         if self._doors is not None:
             report.broken += self._doors.opened()

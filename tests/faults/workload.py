@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from faults.client import Client, Lost, Refused
 from faults.images import Image, digest_of, image, index
@@ -14,7 +14,7 @@ LAYERS = 50
 BIG = 2_000_000
 
 # What the hub may rightly say to a client whose neighbours delete things.
-_RIGHTLY = {
+RIGHTLY = {
     "push": {(400, "MANIFEST_BLOB_UNKNOWN")},
     "retag": {(400, "MANIFEST_BLOB_UNKNOWN")},
     "index": {(400, "MANIFEST_BLOB_UNKNOWN")},
@@ -53,7 +53,9 @@ class Crowd:
 
 
 class Member:
-    """One of the crowd.  `seen` counts what it did."""
+    """One of the crowd.  `seen` counts what it did, `rightly` is what it may be told."""
+
+    rightly: Mapping[str, set[tuple[int, str]]] = RIGHTLY
 
     def __init__(self, crowd: Crowd, client: Client) -> None:
         self.crowd = crowd
@@ -77,8 +79,9 @@ class Member:
         unknown = [said for saved, said in self._unknown if not outages.may_have_forgotten(saved)]
         return [*self._wrong, *unknown]
 
-    def _work(self) -> None:
-        deeds: list[tuple[str, int, Callable[[], None]]] = [
+    def _deeds(self) -> list[tuple[str, int, Callable[[], None]]]:
+        """What it does, and how often."""
+        return [
             ("push", 40, self._push),
             ("retag", 14, self._retag),
             ("pull", 20, self._pull),
@@ -89,6 +92,9 @@ class Member:
             ("index", 5, self._index),
             ("attach", 4, self._attach),
         ]
+
+    def _work(self) -> None:
+        deeds = self._deeds()
         while not self.crowd.stop.is_set():
             [(name, _, deed)] = self.rng.choices(deeds, [weight for _, weight, _ in deeds])
             try:
@@ -117,7 +123,7 @@ class Member:
         elif (answer.status, answer.code) in _FORGOTTEN:
             self.seen["uploads unknown"] += 1
             self._unknown.append((refused.saved, f"{name}: {refused}"))
-        elif (answer.status, answer.code) not in _RIGHTLY.get(name, set()):
+        elif (answer.status, answer.code) not in self.rightly.get(name, set()):
             self._wrong.append(f"{name}: {refused}")
         else:
             self.seen[f"{name} refused"] += 1

@@ -212,7 +212,7 @@ class Settings:
     ))
 
     lease_seconds: int = field(default=3600, metadata=_about(
-        kinds.whole(60, 30 * _DAY),
+        kinds.whole(5, 30 * _DAY),
         "For so long after a client was told that a blob exists, garbage collection leaves it alone.",
         section="Cleaning up", unit="seconds",
     ))
