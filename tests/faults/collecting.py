@@ -9,11 +9,13 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from faults.client import Client, Lost, Refused
-from faults.images import Image, index
+from faults.images import Image, image, index
 from faults.workload import RIGHTLY, Crowd, Member
 
 LIVING = 4
 """Images a repository keeps at most, about: what is older is deleted, so that layers are needed, and then are not."""
+IN_FASHION, FASHION_SECONDS = 10, 3.0
+"""So many layers are used at a time, and for so long."""
 _UNKNOWN = (400, "MANIFEST_BLOB_UNKNOWN")
 
 
@@ -45,6 +47,13 @@ class Tenant(Member):
             ("attach", 4, self._attach),
         ]
 
+    def _new(self, subject: Image | None = None) -> Image:
+        """Of the layers that are in fashion: the others are collected before their turn comes again."""
+        layers, turn = self.crowd.layers, int(time.monotonic() / FASHION_SECONDS)
+        start = turn * IN_FASHION % len(layers)
+        some = (layers * 2)[start : start + IN_FASHION]
+        return image(self.rng.randbytes(100), self.rng.sample(some, self.rng.randint(0, 3)), subject)
+
     def _send(self, repo: str, it: Image, tags: list[str]) -> None:
         began = time.monotonic()
         for digest, data in it.blobs.items():
@@ -69,11 +78,26 @@ class Tenant(Member):
             self.seen["too late"] += 1
 
     def _delete(self) -> None:
-        """The oldest of what there is too much of."""
+        """The oldest of what there is too much of: as many as were pushed meanwhile."""
         living = self.crowd.pushed
-        if len(living) > LIVING * len(self.crowd.repos):
-            repo, it = living.pop(0)
+        for _ in range(len(living) - LIVING * len(self.crowd.repos)):
+            try:
+                repo, it = living.pop(0)
+            except IndexError:  # others delete as well
+                return
+            self._delete_one(repo, it)
+
+    def _delete_one(self, repo: str, it: Image) -> None:
+        try:
             self.client.delete(repo, it.digest)
+        except Lost:
+            self.crowd.pushed.append((repo, it))
+            raise
+        except Refused as refused:
+            if refused.answer.status not in (404, 412, 503):
+                raise
+            if refused.answer.status != 404:  # again when its index is gone, or a process is back
+                self.crowd.pushed.append((repo, it))
 
     def _mount_and_use(self) -> None:
         """A layer that another repository has, mounted and used at once."""

@@ -1,7 +1,8 @@
 """`make soak DURATION=1800`: everything that may go wrong, for a long time, and one verdict.
 
 Two crowds work side by side, one on SQLite and one on PostgreSQL, while processes, whole hubs and PostgreSQL itself are
-killed at random, for DURATION seconds of wall time.  Then processes die at every named point of the code, and disks lose
+killed at random, for DURATION seconds of wall time; then two more, over layers that are collected under their feet.  Workers
+are killed in the middle of jobs, a third of that on each.  Then processes die at every named point of the code, and disks lose
 power.  Each part is a test of its own, run longer than in CI; this says what is going on, and what came out.
 
 Exit status 0: no promise was broken by what could be run here (a part says when tests of it had to skip).  FAIRWAY_TEST_SEED repeats the draws of a run.
@@ -74,11 +75,22 @@ def parts(seconds: int, kills: int, cuts: int) -> list[list[Part]]:
         Part(f"crowd on {engine}", f"tests/faults/test_random_kills.py -k {engine}", time_)
         for engine in ("sqlite", "postgresql")
     ]
+    collected = [
+        Part(
+            f"collector on {engine}",
+            f"tests/faults/test_collecting_crowd.py -k {engine}-0",
+            {"FAIRWAY_TEST_COLLECT_SECONDS": str(seconds)},
+        )
+        for engine in ("sqlite", "postgresql")
+    ]
+    workers = Part(
+        "killed workers", "tests/faults/test_jobs.py", {"FAIRWAY_TEST_JOBS_SECONDS": str(seconds / 3)}
+    )
     points = Part(
         "crash points", "tests/faults/test_crash_points.py", {"FAIRWAY_TEST_CRASH_ROUNDS": str(kills)}
     )
     power = Part("power cuts", "tests/faults/test_power_cuts.py", {"FAIRWAY_TEST_POWER_CUTS": str(cuts)})
-    return [crowds, [points], [power]]
+    return [crowds, collected, [workers], [points], [power]]
 
 
 def say(text: str) -> None:
