@@ -19,6 +19,12 @@ SMALL_BY_NATURE = {
     "login_failures.last_at",
     "gc_reviews.tries",
     "outbox.tries",
+    "notifications.tries",
+    "tasks.attempt",
+    "tasks.tries",
+    "task_logs.number",
+    "workers.slots",
+    "gc_items.step",
     "blobs.state",
 }
 COUNTED = ("users", "projects", "repositories", "artifacts", "tags", "blobs", "outbox")
