@@ -76,7 +76,11 @@ class Cell:
 
 
 def refused(answer: Answer) -> bool:
-    return answer.short in {(404, "MANIFEST_BLOB_UNKNOWN"), (400, "MANIFEST_BLOB_UNKNOWN"), (404, "BLOB_UNKNOWN")}
+    return answer.short in {
+        (404, "MANIFEST_BLOB_UNKNOWN"),
+        (400, "MANIFEST_BLOB_UNKNOWN"),
+        (404, "BLOB_UNKNOWN"),
+    }
 
 
 async def head(cell: Cell) -> Answer:
@@ -193,7 +197,8 @@ async def test_what_was_promised_is_kept(world: World, action: str) -> None:
         assert await holds(cell, answer), (point, passes, answer.short)
         assert await cell.whole(cell.app, image("base"))
         assert await yard.broken(world.db) == [], (point, passes)
-    assert len(answers) == 2 or action == "upload", "both happen: it was there, and it was gone"
+    # It was there, and it was gone.  (A manifest that is pushed again finds its layers, which go by the next walk.)
+    assert len(answers) == 2 or action in {"upload", "tag"}
 
 
 @pytest.mark.parametrize(("point", "passes"), POINTS)
