@@ -20,6 +20,17 @@ from fairway.frame.db.tables import (
 )
 from stories.world import World
 
+POINTS = {
+    "gc.selected",
+    "gc.project_locked",
+    "gc.project_decided",
+    "gc.blob_locked",
+    "gc.after_commit",
+    "gc.before_remove",
+    "gc.after_remove",
+}
+"""Every crash point of the collector, and of those who empty the trash."""
+
 ON = Switches(enabled=True, read_only=False)
 
 

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import Unavailable
+from fairway.core.stores.memory import MemoryStore
 from fairway.features.artifacts.store import blobs as blob_rows
 from fairway.features.artifacts.store import uploads as upload_rows
 from fairway.features.registry import housekeeping
@@ -194,6 +196,22 @@ class TestTheTrash:
         assert due.exists(), "two failed: enough for one turn"
         assert await housekeeping.empty_trash(world.db, world.parts.store) == 1
         assert not due.exists()
+
+    async def test_one_object_of_a_thousand_that_cannot_be_removed(self, world: World) -> None:
+        """G5."""
+
+        class Stubborn(MemoryStore):
+            async def remove(self, key: str) -> None:
+                if key == "stuck":
+                    raise Unavailable("access denied")
+                await super().remove(key)
+
+        keys = ["stuck", *(f"object {n}" for n in range(999))]
+        rows = [{"key": key, "size": 1, "not_before": 1} for key in keys]
+        await world.run(insert(trash).values(rows))
+        assert await housekeeping.empty_trash(world.db, Stubborn()) == 999
+        (row,) = await world.rows(trash)
+        assert (row["key"], row["not_before"] > 1) == ("stuck", True)
 
     async def test_two_processes_may_empty_it_at_once(self, world: World, alice: Person) -> None:
         for n in range(5):

@@ -128,7 +128,13 @@ class _Run:
                 for project, digests in _by_project(places)
                 for start in range(0, len(digests), BATCH)
             ]
-            more |= any(await asyncio.gather(*work))
+            outcomes = await asyncio.gather(*work, return_exceptions=True)
+            for (
+                outcome
+            ) in outcomes:  # when all have ended: nothing goes on behind the back of whoever hears of it
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                more |= outcome
             await self._report(Progress(turn, self._total))
         done = self._total.settled - before.settled
         return Outcome(Collected(links=done), more=more)

@@ -4,12 +4,14 @@ Times are BIGINT microseconds since the epoch, UTC, and come from the database's
 Text that is ordered or compared is ordered by code point on both engines: the OCI tag listing is defined in ASCII order.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Text
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Integer, Text, literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.types import NullType
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 Micros = BigInteger
@@ -59,14 +61,50 @@ def _ids_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"
 
 
+class one_of(FunctionElement[Any]):
+    """A column is one of a set: `one_of(column, each_of(…))`.
+
+    PostgreSQL gets an array to look up in the column's index.  Of a set it would make a join, and as it cannot know how
+    small the set is, one that reads the whole table.
+    """
+
+    type = NullType()  # a BOOLEAN would be compared with 1 on SQLite, which no index could answer
+    inherit_cache = True
+    name = "one_of"
+
+
+@compiles(one_of, "postgresql")
+def _one_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    column, chosen = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{column} = ANY (ARRAY{chosen})"
+
+
+@compiles(one_of, "sqlite")
+def _one_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    column, chosen = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{column} IN {chosen}"
+
+
 def within(column: ColumnElement[str], parameter: ColumnElement[str]) -> ColumnElement[bool]:
     """`column` is one of the strings in the JSON array `parameter`."""
-    return column.op("IN", is_comparison=True)(each_of(parameter))
+    return one_of(column, each_of(parameter))
 
 
 def within_ids(column: ColumnElement[int], parameter: ColumnElement[str]) -> ColumnElement[bool]:
     """`column` is one of the numbers in the JSON array `parameter`."""
-    return column.op("IN", is_comparison=True)(each_id(parameter))
+    return one_of(column, each_id(parameter))
+
+
+def some(*conditions: ColumnElement[bool], of: Sequence[FromClause] = ()) -> ColumnElement[bool]:
+    """Is there a row like this?  Means the same as EXISTS, but is asked for one row after the other, by an index.
+
+    Of EXISTS, PostgreSQL may make a join, or a hash of the whole table behind it, when it believes that there are many
+    to ask for; of a single value it never does.  `of`: the outer tables that are spoken of, when they are further out
+    than the next `select`.
+    """
+    one: ColumnElement[int] = literal_column("1")
+    chosen = select(one).where(*conditions).limit(one)
+    return (chosen.correlate(*of) if of else chosen).scalar_subquery().is_not(None)
 
 
 class now_us(FunctionElement[int]):

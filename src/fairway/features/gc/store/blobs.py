@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, delete, exists, literal, not_, or_, select
+from sqlalchemy import BigInteger, Select, bindparam, delete, literal, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.gc.model import Moment
 from fairway.features.gc.store import items
 from fairway.frame.db import SECOND, Conn, ledger, now_us
 from fairway.frame.db.tables import blobs, gc_reviews, project_blobs, trash
-from fairway.frame.db.types import within
+from fairway.frame.db.types import some, within
 
 _these = within(blobs.c.digest, bindparam("digests"))
 _LOCK = select(blobs.c.digest).where(_these).order_by(blobs.c.digest).with_for_update(skip_locked=True)
@@ -34,22 +34,20 @@ class BlobFacts:
 
 def _facts(*, dry: bool) -> Select[Any]:
     link = project_blobs.alias("link")
-    linked = select(literal(1)).where(link.c.blob_id == blobs.c.id)
+    linked = [link.c.blob_id == blobs.c.id]
     if dry:
         gone = or_(
             *(items.noted(what, link.c.project_id, link.c.digest) for what in (items.LINK, items.HIDDEN))
         )
-        linked = linked.where(not_(gone))
-    return select(blobs.c.digest, blobs.c.size, exists(linked).label("linked")).where(_these)
+        linked.append(not_(gone))
+    return select(blobs.c.digest, blobs.c.size, some(*linked).label("linked")).where(_these)
 
 
 _FACTS = _facts(dry=False)
-_later = exists(
-    select(literal(1)).where(
-        gc_reviews.c.project_id == literal(ledger.EVERYWHERE),
-        gc_reviews.c.digest == blobs.c.digest,
-        gc_reviews.c.review_at > bindparam("due", type_=BigInteger),
-    )
+_later = some(
+    gc_reviews.c.project_id == literal(ledger.EVERYWHERE),
+    gc_reviews.c.digest == blobs.c.digest,
+    gc_reviews.c.review_at > bindparam("due", type_=BigInteger),
 )
 _FACTS_DRY = _facts(dry=True).where(not_(_later))
 

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
-    exists,
     func,
     literal,
     select,
@@ -23,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.frame.db import Conn, Row
 from fairway.frame.db.tables import artifact_links, artifacts, gc_items
-from fairway.frame.db.types import within_ids
+from fairway.frame.db.types import some, within_ids
 
 MANIFEST, LINK, HIDDEN, BLOB = "manifest", "link", "hidden", "blob"
 
@@ -36,14 +35,12 @@ def noted(
 ) -> ColumnElement[bool]:
     """This run has decided that it goes.  Makes an alias of its own, to be nested in anything."""
     items = gc_items.alias()
-    return exists(
-        select(literal(1)).where(
-            items.c.run == bindparam("run"),
-            items.c.what == literal(what),
-            items.c.project_id == project,
-            items.c.repository_id == repository,
-            items.c.digest == digest,
-        )
+    return some(
+        items.c.run == bindparam("run"),
+        items.c.what == literal(what),
+        items.c.project_id == project,
+        items.c.repository_id == repository,
+        items.c.digest == digest,
     )
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     literal,
     not_,
     null,
@@ -36,7 +35,7 @@ from fairway.frame.db.tables import (
     project_blobs,
     tags,
 )
-from fairway.frame.db.types import within
+from fairway.frame.db.types import some, within
 
 _AS_BLOB = ("config", "layer", "foreign")
 _these = (
@@ -60,10 +59,6 @@ async def lock(conn: Conn, project: int, digests: Sequence[str]) -> set[str]:
 # ---------------------------------------------------------------------------------------------- facts
 
 
-def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists(select(literal(1)).where(*conditions))
-
-
 def _stays(artifact: FromClause, *, dry: bool) -> ColumnElement[bool]:
     """An artifact is not one that this dry run would have deleted by now.
 
@@ -83,8 +78,12 @@ def _needed(*, dry: bool) -> ColumnElement[bool]:
         artifact_links.c.digest == project_blobs.c.digest,
         artifact_links.c.kind.in_([literal(kind) for kind in _AS_BLOB]),
     )
-    live = _any(named, by.c.id == artifact_links.c.artifact_id, _stays(by, dry=dry)) if dry else _any(named)
-    undoable = _any(
+    live = (
+        some(named, some(by.c.id == artifact_links.c.artifact_id, _stays(by, dry=dry)))
+        if dry
+        else some(named)
+    )
+    undoable = some(
         deleted_links.c.project_id == project_blobs.c.project_id,
         deleted_links.c.digest == project_blobs.c.digest,
         deleted_links.c.kind.in_([literal(kind) for kind in _AS_BLOB]),
@@ -99,34 +98,37 @@ def loose(artifact: FromClause, *, dry: bool) -> ColumnElement[bool]:
     What a deleted manifest needs to be had back counts as if that were there.
     """
     link, parent, subject = artifact_links.alias(), artifacts.alias(), artifacts.alias()
-    child_of = _any(
+    child_of = some(
         link.c.project_id == artifact.c.project_id,
         link.c.digest == artifact.c.digest,
         link.c.kind == literal("child"),
-        parent.c.id == link.c.artifact_id,
-        parent.c.repository_id == artifact.c.repository_id,
-        parent.c.id != artifact.c.id,
-        _stays(parent, dry=dry),
+        some(
+            parent.c.id == link.c.artifact_id,
+            parent.c.repository_id == artifact.c.repository_id,
+            parent.c.id != artifact.c.id,
+            _stays(parent, dry=dry),
+            of=[artifact, link],
+        ),
     )
-    child_of_deleted = _any(
+    child_of_deleted = some(
         deleted_links.c.project_id == artifact.c.project_id,
         deleted_links.c.digest == artifact.c.digest,
         deleted_links.c.kind == literal("child"),
         deleted_links.c.until_at > bindparam("undo"),
     )
-    about = _any(
+    about = some(
         subject.c.repository_id == artifact.c.repository_id,
         subject.c.digest == artifact.c.subject,
         subject.c.id != artifact.c.id,
         _stays(subject, dry=dry),
     )
-    about_deleted = _any(
+    about_deleted = some(
         deleted_artifacts.c.project_id == artifact.c.project_id,
         deleted_artifacts.c.digest == artifact.c.subject,
         deleted_artifacts.c.until_at > bindparam("undo"),
     )
     return and_(
-        not_(_any(tags.c.artifact_id == artifact.c.id)),
+        not_(some(tags.c.artifact_id == artifact.c.id)),
         not_(child_of),
         not_(child_of_deleted),
         or_(artifact.c.subject.is_(None), and_(not_(about), not_(about_deleted))),
@@ -144,7 +146,7 @@ def _facts(*, dry: bool) -> Select[Any]:
         (each.c.project_id == project_blobs.c.project_id) & (each.c.digest == project_blobs.c.digest)
         for each in (own, free)
     ]
-    leased = _any(
+    leased = some(
         leases.c.project_id == project_blobs.c.project_id,
         leases.c.digest == project_blobs.c.digest,
         leases.c.until_at > now_us(),
@@ -154,13 +156,13 @@ def _facts(*, dry: bool) -> Select[Any]:
         readable.label("readable"),
         leased.label("leased"),
         _needed(dry=dry).label("needed"),
-        _any(mine[0], _stays(own, dry=dry)).label("manifest"),
-        _any(mine[1], loose(free, dry=dry)).label("loose"),
+        some(mine[0], _stays(own, dry=dry)).label("manifest"),
+        some(mine[1], loose(free, dry=dry)).label("loose"),
     ).where(*_these)
 
 
 _FACTS = _facts(dry=False)
-_later = _any(
+_later = some(
     gc_reviews.c.project_id == project_blobs.c.project_id,
     gc_reviews.c.digest == project_blobs.c.digest,
     gc_reviews.c.waits_for.is_(None),

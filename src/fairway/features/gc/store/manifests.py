@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, exists, literal, not_, select
+from sqlalchemy import BigInteger, bindparam, delete, not_, select
 
 from fairway.features.gc.model import Moment
 from fairway.features.gc.store import items, reviews
 from fairway.features.gc.store.links import loose
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import artifacts, gc_reviews, leases
-from fairway.frame.db.types import within, within_ids
+from fairway.frame.db.types import some, within, within_ids
 
 _these = (artifacts.c.project_id == bindparam("project"), within(artifacts.c.digest, bindparam("digests")))
 _LOCK = (
@@ -27,22 +27,18 @@ async def lock(conn: Conn, project: int, digests: Sequence[str]) -> set[int]:
     return {row["id"] for row in await conn.all(_LOCK, project=project, digests=json.dumps(list(digests)))}
 
 
-_leased = exists(
-    select(literal(1)).where(
-        leases.c.project_id == artifacts.c.project_id,
-        leases.c.digest == artifacts.c.digest,
-        leases.c.until_at > now_us(),
-    )
+_leased = some(
+    leases.c.project_id == artifacts.c.project_id,
+    leases.c.digest == artifacts.c.digest,
+    leases.c.until_at > now_us(),
 )
 _review = (
     gc_reviews.c.project_id == artifacts.c.project_id,
     gc_reviews.c.digest == artifacts.c.digest,
     gc_reviews.c.waits_for.is_(None),
 )
-_due = exists(select(literal(1)).where(*_review, gc_reviews.c.review_at <= bindparam("due")))
-_later = exists(
-    select(literal(1)).where(*_review, gc_reviews.c.review_at > bindparam("due", type_=BigInteger))
-)
+_due = some(*_review, gc_reviews.c.review_at <= bindparam("due", type_=BigInteger))
+_later = some(*_review, gc_reviews.c.review_at > bindparam("due", type_=BigInteger))
 _wanted = select(artifacts.c.id, artifacts.c.digest).where(*_these, not_(_leased))
 _LOOSE = _wanted.where(loose(artifacts, dry=False), _due)
 _LOOSE_DRY = _wanted.where(loose(artifacts, dry=True), not_(_later))

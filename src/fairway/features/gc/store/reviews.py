@@ -13,7 +13,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     literal,
     null,
     select,
@@ -25,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.features.gc.model import Moment
 from fairway.frame.db import SECOND, Conn, now_us
 from fairway.frame.db.tables import gc_reviews, leases
-from fairway.frame.db.types import within
+from fairway.frame.db.types import some, within
 
 Place = tuple[int, int, str]
 """Where a walk over the queue is: review_at, project, digest."""
@@ -39,12 +38,10 @@ async def now(conn: Conn) -> int:
     return int(await conn.scalar(_NOW))
 
 
-_leased = exists(
-    select(literal(1)).where(
-        leases.c.project_id == gc_reviews.c.project_id,
-        leases.c.digest == gc_reviews.c.digest,
-        leases.c.until_at > now_us(),
-    )
+_leased = some(
+    leases.c.project_id == gc_reviews.c.project_id,
+    leases.c.digest == gc_reviews.c.digest,
+    leases.c.until_at > now_us(),
 )
 _PAGE = (
     select(gc_reviews.c.review_at, gc_reviews.c.project_id, gc_reviews.c.digest)
@@ -94,7 +91,11 @@ async def parked(conn: Conn, after: Place, limit: int) -> list[Place]:
 _these = (gc_reviews.c.project_id == bindparam("project"), within(gc_reviews.c.digest, bindparam("digests")))
 _LOCK = (
     select(gc_reviews.c.digest)
-    .where(*_these, gc_reviews.c.waits_for.is_(None), gc_reviews.c.review_at <= bindparam("due"))
+    .where(
+        *_these,
+        gc_reviews.c.waits_for.is_(None),
+        gc_reviews.c.review_at <= bindparam("due", type_=BigInteger),
+    )
     .order_by(gc_reviews.c.digest)
     .with_for_update(skip_locked=True)
 )
