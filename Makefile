@@ -57,7 +57,7 @@ STORMS := FAIRWAY_TEST_SLOW_CLIENTS=3000 FAIRWAY_TEST_IDLE_CLIENTS=5000 FAIRWAY_
 STORMY := $(addprefix tests/, faults/test_slow_clients.py faults/test_pull_storm.py faults/test_half_done.py faults/test_overload.py \
           faults/test_state_machine.py security/test_upload_floods.py security/test_login_floods.py)
 
-storms: $(DEV_READY) services  ## Thousands of clients, slow, idle, many at once or greedy: needs ulimit -n 8000, takes half an hour
+storms: $(DEV_READY) services  ## Thousands of clients, slow, idle, many at once or greedy: needs ulimit -Hn 11000, takes half an hour
 	$(STORMS) $(BIN)/python -m pytest -n0 -rP $(STORMY)
 
 bench: $(RUNTIME_READY)  ## Ratios against real registries, measured in the same run: make bench ARGS=--quick

@@ -108,5 +108,8 @@ def _first_line(program: Path, option: str) -> str:
     line = text.splitlines()[0].removeprefix(f"{program} ") if text else ""
     if not line.startswith("{"):
         return line
-    told = json.loads(line)  # zot logs its version
+    try:
+        told = json.loads(line)  # zot logs its version
+    except ValueError:
+        return line
     return " ".join(filter(None, (told.get("commit"), told.get("binary-type")))) or "of an unknown version"

@@ -146,6 +146,7 @@ class Machine(RuleBasedStateMachine):
         self.repo = f"{project}/app"
         self.has_had_a_manifest = False
         self.both = self.pair()
+        self.begun: list[Session] = []
         made = json.dumps({"project_name": project}).encode()
         kind = {"Content-Type": "application/json"}
         assert self.client.call("POST", "/api/v2.0/projects", made, kind).status == 201
@@ -164,6 +165,7 @@ class Machine(RuleBasedStateMachine):
         if answers.status != 202:
             return multiple()
         upload = Session(answers.here, answers.there)
+        self.begun.append(upload)
         if first:
             self.append(upload, first, "unsaid")
         return upload
@@ -224,7 +226,9 @@ class Machine(RuleBasedStateMachine):
         self.both.ask("GET", path, headers={"Range": f"bytes={wanted}"})
 
     def teardown(self) -> None:
-        """Everything that can be read is the same."""
+        """Everything that can be read is the same; and no upload is left, of which one user may have so many."""
+        for upload in self.begun:
+            self.client.call("DELETE", upload.here)
         for ref in map(_ref, [*TAGS, *IMAGES]):
             self.both.ask("GET", f"/v2/{self.repo}/manifests/{ref}", show=True)
             self.both.ask("HEAD", f"/v2/{self.repo}/manifests/{ref}")

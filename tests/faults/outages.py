@@ -16,7 +16,7 @@ HEALTHY_SECONDS = 60
 """A hub serves again after a few seconds; the rest is for a machine that is busy with other tests."""
 GRACE_SECONDS = 10
 """A fault may be felt for so long after the first process is healthy: the others follow."""
-SOFT_SECONDS = 2
+SOFT_SECONDS = 5
 """PostgreSQL writes out a soft commit within three times wal_writer_delay (200 ms), sooner or later on a busy machine."""
 
 

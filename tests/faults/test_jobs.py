@@ -120,7 +120,7 @@ class Load:
 
         async def body(conn: Conn) -> bool:
             schedule = await recurring.of(conn, "RECURRING")
-            running = await records.listed(conn, kind="RECURRING", status="Running", offset=0, limit=1)
+            running = await records.listed(conn, kind="RECURRING", statuses=["Running"], offset=0, limit=1)
             if schedule is None or schedule.next_at == 1 or running[1]:
                 return False
             return bool(await conn.run(update(schedules).values(next_at=1)))
@@ -131,7 +131,7 @@ class Load:
         deadline = time.monotonic() + seconds
         while await self._open():
             if time.monotonic() > deadline:
-                left, _ = await records.listed(self.db, kind=None, status="Running", offset=0, limit=3)
+                left, _ = await records.listed(self.db, kind=None, statuses=["Running"], offset=0, limit=3)
                 raise AssertionError([await records.tasks_of(self.db, each.id) for each in left])
             workers.raise_the_dead()
             for execution, (kind, _) in self.asked.items():
@@ -141,7 +141,7 @@ class Load:
 
     async def _open(self) -> bool:
         """Is anything left to do, a schedule's moment included?"""
-        running = await records.listed(self.db, kind=None, status="Running", offset=0, limit=1)
+        running = await records.listed(self.db, kind=None, statuses=["Running"], offset=0, limit=1)
         schedule = await recurring.of(self.db, "RECURRING")
         return bool(running[1]) or (schedule is not None and schedule.next_at == 1)
 

@@ -145,6 +145,8 @@ def test_a_crowd_is_served_or_refused_and_leaves_nothing_behind(hub: Hub, login:
         f"overload: {goodput:.0%} of what few are served; a second, pulls and pushes: {before}, then {meanwhile}"
     )
     assert goodput > GOODPUT, (before, meanwhile)
+    if LONG:
+        assert sum(rate[1] for rate in meanwhile) / len(meanwhile) > 0.3 * before[1], "pushes starve"
     assert pushes.statuses[201], "nobody at all could push"
     if hub.workers > 1 and IMPATIENT:
         assert pushes.statuses[503], "nobody was refused: this was no overload"

@@ -39,7 +39,7 @@ pytestmark = [
 CLIENTS = int(os.environ.get("FAIRWAY_TEST_SLOW_CLIENTS", "420"))
 IDLE = int(os.environ.get("FAIRWAY_TEST_IDLE_CLIENTS", "1000"))
 PATIENT = CLIENTS >= 3000
-IDLE_SECONDS = 5
+IDLE_SECONDS, PATIENT_SECONDS = 5, 20
 MEGABYTE = 1 << 20
 MOST_EACH = 64 * 1024
 """Memory for a connection that does nothing."""
@@ -178,28 +178,43 @@ def test_slow_clients_hold_nobody_up_and_are_shown_out(hub: Hub, client: Client,
     assert '"level":"error"' not in said
 
 
+@pytest.fixture(params=["sqlite-1", "postgresql-3"])
+def patient(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
+    """A hub that lets connections be idle long enough to measure beside all of them."""
+    with running(request, tmp_path, {"FAIRWAY_IDLE_SECONDS": f"{PATIENT_SECONDS}"}) as stage:
+        yield stage.hub
+
+
 def test_thousands_of_idle_connections_cost_others_nothing_and_are_shown_out(
-    hub: Hub, client: Client
+    patient: Hub, tmp_path: Path
 ) -> None:
     allow_sockets(IDLE)
-    p99(client)
-    wait_until_calm(hub)
-    before = files_and_clients(hub)
+    wait_until_calm(patient)
+    client = Client(patient.place, Journal(tmp_path / "journals", "client"), random.Random(1))
+    client.push_image("library/app", new_image(random.Random(2), 1000), ["v1"])
+    before = files_and_clients(patient)
     usual = statistics.median(p99(client) for _ in range(3))
-    hub.forget_peaks()
-    at_rest = hub.peaks()
-    began = time.monotonic()
-    with Slow(hub, IDLE, request("GET /api/v2.0/ping")) as idle:
-        if time.monotonic() - began < IDLE_SECONDS / 2:
-            assert idle.connected == IDLE, "all of them are there at once"
-        meanwhile = min(p99(client, 100) for _ in range(5))
-        wait_for(lambda: idle.connected == 0, "idle connections: shown out")
+    patient.forget_peaks()
+    at_rest = patient.peaks()
+    meanwhile: list[float] = []
+    with Slow(patient, IDLE, request("GET /api/v2.0/ping")) as idle:
+        for _ in range(5):
+            all_there = idle.connected == IDLE
+            taken = p99(client, 100)  # the first of them on a new connection
+            if all_there and idle.connected == IDLE:
+                meanwhile.append(taken)
+        wait_for(lambda: idle.connected == 0, "idle connections: shown out", 4 * PATIENT_SECONDS)
+    assert meanwhile, f"never were all {IDLE} there at once: is `ulimit -Hn` above {2 * IDLE + 1000}?"
     usual = max(usual, statistics.median(p99(client) for _ in range(3)))
-    print(f"{IDLE} idle connections: p99 {usual * 1000:.1f} ms without, {meanwhile * 1000:.1f} ms with them")
-    assert meanwhile < 2 * usual + 0.02, (usual, meanwhile)
-    for pid, peak in hub.peaks().items():
+    print(
+        f"{IDLE} idle connections: p99 {usual * 1000:.1f} ms without, {min(meanwhile) * 1000:.1f} ms with them"
+    )
+    assert min(meanwhile) < 2 * usual + 0.02, (usual, meanwhile)
+    for pid, peak in patient.peaks().items():
         assert peak - at_rest[pid] < 32 * MEGABYTE + IDLE * MOST_EACH, (pid, at_rest[pid], peak)
-    wait_for(lambda: files_and_clients(hub) <= before + 10, f"back to {before} open files")
+    client.close()
+    client.journal.close()
+    wait_for(lambda: files_and_clients(patient) <= before + 10, f"back to {before} open files")
 
 
 def test_a_connection_that_is_used_now_and_then_stays(hub: Hub, client: Client) -> None:

@@ -64,6 +64,7 @@ class WithModel(Pair):
 @contextmanager
 def talking_to(place: str, folder: Path, name: str) -> Iterator[Client]:
     client = Client(place, Journal(folder, name), random.Random(0))
+    client.patience = 30  # a busy machine may refuse for a moment
     try:
         yield client
     finally:

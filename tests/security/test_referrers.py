@@ -63,6 +63,7 @@ async def pages(who: Person, query: str = "") -> list[list[dict[str, Any]]]:
     return found
 
 
+@pytest.mark.slow
 async def test_all_are_found_and_the_filter_is_right(world: World, alice: Person) -> None:
     await refer(world, MANY, "x" * 700)
     walked = await pages(alice)

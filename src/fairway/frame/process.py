@@ -1,6 +1,7 @@
 """What supervised processes need: not to miss the word to stop, and to notice when nobody supervises them any more."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -54,7 +55,9 @@ def hear_signals() -> None:
 
 async def when_orphaned(then: Callable[[], object]) -> None:
     """Call `then` once the parent process has died without a word (kill -9): nobody would stop or restart us."""
-    parent = os.getppid()
+    # As it was at the fork: it may have died before this is reached.
+    forked = multiprocessing.parent_process()
+    parent = os.getppid() if forked is None else forked.pid
     while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells us but the number
         await asyncio.sleep(_SECONDS)
     then()

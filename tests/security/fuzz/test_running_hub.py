@@ -16,6 +16,7 @@ from faults.client import Answer, Client
 from faults.conftest import running
 from faults.images import IMAGE, INDEX, image
 from faults.journal import Journal
+from faults.resources import wait_until_calm
 from hub import Hub
 from security.fuzz.budget import run
 from security.fuzz.mutations import damaged_bytes
@@ -54,6 +55,7 @@ class Talk:
 @pytest.fixture(scope="module", params=["sqlite-1", "postgresql-3"])
 def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
     with running(request, tmp_path_factory.mktemp("bad-input")) as stage:
+        wait_until_calm(stage.hub)
         Wire(stage.hub).push_blob("library/app", BLOB)
         talk = Talk(stage.hub)
         yield talk
