@@ -29,6 +29,7 @@ class Pause:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._stopped = False
+        self._begun: list[asyncio.Future[Any]] = []
         self.reached = asyncio.Event()
         self._resumed = asyncio.Event()
         self._writer_resumed = threading.Event()
@@ -57,9 +58,19 @@ class Pause:
     async def write(self, body: Body[Any], *, soft: bool = False) -> Any:
         """For the collector."""
         await self.here()
-        if self._db.dialect == "sqlite":
-            return await self._db.write(body, soft=soft)
-        return await self._db.write(lambda conn: body(_Conn(conn, self)), soft=soft)
+        if self._db.dialect != "sqlite":
+            whole = body
+
+            async def body(conn: Conn) -> Any:
+                return await whole(_Conn(conn, self))
+
+        writing = asyncio.ensure_future(self._db.write(body, soft=soft))
+        self._begun.append(writing)
+        return await asyncio.shield(writing)
+
+    async def ended(self) -> None:
+        """Whoever was cancelled while writing has left a transaction that goes on to its end: wait for it."""
+        await asyncio.gather(*self._begun)
 
     async def meanwhile(self, collecting: asyncio.Task[Any], action: Any) -> Any:
         """Let the collector come to the point, act, and let it go on; what came of the action."""

@@ -212,7 +212,7 @@ async def test_being_cancelled_leaves_everything_whole(world: World, point: str,
         collecting.cancel()
         pause.resume()
         await asyncio.gather(collecting, return_exceptions=True)
-    await world.db.write(lambda conn: conn.run(leases.delete()))  # what was being written is written
+        await pause.ended()
     assert await yard.broken(world.db) == []
     await run(world)
     assert await yard.waiting(world.db) == {}

@@ -8,15 +8,17 @@ nothing is held in memory but one batch.
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fairway.features.gc import rules
 from fairway.features.gc.model import Collected, Moment, Options, Progress, Verdict
 from fairway.features.gc.store import blobs, deleted, items, links, manifests, reviews
-from fairway.frame.db import Conn, Database, ledger
+from fairway.frame.db import Body, Conn, Database, ledger
 
 if TYPE_CHECKING:
     from fairway.features.gc.collect import Write
+
+T = TypeVar("T")
 
 BATCH = 200
 MANIFESTS = 40
@@ -82,14 +84,18 @@ async def _candidates(db: Database, options: Options, moment: Moment, step: int)
 
 async def _following(db: Database, run: int, step: int) -> AsyncIterator[Candidates]:
     after = items.FIRST
-    while rows := await items.manifests_of_step(db, run, step, after, MANIFESTS):
+    while rows := await _asked(
+        db, partial(items.manifests_of_step, run=run, step=step, after=after, limit=MANIFESTS)
+    ):
         after = items.key(rows[-1])
         for project in sorted({row["project_id"] for row in rows}):
             ids = [row["id"] for row in rows if row["project_id"] == project]
             for batch in _batches(await items.followed(db, ids)):
                 yield project, batch
     after = items.FIRST
-    while rows := await items.links_of_step(db, run, step, after, BATCH):
+    while rows := await _asked(
+        db, partial(items.links_of_step, run=run, step=step, after=after, limit=BATCH)
+    ):
         after = items.key(rows[-1])
         yield ledger.EVERYWHERE, sorted({row["digest"] for row in rows})
         hidden = [(row["project_id"], row["digest"]) for row in rows if row["what"] == items.HIDDEN]
@@ -108,16 +114,14 @@ async def _decide(
 ) -> tuple[int, int]:
     """Decide about one batch as a real run would; how many notes are new, and how many digests stay."""
     if project == ledger.EVERYWHERE:
-        found = await blobs.facts(db, digests, moment, dry=True)
+        found = await _asked(db, partial(blobs.facts, digests=digests, moment=moment, dry=True))
         free = [each.digest for each in found if not each.linked]
         if not free:
             return 0, len(found)
         noted = await write(partial(blobs.note, digests=free, run=options.run, step=step), soft=True)
         return noted, len(found) - len(free)
-    verdicts = [
-        (rules.of_link(each), each.digest)
-        for each in await links.facts(db, project, digests, moment, dry=True)
-    ]
+    facts = await _asked(db, partial(links.facts, project=project, digests=digests, moment=moment, dry=True))
+    verdicts = [(rules.of_link(each), each.digest) for each in facts]
     released = [digest for verdict, digest in verdicts if verdict is Verdict.RELEASE]
     hidden = [digest for verdict, digest in verdicts if verdict is Verdict.HIDE]
     loose = [digest for verdict, digest in verdicts if verdict is Verdict.LOOSE and options.delete_untagged]
@@ -125,11 +129,22 @@ async def _decide(
     async def body(conn: Conn) -> int:
         noted = await links.note(conn, project, released, options.run, step)
         noted += await links.note(conn, project, hidden, options.run, step, hidden=True)
+        await items.by_index(db, conn)
         rows = await manifests.loose_ones(conn, project, loose, moment, dry=True)
         return noted + await manifests.note(conn, [row["id"] for row in rows], options.run, step)
 
     going = len(released) + len(hidden) + len(loose)
     return (await write(body, soft=True) if going else 0), len(verdicts) - going
+
+
+async def _asked(db: Database, question: Body[T]) -> T:
+    """The answer to a question that looks into the notes."""
+
+    async def body(conn: Conn) -> T:
+        await items.by_index(db, conn)
+        return await question(conn)
+
+    return await db.read(body)
 
 
 def _by_project(pairs: Sequence[tuple[int, str]]) -> list[Candidates]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from fairway.frame.db import Conn, Row
+from fairway.frame.db import Conn, Database, Row
 from fairway.frame.db.tables import artifact_links, artifacts, gc_items
 from fairway.frame.db.types import some, within_ids
 
@@ -66,6 +66,19 @@ def note(what: str, chosen: Select[Any]) -> Executable:
         )
         .on_conflict_do_nothing(index_elements=["run", "what", "project_id", "repository_id", "digest"])
     )
+
+
+_BY_INDEX = select(func.set_config("enable_seqscan", "off", True))
+
+
+async def by_index(db: Database, conn: Conn) -> None:
+    """Let whatever this transaction asks be answered by indexes.
+
+    A dry run fills this table while it asks it.  PostgreSQL plans for the size that it knew before, which may be none, and
+    would read the table from its beginning to its end for each answer.
+    """
+    if db.dialect == "postgresql":
+        await conn.run(_BY_INDEX)
 
 
 _LISTED = (
