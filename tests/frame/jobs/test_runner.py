@@ -1,105 +1,16 @@
 """Jobs on both databases: queued, handed out, retried, stopped, taken over, and never done twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import update
 
 from fairway.frame.db import Conn, Database
-from fairway.frame.db.tables import generations, schedules, tasks
+from fairway.frame.db.tables import tasks
 from fairway.frame.jobs import queue, records
-from fairway.frame.jobs import schedules as recurring
-from fairway.frame.jobs.job import Facts, GiveUp, Job, Jobs, Superseded, Task
-from fairway.frame.jobs.runner import Runner
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the jobs here are told."""
-
-    name: str = "x"
-    number: int = 0
-
-
-_EFFECTS = select(generations.c.value).where(generations.c.name == "effects")
-_FIRST = upsert(generations).values(name="effects", value=1)
-_ONE_MORE = _FIRST.on_conflict_do_update(index_elements=["name"], set_={"value": generations.c.value + 1})
-
-
-async def count(conn: Conn) -> Facts:
-    """An effect that can be seen to happen once or twice."""
-    await conn.run(_ONE_MORE)
-    return {"is": await conn.scalar(_EFFECTS)}
-
-
-async def effects(db: Database) -> int:
-    return int(await db.scalar(_EFFECTS) or 0)
-
-
-class Bench:
-    """A job whose doing each test says, and runners for it."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-        self.seen: list[Asked] = []
-        self.deed: Callable[[Task], Awaitable[Facts | None]] = self._nothing
-        self.jobs = Jobs([self.job(), self.job("OTHER")])
-
-    def job(self, kind: str = "TEST", *, at_once: int = 10, tries: int = 3, kept: int = 50) -> Job[Asked]:
-        return Job(kind, Asked, self._run, at_once=at_once, tries=tries, pause=0.0, kept=kept)
-
-    async def _nothing(self, _task: Task) -> None:
-        return None
-
-    async def _run(self, task: Task, asked: Asked) -> Facts | None:
-        self.seen.append(asked)
-        return await self.deed(task)
-
-    async def ask(self, kind: str = "TEST", *, single: str | None = None, delay: float = 0.0) -> int | None:
-        add = partial(queue.enqueue, job=self.jobs[kind], arguments=Asked("n", 7), single=single, delay=delay)
-        return await self.db.write(add)
-
-    async def runner(self, *, slots: int = 10, lease: float = 30.0) -> Runner:
-        made = Runner(self.db, self.jobs, slots=slots, lease_seconds=lease, poll_seconds=0.05)
-        await made.beat()
-        return made
-
-    @asynccontextmanager
-    async def working(self, runner: Runner) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        loop = asyncio.create_task(runner.run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await loop
-
-    async def status(self, execution: int | None) -> str:
-        assert execution is not None
-        found = await records.execution(self.db, execution)
-        assert found is not None
-        return found.status
-
-    async def over(self, execution: int | None, *, within: float = 20) -> str:
-        async with asyncio.timeout(within):
-            while (status := await self.status(execution)) == "Running":  # noqa: ASYNC110 - a row tells nobody
-                await asyncio.sleep(0.02)
-        return status
-
-    async def only_task(self, execution: int | None) -> records.TaskRecord:
-        assert execution is not None
-        [task] = await records.tasks_of(self.db, execution)
-        return task
-
-
-@pytest.fixture
-async def bench(db: Database) -> Bench:
-    return Bench(db)
+from fairway.frame.jobs.job import Facts, GiveUp, Jobs, Superseded, Task
+from frame.jobs.bench import Asked, Bench, count, effects
 
 
 async def test_a_job_runs_with_its_arguments_and_its_result_is_kept(bench: Bench) -> None:
@@ -373,75 +284,3 @@ async def test_the_log_of_a_task_is_bounded(bench: Bench) -> None:
     assert kept[9:] == ["x", "… the log is full; what follows is not kept"]
     await bench.db.write(partial(records.add_lines, task=task.id, lines=["y"], most=10))
     assert len(await records.lines(bench.db, task.id)) == 11
-
-
-# -- schedules
-
-
-async def due_now(db: Database) -> None:
-    await db.run(update(schedules).values(next_at=1))
-
-
-async def put(bench: Bench, kind: str = "TEST", owner: int = 0) -> int:
-    return await bench.db.write(
-        partial(
-            recurring.put,
-            kind=kind,
-            style="Hourly",
-            cron="0 0 * * * *",
-            owner=owner,
-            parameters={"number": 3, "unknown": 1},
-            asked_by="admin",
-        )
-    )
-
-
-async def test_a_schedule_fires_once_among_many_and_never_piles_up(bench: Bench) -> None:
-    await put(bench)
-    workers = [await bench.runner() for _ in range(3)]
-    assert sum(await asyncio.gather(*(each.fire() for each in workers))) == 0
-    await due_now(bench.db)
-    assert sum(await asyncio.gather(*(each.fire() for each in workers))) == 1
-    found, total = await records.listed(bench.db, kind="TEST", offset=0, limit=9)
-    assert (total, found[0].trigger, found[0].parameters) == (1, "SCHEDULE", {"number": 3, "unknown": 1})
-    await due_now(bench.db)
-    assert sum(await asyncio.gather(*(each.fire() for each in workers))) == 1
-    assert (await records.listed(bench.db, kind="TEST", offset=0, limit=9))[1] == 1
-    await workers[0].take()
-    await workers[0].idle()
-    assert bench.seen == [Asked("x", 3)]
-    await due_now(bench.db)
-    assert await workers[1].fire() == 1
-    assert (await records.listed(bench.db, kind="TEST", offset=0, limit=9))[1] == 2
-
-
-async def test_a_moment_that_was_run_is_not_run_again_when_the_clock_goes_back(bench: Bench) -> None:
-    await put(bench)
-    runner = await bench.runner()
-    schedule = await recurring.of(bench.db, "TEST")
-    assert schedule is not None
-    ahead = schedule.next_at + 3600 * 1_000_000
-    await bench.db.run(update(schedules).values(next_at=ahead))  # as a clock two hours ahead leaves it
-    assert await runner.fire() == 0
-
-
-async def test_paused_and_unknown_schedules_rest(bench: Bench) -> None:
-    await put(bench)
-    await put(bench, "OF_ANOTHER_VERSION")
-    await due_now(bench.db)
-    runner = await bench.runner()
-    await bench.db.write(partial(queue.pause, kind="SCHEDULER", paused=True))
-    assert await runner.fire() == 0
-    await bench.db.write(partial(queue.pause, kind="SCHEDULER", paused=False))
-    assert await runner.fire() == 1
-
-
-async def test_putting_replaces_and_removing_removes(bench: Bench) -> None:
-    first = await put(bench)
-    assert await put(bench) == first
-    await put(bench, owner=4)
-    found, total = await recurring.listed(bench.db, offset=0, limit=1)
-    assert (len(found), total) == (1, 2)
-    assert await bench.db.write(partial(recurring.remove, kind="TEST"))
-    assert not await bench.db.write(partial(recurring.remove, kind="TEST"))
-    assert await recurring.of(bench.db, "TEST") is None
