@@ -12,11 +12,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Text,
     and_,
     bindparam,
     case,
-    cast,
     delete,
     exists,
     false,
@@ -32,7 +30,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import executions, queues, tasks
-from fairway.frame.db.types import within
+from fairway.frame.db.types import within, within_ids
 from fairway.frame.jobs.job import (
     ERROR,
     MANUAL,
@@ -102,6 +100,7 @@ _NEW_TASK = (
     .on_conflict_do_nothing()
     .returning(tasks.c.id)
 )
+_SINGLE = select(tasks.c.id).where(tasks.c.single == bindparam("single"), _OPEN)
 _FORGET_EXECUTION = delete(executions).where(executions.c.id == bindparam("execution"))
 
 
@@ -127,6 +126,8 @@ async def enqueue(
     `single`: a text that only one open task may have; None is returned, and nothing made, when another has it.
     `delay`: seconds from now.  `parameters`: what was asked for, as people see it.
     """
+    if single is not None and await conn.first(_SINGLE, single=single) is not None:
+        return None  # the usual case for what many events ask for: nothing is made to be thrown away
     execution = int(
         await conn.scalar(
             _NEW_EXECUTION,
@@ -246,7 +247,7 @@ _BEAT = (
     .where(
         tasks.c.worker == bindparam("by"),
         tasks.c.status == RUNNING,
-        within(cast(tasks.c.id, Text), bindparam("held")),
+        within_ids(tasks.c.id, bindparam("held")),
     )
     .values(due_at=later("micros"))
     .returning(tasks.c.id, tasks.c.attempt, tasks.c.stopping)
@@ -257,7 +258,7 @@ async def beat(
     conn: Conn, worker: str, held: Collection[int], *, lease_seconds: float
 ) -> dict[tuple[int, int], bool]:
     """Renew the leases of the tasks a worker runs; (task, attempt) of all it still has, and whether to stop that one."""
-    ids = json.dumps([str(task) for task in held])
+    ids = json.dumps(list(held))
     rows = await conn.all(_BEAT, by=worker, held=ids, micros=int(lease_seconds * SECOND))
     return {(row["id"], row["attempt"]): bool(row["stopping"]) for row in rows}
 
