@@ -6,7 +6,7 @@ from typing import Any
 
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG, PurgeArguments
 from fairway.features.gc.jobs import GARBAGE_COLLECTION, GcArguments
-from fairway.frame.db.tables import schedules
+from fairway.frame.db.tables import gc_items, schedules
 from fairway.frame.jobs import queue
 from fairway.frame.jobs.runner import Runner
 from stories.asgi import Answer
@@ -202,3 +202,14 @@ async def test_the_history_is_paged_filtered_and_sorted(world: World) -> None:
 
 def test_every_argument_has_a_default_that_removes_little() -> None:
     assert GcArguments() == GcArguments(False, False, 1, False, False)
+
+
+async def test_what_runs_wrote_down_goes_with_them(world: World) -> None:
+    """A run drops the items of runs that are no longer in the history, and of no other."""
+    old = {"what": "link", "project_id": 1, "repository_id": 0, "digest": "sha256:0", "size": 1, "step": 0}
+    first = int((await start(world)).rpartition("/")[2])
+    await world.work()
+    await world.run(gc_items.insert().values([{**old, "run": run} for run in (first - 1, first)]))
+    await start(world)
+    await world.work()
+    assert [row["run"] for row in await world.rows(gc_items)] == [first]

@@ -1,17 +1,22 @@
 """Garbage collection as a job."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from fairway.core.stores.protocols import BlobStore
 from fairway.features.artifacts.model import Periods
 from fairway.features.gc.collect import collect
 from fairway.features.gc.model import Collected, Options, Progress, Switches
+from fairway.features.gc.store import items
 from fairway.frame.db import Database
+from fairway.frame.jobs import records
 from fairway.frame.jobs.job import Facts, Job, Task
 
 GARBAGE_COLLECTION: Final = "GARBAGE_COLLECTION"
 MOST_WORKERS: Final = 5
+_FORGOTTEN: Final = 1000
+"""Items forgotten in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ def collection(db: Database, store: BlobStore, periods: Periods, switches: Switc
             done = progress.collected
             await task.report(done.settled + done.kept, 0, _told(done, asked.dry_run))
 
+        await _forget_swept(task, db)
         await task.log(
             f"{'dry run' if asked.dry_run else 'run'}; untagged manifests are {'' if asked.delete_untagged else 'not '}deleted"
         )
@@ -54,6 +60,14 @@ def collection(db: Database, store: BlobStore, periods: Periods, switches: Switc
         return _facts(collected)
 
     return Job(GARBAGE_COLLECTION, GcArguments, run, at_once=1, tries=3, kept=50)
+
+
+async def _forget_swept(task: Task, db: Database) -> None:
+    """Drop what runs have written down that are no longer in the history."""
+    oldest, _ = await records.listed(db, kind=GARBAGE_COLLECTION, newest_first=False, offset=0, limit=1)
+    first = oldest[0].id if oldest else task.execution
+    while await task.write(partial(items.forget_older, first=first, limit=_FORGOTTEN), soft=True):
+        pass
 
 
 def _told(collected: Collected, dry_run: bool) -> str:

@@ -171,8 +171,23 @@ _FORGET = gc_items.delete().where(gc_items.c.run == bindparam("run"))
 
 
 async def forget(conn: Conn, run: int) -> int:
-    """Drop the items of a run, when its execution is dropped; how many."""
+    """Drop the items of a run; how many."""
     return await conn.run(_FORGET, run=run)
+
+
+_OLDER = select(
+    gc_items.c.run, gc_items.c.what, gc_items.c.project_id, gc_items.c.repository_id, gc_items.c.digest
+).where(gc_items.c.run < bindparam("first", type_=BigInteger))
+_FORGET_OLDER = gc_items.delete().where(
+    tuple_(
+        gc_items.c.run, gc_items.c.what, gc_items.c.project_id, gc_items.c.repository_id, gc_items.c.digest
+    ).in_(_OLDER.limit(bindparam("limit")))
+)
+
+
+async def forget_older(conn: Conn, first: int, limit: int) -> int:
+    """Drop items of runs before `first`, at most so many; how many."""
+    return await conn.run(_FORGET_OLDER, first=first, limit=limit)
 
 
 _gone = artifacts.alias("gone")
