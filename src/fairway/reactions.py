@@ -12,6 +12,7 @@ def reactions(notifications: Notifications) -> Reactions:
         "project.created": [audit.write],
         "project.deleted": [audit.write],
         "artifact.pushed": [audit.write, tell],
+        "artifact.restored": [audit.write],
         "artifact.deleted": [audit.write, tell],
         "tag.deleted": [audit.write, tell],
         "blob.pushed": [tell],

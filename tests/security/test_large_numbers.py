@@ -19,7 +19,6 @@ SMALL_BY_NATURE = {
     "login_failures.last_at",
     "gc_reviews.tries",
     "outbox.tries",
-    "notifications.tries",
     "tasks.attempt",
     "tasks.tries",
     "task_logs.number",

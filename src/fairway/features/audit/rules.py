@@ -20,9 +20,8 @@ class Entry:
 
 def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     """The lines for one event; none for what Harbor's log does not have, such as blobs."""
-    if kind in ("artifact.pushed", "artifact.deleted"):
-        operation = CREATE if kind == "artifact.pushed" else DELETE
-        return [_artifact(facts, operation)]
+    if kind in _ARTIFACTS:
+        return [_artifact(facts, *_ARTIFACTS[kind])]
     if kind == "tag.deleted":
         resource = f"{facts['repository']}:{facts['tag']}"
         return [Entry(facts["actor"], resource, "tag", DELETE, f"delete tag: {resource}")]
@@ -33,11 +32,19 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     return []
 
 
-def _artifact(facts: Mapping[str, Any], operation: str) -> Entry:
+# What is done, and how it is described: Harbor has no word for a deletion that was undone.
+_ARTIFACTS = {
+    "artifact.pushed": (CREATE, "create"),
+    "artifact.restored": (CREATE, "restore"),
+    "artifact.deleted": (DELETE, "delete"),
+}
+
+
+def _artifact(facts: Mapping[str, Any], operation: str, verb: str) -> Entry:
     tags = sorted(facts["tags"])
     what = f":{tags[0]}" if tags else f"@{facts['digest']}"
     resource = f"{facts['repository']}{what}"
-    description = f"{operation} artifact: {facts['repository']}@{facts['digest']}"
+    description = f"{verb} artifact: {facts['repository']}@{facts['digest']}"
     if tags:
         description += f" with {', '.join(tags)}"
     return Entry(facts["actor"], resource, "artifact", operation, description)

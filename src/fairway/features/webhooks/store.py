@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import notifications
@@ -20,11 +20,6 @@ _FRONT = (
     .limit(bindparam("most"))
 )
 _DONE = delete(notifications).where(notifications.c.id == bindparam("number"))
-_TRIED = (
-    update(notifications)
-    .where(notifications.c.id == bindparam("number"))
-    .values(tries=notifications.c.tries + 1)
-)
 _WAITING = select(notifications.c.endpoint, func.count().label("waiting")).group_by(notifications.c.endpoint)
 _STRANGERS = (
     select(notifications.c.id)
@@ -60,11 +55,6 @@ async def front(conn: Conn, endpoint: str, most: int) -> list[Row]:
 async def delivered(conn: Conn, ids: Sequence[int]) -> None:
     """These were taken by who they are for."""
     await conn.many(_DONE, [{"number": id} for id in ids])
-
-
-async def refused(conn: Conn, id: int) -> None:
-    """This one was tried in vain."""
-    await conn.run(_TRIED, number=id)
 
 
 async def waiting(conn: Conn) -> dict[str, int]:

@@ -3,7 +3,7 @@
 Rows outlive the projects they tell of, so they name them and refer to nothing.
 """
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, UniqueConstraint, true
+from sqlalchemy import Boolean, Column, Index, Table, Text, UniqueConstraint, true
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
@@ -35,7 +35,6 @@ notifications = Table(
     Column("event_id", Name, nullable=False),
     Column("body", Text, nullable=False),  # JSON: one event of the docker notification envelope
     Column("created_at", Micros, nullable=False),
-    Column("tries", Integer, nullable=False, server_default="0"),
     Index(None, "endpoint", "id"),
     sqlite_autoincrement=True,
 )

@@ -137,7 +137,6 @@ def upgrade() -> None:
         sa.Column("event_id", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_notifications"),
         sqlite_autoincrement=True,
     )

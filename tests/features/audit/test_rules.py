@@ -1,0 +1,38 @@
+"""Which line of the audit log an event becomes."""
+
+import pytest
+
+from fairway.features.audit.rules import Entry, entries
+
+ARTIFACT = {"repository": "library/app", "actor": "alice", "digest": "sha256:a"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "verb"),
+    [
+        ("artifact.pushed", "create", "create"),
+        ("artifact.restored", "create", "restore"),
+        ("artifact.deleted", "delete", "delete"),
+    ],
+)
+def test_artifacts_by_their_first_tag_or_their_digest(kind: str, operation: str, verb: str) -> None:
+    text = f"{verb} artifact: library/app@sha256:a"
+    assert entries(kind, {**ARTIFACT, "tags": ["v2", "v1"]}) == [
+        Entry("alice", "library/app:v1", "artifact", operation, f"{text} with v1, v2")
+    ]
+    assert entries(kind, {**ARTIFACT, "tags": []}) == [
+        Entry("alice", "library/app@sha256:a", "artifact", operation, text)
+    ]
+
+
+def test_tags_and_projects() -> None:
+    assert entries("tag.deleted", {**ARTIFACT, "tag": "v1"}) == [
+        Entry("alice", "library/app:v1", "tag", "delete", "delete tag: library/app:v1")
+    ]
+    assert entries("project.created", {"name": "team", "by": "bob"}) == [
+        Entry("bob", "team", "project", "create", "create project: team")
+    ]
+
+
+def test_blobs_are_not_told() -> None:
+    assert entries("blob.pushed", ARTIFACT) == []
