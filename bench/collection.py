@@ -3,7 +3,8 @@
     python bench/collection.py --blobs 100000 --garbage 20000 [--postgres] [--workers 2] [--work DIR]
 
 One project with so many blobs, twenty of them in each image; the garbage is linked by the project and named by nothing.
-Only the garbage has objects in the store, for nobody looks at the others.
+Only the garbage has objects in the store, for nobody looks at the others.  It waits to be looked at, as after its images
+were deleted; with `--fresh` everything does, as if all had been pushed since the last run.
 """
 
 import argparse
@@ -75,18 +76,22 @@ async def _many(conn: Conn, statement: Any, rows: list[dict[str, Any]]) -> None:
     await conn.many(statement, rows)
 
 
-async def fill(db: Database, count: int, garbage: int) -> None:
+async def fill(db: Database, count: int, garbage: int, *, due: int, first: int = 1) -> None:
+    """Make the rows; the first `garbage` blobs are garbage, and the first `due` wait to be looked at.
+
+    Ids begin with `first`: above those that a hub has given, or will, where one runs.
+    """
     now = {"created_at": 1, "updated_at": 1}
-    await db.run(insert(users).values(id=1, username="owner", password_hash="", sysadmin=False, **now))
-    await db.run(insert(projects).values(id=1, name="team", public=False, owner_id=1, **now))
-    await db.run(insert(quotas).values(project_id=1, hard=-1, used=0))
-    await db.run(insert(repositories).values(id=1, project_id=1, name="app", **now))
+    await db.run(insert(users).values(id=first, username="owner", password_hash="", sysadmin=False, **now))
+    await db.run(insert(projects).values(id=first, name="team", public=False, owner_id=first, **now))
+    await db.run(insert(quotas).values(project_id=first, hard=-1, used=0))
+    await db.run(insert(repositories).values(id=first, project_id=first, name="app", **now))
     everything = range(count)
     await add(
         db,
         blobs,
         (
-            {"id": n + 1, "digest": digest(n), "size": SIZE, "key": key(n), "created_at": 1}
+            {"id": first + n, "digest": digest(n), "size": SIZE, "key": key(n), "created_at": 1}
             for n in everything
         ),
     )
@@ -94,7 +99,13 @@ async def fill(db: Database, count: int, garbage: int) -> None:
         db,
         project_blobs,
         (
-            {"project_id": 1, "digest": digest(n), "size": SIZE, "blob_id": n + 1, "created_at": 1}
+            {
+                "project_id": first,
+                "digest": digest(n),
+                "size": SIZE,
+                "blob_id": first + n,
+                "created_at": 1,
+            }
             for n in everything
         ),
     )
@@ -105,9 +116,9 @@ async def fill(db: Database, count: int, garbage: int) -> None:
         artifacts,
         (
             {
-                "id": n + 1,
-                "project_id": 1,
-                "repository_id": 1,
+                "id": first + n,
+                "project_id": first,
+                "repository_id": first,
                 "digest": digest(-n - 1),
                 "pushed_at": 1,
                 "created_at": 1,
@@ -122,10 +133,10 @@ async def fill(db: Database, count: int, garbage: int) -> None:
         artifact_links,
         (
             {
-                "artifact_id": n + 1,
+                "artifact_id": first + n,
                 "digest": digest(garbage + n * IN_IMAGE + m),
                 "kind": "layer",
-                "project_id": 1,
+                "project_id": first,
             }
             for n in images
             for m in range(IN_IMAGE)
@@ -136,10 +147,16 @@ async def fill(db: Database, count: int, garbage: int) -> None:
         gc_reviews,
         (
             {"project_id": project, "digest": digest(n), "reason": "pushed", "review_at": 1}
-            for n in everything
-            for project in (1, 0)
+            for n in range(due)
+            for project in (first, 0)
         ),
     )
+
+
+def write_files(storage: Path, garbage: int) -> None:
+    """The bytes of the garbage."""
+    for number in range(garbage):
+        (storage / key(number)).write_bytes(b"x" * SIZE)
 
 
 @contextmanager
@@ -162,17 +179,17 @@ async def measure(url: str, folder: Path, arguments: argparse.Namespace) -> None
     store = DiskStore.open(folder / "storage")
     count, garbage = arguments.blobs, arguments.garbage
     with timed("rows made", count):
-        await fill(db, count, garbage)
+        due = count if arguments.fresh else garbage
+        await fill(db, count, garbage, due=due)
     with timed("files made", garbage):
-        for number in range(garbage):
-            (folder / "storage" / key(number)).write_bytes(b"x" * SIZE)
+        write_files(folder / "storage", garbage)
     if arguments.server:
         # As autovacuum does within a minute; without statistics the planner would have to guess.
         arguments.server.sql("ANALYZE", "bench")
     on = Switches(enabled=True, read_only=False)
     for dry in (True, False):
         options = Options(1 + dry, dry_run=dry, workers=arguments.workers)
-        with timed("dry run" if dry else "real run: reviews decided", 2 * count):
+        with timed("dry run" if dry else "real run: reviews decided", 2 * due):
             start = time.perf_counter()
             done = await collect(db, store, PERIODS, options, silent, switches=on)
             took = time.perf_counter() - start
@@ -193,6 +210,7 @@ def main() -> None:
     parser.add_argument("--blobs", type=int, default=100_000)
     parser.add_argument("--garbage", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("/var/tmp"))
     arguments = parser.parse_args()

@@ -33,6 +33,10 @@ GROUP = 64
 """Bodies committed together at most: bounds how long the first of them waits."""
 CHECKPOINT_AFTER = 200
 """Bodies after which the writer moves what is in the log to the database file: some megabytes."""
+CHECKPOINT_ROWS = 10_000
+"""Changed rows after which it does so sooner: bodies that change many, all over a large database, fill the log fast."""
+LOG_BYTES = 64 << 20
+"""What the log is cut to when it begins anew, should it ever have grown beyond."""
 BUSY_SECONDS = 15.0
 """How long a write waits for another process's group before it is refused with 503."""
 
@@ -100,6 +104,7 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
     if writer:
         # SQLite's own checkpoint runs before COMMIT answers, and keeps to itself that the disk failed.
         raw.execute("PRAGMA wal_autocheckpoint=0")
+        raw.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
     else:
         raw.execute("PRAGMA query_only=ON")
     return raw
@@ -150,6 +155,7 @@ class _Writer(threading.Thread):
         self._soft = False
         self._log_in_doubt = False
         self._since_checkpoint = 0
+        self._rows_at_checkpoint = 0
 
     def run(self) -> None:
         closing = False
@@ -172,9 +178,10 @@ class _Writer(threading.Thread):
 
     def _checkpoint(self, bodies: int) -> None:
         self._since_checkpoint += bodies
-        if self._since_checkpoint < CHECKPOINT_AFTER:
+        rows = self._raw.total_changes
+        if self._since_checkpoint < CHECKPOINT_AFTER and rows - self._rows_at_checkpoint < CHECKPOINT_ROWS:
             return
-        self._since_checkpoint = 0
+        self._since_checkpoint, self._rows_at_checkpoint = 0, rows
         try:
             self._raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:  # told to whoever writes next, if the new log cannot be begun either
