@@ -8,11 +8,13 @@ long as `--seconds`.  The load generator keeps to the last core, the hub has all
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -20,10 +22,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import httpx
 import pushes
 from collection import fill, timed, write_files
 from peers import Fairway
+from wire import Client, Refused
 
 from fairway.frame.db import open_database
 from postgres import Postgres
@@ -50,17 +52,26 @@ class Collector:
     """Harbor's API for runs."""
 
     def __init__(self, peer: Fairway) -> None:
-        self._http = httpx.Client(base_url=f"{peer.url}/api/v2.0/system/gc", auth=peer.login, timeout=60)
+        login = b64encode(":".join(peer.login or ()).encode()).decode()
+        self._client = Client(peer.address, {"Authorization": f"Basic {login}"})
+
+    def _ask(self, status: int, method: str, path: str, body: bytes = b"") -> bytes:
+        answer = self._client.ask(
+            method, f"/api/v2.0/system/gc{path}", body, {"Content-Type": "application/json"}
+        )
+        if answer.status != status:
+            raise Refused(f"{method} {path}: {answer}")
+        return answer.body
 
     def start(self) -> None:
         """Ask for a run, and wait until it has begun."""
-        self._http.post("/schedule", json=RUN).raise_for_status()
+        self._ask(201, "POST", "/schedule", json.dumps(RUN).encode())
         while self.last()["job_status"] == "Pending":
             time.sleep(0.05)
 
     def last(self) -> dict[str, Any]:
         """The newest run."""
-        [newest] = self._http.get("", params={"page_size": 1, "sort": "-id"}).raise_for_status().json()
+        [newest] = json.loads(self._ask(200, "GET", "?page_size=1&sort=-id"))
         return dict(newest)
 
     def running(self) -> bool:

@@ -53,12 +53,12 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
     Raises SettingsInvalid, Unavailable, KeyUnusable, and WrongStore when the storage folder is not the database's own.
     """
     async with AsyncExitStack() as closing:
-        db = await _open(settings, settings.database_pool)
+        db = await _open(settings, settings.database_pool, works=works)
         closing.push_async_callback(db.close)
         token_db = db
         # SQLite has no pool to keep apart: its reads never wait.
         if sqlite_path(settings.database_url) is None:
-            token_db = await _open(settings, settings.token_database_pool)
+            token_db = await _open(settings, settings.token_database_pool, works=works)
             closing.push_async_callback(token_db.close)
         store = await open_store(settings, db)
         closing.push_async_callback(asyncio.to_thread, store.close)
@@ -137,7 +137,7 @@ async def open_store(settings: Settings, db: Database) -> DiskStore:
     return store
 
 
-async def _open(settings: Settings, pool: int) -> Database:
+async def _open(settings: Settings, pool: int, *, works: bool) -> Database:
     return await open_database(
-        settings.database_url, pool=pool, statement_timeout_ms=settings.statement_timeout_ms
+        settings.database_url, pool=pool, statement_timeout_ms=settings.statement_timeout_ms, gives_way=works
     )

@@ -25,13 +25,18 @@ def sqlite_path(url: str) -> Path | None:
     return Path(url[len(prefix) :]) if url.startswith(prefix) else None
 
 
-async def open_database(url: str, *, pool: int = 10, statement_timeout_ms: int = 5000) -> Database:
-    """Open `sqlite:///path` or `postgresql://…`; the schema must be there already.  Raises Unavailable."""
+async def open_database(
+    url: str, *, pool: int = 10, statement_timeout_ms: int = 5000, gives_way: bool = False
+) -> Database:
+    """Open `sqlite:///path` or `postgresql://…`; the schema must be there already.  Raises Unavailable.
+
+    `gives_way`: the writes of other processes go first, where only one can write at a time.
+    """
     path = sqlite_path(url)
     if path is not None:
         from fairway.frame.db.sqlite import SqliteDatabase
 
-        return SqliteDatabase(path)
+        return SqliteDatabase(path, gives_way=gives_way)
     from fairway.frame.db.postgres import PostgresDatabase
 
     return await PostgresDatabase.open(url, pool=pool, statement_timeout_ms=statement_timeout_ms)

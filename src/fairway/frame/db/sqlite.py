@@ -8,7 +8,8 @@ which part of the log is on the disk, and later syncs would not tell: all of it 
 anything more is built on it.
 
 Other processes (further web workers, the background process) have their own writer thread; SQLite's lock lets one
-group at a time through.
+group at a time through.  A process that gives way (the background's) rests for as long as its last group took, whenever
+others have written since: half of the time is theirs.  Where nobody else writes it does not rest.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -39,6 +41,10 @@ LOG_BYTES = 64 << 20
 """What the log is cut to when it begins anew, should it ever have grown beyond."""
 BUSY_SECONDS = 15.0
 """How long a write waits for another process's group before it is refused with 503."""
+MOST_REST = 0.1
+"""Seconds that a process which gives way rests after a group at most."""
+LOOK_SECONDS = 0.001
+"""How often it looks meanwhile.  SQLite itself would look ever more seldom, and miss the moments that a busy process leaves."""
 
 
 class SqliteConn:
@@ -105,6 +111,7 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
         # SQLite's own checkpoint runs before COMMIT answers, and keeps to itself that the disk failed.
         raw.execute("PRAGMA wal_autocheckpoint=0")
         raw.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
+        raw.execute("PRAGMA busy_timeout=0")
     else:
         raw.execute("PRAGMA query_only=ON")
     return raw
@@ -147,34 +154,40 @@ class _Work:
 class _Writer(threading.Thread):
     """The only thread of this process that writes."""
 
-    def __init__(self, path: Path, compiler: Compiler) -> None:
+    def __init__(self, path: Path, compiler: Compiler, *, gives_way: bool) -> None:
         super().__init__(name="sqlite-writer", daemon=True)
         self.inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._raw = connect(path, writer=True)
         self._conn = SqliteConn(self._raw, compiler)
+        self._closing = False
         self._soft = False
         self._log_in_doubt = False
         self._since_checkpoint = 0
         self._rows_at_checkpoint = 0
+        self._gives_way = gives_way
+        self._version = 0
+        self._began = self._ended = 0.0
 
     def run(self) -> None:
-        closing = False
-        while not closing:
-            work = self.inbox.get()
+        while not self._closing:
             group: list[_Work] = []
-            while work is not None:
-                group.append(work)
-                if len(group) == GROUP:
-                    break
-                try:
-                    work = self.inbox.get_nowait()
-                except queue.Empty:
-                    break
-            closing = work is None
+            self._take(group, self.inbox.get())
             if group:
                 self._commit(group)
                 self._checkpoint(len(group))
         self._raw.close()
+
+    def _take(self, group: list[_Work], work: _Work | None) -> None:
+        if work is None:
+            self._closing = True
+        else:
+            group.append(work)
+
+    def _gather(self, group: list[_Work]) -> None:
+        """Add what waits."""
+        with contextlib.suppress(queue.Empty):
+            while len(group) < GROUP and not self._closing:
+                self._take(group, self.inbox.get_nowait())
 
     def _checkpoint(self, bodies: int) -> None:
         self._since_checkpoint += bodies
@@ -198,8 +211,7 @@ class _Writer(threading.Thread):
         try:
             if self._log_in_doubt:
                 self._begin_new_log()
-            self._durability(soft=all(work.soft for work in group))
-            self._raw.execute("BEGIN IMMEDIATE")
+            self._begin(group)
             for work in group:
                 self._run_one(work, alone=len(group) == 1)
             if self._raw.in_transaction:
@@ -212,10 +224,47 @@ class _Writer(threading.Thread):
             told = translated(error) if isinstance(error, sqlite3.Error) else error
             for work in group:
                 work.fail(told)
+        self._ended = time.monotonic()
         for work in group:
             work.tell()
 
+    def _begin(self, group: list[_Work]) -> None:
+        """Begin a transaction; who comes while another process has the lock joins the group."""
+        if self._gives_way:
+            self._rest()
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            self._gather(group)
+            self._durability(soft=all(work.soft for work in group))
+            try:
+                self._raw.execute("BEGIN IMMEDIATE")
+                self._began = time.monotonic()
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+    def _rest(self) -> None:
+        """Leave the lock to others for as long as we had it, if there are any."""
+        [version] = self._raw.execute(
+            "PRAGMA data_version"
+        ).fetchone()  # changes when another connection commits
+        if version != self._version:
+            self._version = version
+            rest = self._ended + min(self._ended - self._began, MOST_REST) - time.monotonic()
+            if rest > 0:
+                time.sleep(rest)
+
     def _begin_new_log(self) -> None:
+        self._raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
+        try:
+            self._truncate()
+        finally:
+            self._raw.execute("PRAGMA busy_timeout=0")
+
+    def _truncate(self) -> None:
         [busy, *_] = self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise Unavailable("the database is recovering from an I/O error; try again", retry_after=2)
@@ -253,9 +302,9 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, gives_way: bool = False) -> None:
         compiler = Compiler(dialect.dialect())
-        self._writer = _Writer(path, compiler)
+        self._writer = _Writer(path, compiler, gives_way=gives_way)
         self._writer.start()
         self._raw = connect(path, writer=False)
         self._reader = SqliteConn(self._raw, compiler)
