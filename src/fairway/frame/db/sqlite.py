@@ -41,7 +41,7 @@ LOG_BYTES = 64 << 20
 """What the log is cut to when it begins anew, should it ever have grown beyond."""
 BUSY_SECONDS = 15.0
 """How long a write waits for another process's group before it is refused with 503."""
-MOST_REST = 0.1
+MOST_REST = 0.25
 """Seconds that a process which gives way rests after a group at most."""
 LOOK_SECONDS = 0.001
 """How often it looks meanwhile.  SQLite itself would look ever more seldom, and miss the moments that a busy process leaves."""
@@ -175,6 +175,7 @@ class _Writer(threading.Thread):
             if group:
                 self._commit(group)
                 self._checkpoint(len(group))
+                self._ended = time.monotonic()
         self._raw.close()
 
     def _take(self, group: list[_Work], work: _Work | None) -> None:
@@ -224,7 +225,6 @@ class _Writer(threading.Thread):
             told = translated(error) if isinstance(error, sqlite3.Error) else error
             for work in group:
                 work.fail(told)
-        self._ended = time.monotonic()
         for work in group:
             work.tell()
 
@@ -247,7 +247,7 @@ class _Writer(threading.Thread):
             time.sleep(LOOK_SECONDS)
 
     def _rest(self) -> None:
-        """Leave the lock to others for as long as we had it, if there are any."""
+        """Leave the lock and the disk to others for as long as we had them, if there are any."""
         [version] = self._raw.execute(
             "PRAGMA data_version"
         ).fetchone()  # changes when another connection commits
