@@ -76,11 +76,11 @@ def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:
         asyncio.run(require_schema(f"sqlite:///{path}"))
 
 
-async def test_a_file_that_is_not_there_or_not_ours_is_told_in_words(tmp_path: Path) -> None:
-    with pytest.raises(SchemaUnknown, match="no database .*none.db: say with --data-dir"):
-        await require_schema(f"sqlite:///{tmp_path / 'none.db'}")
+def test_a_file_that_is_not_there_or_not_ours_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(SchemaUnknown, match=r"no database .*none\.db: say with --data-dir"):
+        asyncio.run(require_schema(f"sqlite:///{tmp_path / 'none.db'}"))
     with pytest.raises(SchemaUnknown, match="run this as the user that the hub runs as"):
-        await require_schema(f"sqlite:///{tmp_path}")
+        asyncio.run(require_schema(f"sqlite:///{tmp_path}"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,6 +19,8 @@ from fairway.frame.jobs.job import SCHEDULE, Facts, Jobs
 
 AT_A_TIME = 50
 """Schedules fired in one transaction."""
+NEVER = 2**62
+"""When a date comes that comes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Schedule:
     next_at: int
     created_at: int
     updated_at: int
+
+    @property
+    def comes(self) -> bool:
+        """Whether there is a next time: a cron expression may name a date that comes no more."""
+        return self.next_at < NEVER
 
 
 _NOW = select(now_us())
@@ -140,8 +147,7 @@ async def fire(conn: Conn, jobs: Jobs) -> list[tuple[Schedule, int | None]]:
         due = _schedule(row)
         if due.kind not in jobs:
             continue
-        # A date that comes no more: not before the end of time.
-        next_at = crons.next_after(due.cron, max(now, due.next_at)) or 2**62
+        next_at = crons.next_after(due.cron, max(now, due.next_at)) or NEVER
         await conn.run(_MOVE, schedule=due.id, at=next_at)
         job = jobs[due.kind]
         execution = await queue.enqueue(
