@@ -29,7 +29,7 @@ from fairway.frame.access.principals import ANONYMOUS
 from fairway.frame.db import Conn, Database
 from fairway.frame.db.migrate import require_schema
 from fairway.frame.jobs import queue, records
-from fairway.frame.jobs.job import ERROR, OPEN, Job, Jobs
+from fairway.frame.jobs.job import ERROR, OPEN, RUNNING, Job, Jobs
 from fairway.frame.jobs.runner import Runner
 from fairway.frame.jobs.schedules import single
 from fairway.frame.settings import Settings
@@ -73,7 +73,14 @@ def run(
     """Collect garbage and show how far it is.  Pushes and pulls go on."""
     settings = load_settings(config, data_dir=data_dir)
     asked = GcArguments(delete_untagged=delete_untagged, dry_run=dry_run, workers=workers, now=now)
-    found, task = _with_parts(settings, lambda parts: _run(parts, asked))
+    try:
+        found, task = _with_parts(settings, lambda parts: _run(parts, asked))
+    except KeyboardInterrupt:
+        typer.echo(
+            "The run is not over, a background process may do it: `fairway jobs list` shows it, `stop` ends it.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps({"id": found.id, "status": found.status, **task.result}, indent=2))
     else:
@@ -133,7 +140,7 @@ async def _follow(db: Database, execution: int) -> tuple[records.Execution, reco
             if found is None or found.status not in OPEN:
                 assert found is not None
                 return found, task
-            say(str(task.progress.get("what", "")))
+            say(str(task.progress.get("what", "")) if task.status == RUNNING else "waits to be begun")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
