@@ -26,6 +26,8 @@ from fairway.frame.jobs import records
 from fairway.frame.jobs.job import Facts, GiveUp, Job, Task
 
 MOST_WORKERS: Final = 5
+ITEMISED: Final = 10
+"""Runs, the last ones, of which every item is kept: a million of them are some hundred megabytes."""
 _FORGOTTEN: Final = 1000
 """Items forgotten in one transaction."""
 
@@ -76,7 +78,7 @@ def collection(db: Database, store: BlobStore, periods: Periods, switches: Switc
         try:
             collected = await collect(db, store, periods, options, report, task.write, switches=switches)
         except CollectionOff as error:
-            raise GiveUp(error.message) from error
+            raise GiveUp(error.message) from None  # it stays off however often it is tried
         count(collected)
         await task.log(f"done: {_told(collected, asked.dry_run)}")
         return _facts(collected)
@@ -101,7 +103,7 @@ def orphan_search(
             try:
                 rules.require_allowed(switches)
             except CollectionOff as error:
-                raise GiveUp(error.message) from error
+                raise GiveUp(error.message) from None
 
         async def report(found: Reconciled) -> None:
             await task.report(found.objects, 0, told_orphans(found))
@@ -134,11 +136,11 @@ def told_orphans(found: Reconciled) -> str:
 
 
 async def _forget_swept(task: Task, db: Database) -> None:
-    """Drop what runs have written down that are no longer in the history."""
-    oldest, _ = await records.listed(db, kind=GARBAGE_COLLECTION, newest_first=False, offset=0, limit=1)
-    first = oldest[0].id if oldest else task.execution
-    while await task.write(partial(items.forget_older, first=first, limit=_FORGOTTEN), soft=True):
-        pass
+    """Drop what all but the last runs have written down; the history keeps their counts."""
+    kept, _ = await records.listed(db, kind=GARBAGE_COLLECTION, offset=ITEMISED - 1, limit=1)
+    if kept:
+        while await task.write(partial(items.forget_older, first=kept[0].id, limit=_FORGOTTEN), soft=True):
+            pass
 
 
 def _told(collected: Collected, dry_run: bool) -> str:
