@@ -103,7 +103,7 @@ def orphan_search(
             try:
                 rules.require_allowed(switches)
             except CollectionOff as error:
-                raise GiveUp(error.message) from error
+                raise GiveUp(error.message) from None
 
         async def report(found: Reconciled) -> None:
             await task.report(found.objects, 0, told_orphans(found))
