@@ -23,6 +23,8 @@ T = TypeVar("T")
 BATCH = 200
 MANIFESTS = 40
 STEPS = 1000
+FORGOTTEN = 1000
+"""Notes forgotten in one transaction."""
 
 Candidates = tuple[int, list[str]]
 """A project (0: blobs as a whole) and digests of it, in order."""
@@ -36,7 +38,8 @@ async def rehearse(
     report: Callable[[Progress], Awaitable[None]],
 ) -> Collected:
     """Note all that a real run would let go of now; the counts and bytes of it."""
-    await write(partial(items.forget, run=options.run), soft=True)  # of an attempt that was cut short
+    while await write(partial(items.forget, db, run=options.run, limit=FORGOTTEN), soft=True):
+        pass  # of an attempt that was cut short
     total, noted, step = Collected(), 1, 0
     while noted and step < STEPS:
         noted = 0

@@ -66,7 +66,7 @@ async def _forget_swept(task: Task, db: Database) -> None:
     """Drop what runs have written down that are no longer in the history."""
     oldest, _ = await records.listed(db, kind=GARBAGE_COLLECTION, newest_first=False, offset=0, limit=1)
     first = oldest[0].id if oldest else task.execution
-    while await task.write(partial(items.forget_older, first=first, limit=_FORGOTTEN), soft=True):
+    while await task.write(partial(items.forget_older, db, first=first, limit=_FORGOTTEN), soft=True):
         pass
 
 
