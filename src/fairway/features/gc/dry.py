@@ -38,9 +38,8 @@ async def rehearse(
     report: Callable[[Progress], Awaitable[None]],
 ) -> Collected:
     """Note all that a real run would let go of now; the counts and bytes of it."""
-    # Of an attempt that was cut short.
-    while await write(partial(items.forget, run=options.run, limit=FORGOTTEN), soft=True):
-        pass
+    while await write(partial(items.forget, db, run=options.run, limit=FORGOTTEN), soft=True):
+        pass  # of an attempt that was cut short
     total, noted, step = Collected(), 1, 0
     while noted and step < STEPS:
         noted = 0
@@ -102,7 +101,7 @@ async def _following(db: Database, write: "Write", run: int, step: int) -> Async
         place = places[-1]
         for each in _by_project(places):
             yield each
-    while await write(partial(items.forget_asked, run=run, limit=FORGOTTEN), soft=True):
+    while await write(partial(items.forget_asked, db, run=run, limit=FORGOTTEN), soft=True):
         pass
     after = items.FIRST
     while rows := await _asked(

@@ -139,7 +139,9 @@ async def _forget_swept(task: Task, db: Database) -> None:
     """Drop what all but the last runs have written down; the history keeps their counts."""
     kept, _ = await records.listed(db, kind=GARBAGE_COLLECTION, offset=ITEMISED - 1, limit=1)
     if kept:
-        while await task.write(partial(items.forget_older, first=kept[0].id, limit=_FORGOTTEN), soft=True):
+        while await task.write(
+            partial(items.forget_older, db, first=kept[0].id, limit=_FORGOTTEN), soft=True
+        ):
             pass
 
 
