@@ -92,7 +92,7 @@ async def _following(db: Database, run: int, step: int) -> AsyncIterator[Candida
     ):
         after = items.key(rows[-1])
         for project in sorted({row["project_id"] for row in rows}):
-            ids = [row["id"] for row in rows if row["project_id"] == project]
+            ids = [row["id"] for row in rows if row["project_id"] == project and row["id"] is not None]
             for batch in _batches(await items.followed(db, ids)):
                 yield project, batch
     after = items.FIRST
