@@ -99,6 +99,16 @@ async def test_links_of_a_step_are_found_page_by_page(db: Database) -> None:
     assert sorted(found) == sorted(wanted)
 
 
+async def test_manifests_of_a_step_that_were_deleted_meanwhile_do_not_end_it(db: Database) -> None:
+    await fill(db)
+    after, found = items.FIRST, []
+    while rows := await items.manifests_of_step(db, RUN, 1, after, 9):
+        after = items.key(rows[-1])
+        found += [(each["id"], each["digest"]) for each in rows]
+    wanted = [(None, row(number, items.MANIFEST)["digest"]) for number in range(EACH) if number % STEPS == 1]
+    assert sorted(found, key=str) == sorted(wanted, key=str)
+
+
 @pytest.mark.parametrize("part", [1, 200, 333, 800, 5000])
 async def test_totals_are_the_same_however_many_are_added_up_at_a_time(
     db: Database, monkeypatch: pytest.MonkeyPatch, part: int

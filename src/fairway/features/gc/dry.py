@@ -94,7 +94,7 @@ async def _following(db: Database, write: "Write", run: int, step: int) -> Async
     ):
         after = items.key(rows[-1])
         for project in sorted({row["project_id"] for row in rows}):
-            ids = [row["id"] for row in rows if row["project_id"] == project]
+            ids = [row["id"] for row in rows if row["project_id"] == project and row["id"] is not None]
             await write(partial(items.ask_followed, run=run, step=step, project=project, ids=ids), soft=True)
     place = (-1, "")
     while places := await _asked(db, partial(items.followed, run=run, step=step, after=place, limit=BATCH)):

@@ -139,13 +139,19 @@ async def links_of_step(conn: Conn, run: int, step: int, after: Key, limit: int)
     return await conn.all(_OF_STEP, run=run, step=step, limit=limit, **_key(max(after, _FIRST_LINK)))
 
 
+# Not a join: PostgreSQL might sort all that is left of a step for each page of it.
+_ARTIFACT = (
+    select(artifacts.c.id)
+    .where(artifacts.c.repository_id == gc_items.c.repository_id, artifacts.c.digest == gc_items.c.digest)
+    .scalar_subquery()
+)
 _MANIFESTS = (
     select(
-        artifacts.c.id, gc_items.c.what, gc_items.c.project_id, gc_items.c.repository_id, gc_items.c.digest
-    )
-    .join(
-        artifacts,
-        (artifacts.c.repository_id == gc_items.c.repository_id) & (artifacts.c.digest == gc_items.c.digest),
+        _ARTIFACT.label("id"),
+        gc_items.c.what,
+        gc_items.c.project_id,
+        gc_items.c.repository_id,
+        gc_items.c.digest,
     )
     .where(
         gc_items.c.run == bindparam("run"),
@@ -164,7 +170,7 @@ _MANIFESTS = (
 
 
 async def manifests_of_step(conn: Conn, run: int, step: int, after: Key, limit: int) -> list[Row]:
-    """The artifacts that one step of a dry run noted, with their ids."""
+    """The artifacts that one step of a dry run noted, with their ids; None: deleted meanwhile."""
     given = _key(after)
     del given["what"]
     return await conn.all(_MANIFESTS, run=run, step=step, limit=limit, **given)
