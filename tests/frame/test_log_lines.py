@@ -41,10 +41,8 @@ sys.stdin.read()
     assert process.stdout.readline() == b"done\n", "it came to the end although nobody read"
     _, err = process.communicate()
     *seen, told = events(err)
-    numbers = [event["n"] for event in seen]
-    # And perhaps some later ones: what the writer could still put into the pipe made room for them.
-    assert numbers[:MOST_WAITING] == list(range(MOST_WAITING)), "the first ones are there"
-    assert numbers == sorted(set(numbers)), "in order"
+    assert [event["n"] for event in seen] == list(range(len(seen))), "the first ones, in order"
+    assert len(seen) >= MOST_WAITING
     assert (told["level"], told["lines"]) == ("warning", 20_000 - len(seen))
 
 

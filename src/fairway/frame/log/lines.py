@@ -2,7 +2,7 @@
 
 Whoever reads our stderr may stall, as a paused terminal or a collector with a full disk does.  Writing then blocks; on
 the event loop it would stop every request.  So the thread does it, and lines that nobody takes away are counted and
-dropped.
+dropped: from the first one on all, until those that wait are written, so that there is one gap and not many.
 """
 
 import os
@@ -27,11 +27,13 @@ class Lines:
         self._queue: SimpleQueue[str | threading.Event] = SimpleQueue()
         self._starting = threading.RLock()
         self._writer: threading.Thread | None = None
-        self._dropped = 0
+        self._dropped = self._told = 0
 
     def put(self, line: str) -> None:
         """Have a line written, without waiting and without ever raising."""
-        if self._queue.qsize() >= MOST_WAITING:
+        waiting = self._queue.qsize()
+        # Into an empty queue always: it wakes the writer, which tells of those that were dropped.
+        if waiting >= MOST_WAITING or (waiting and self._dropped > self._told):
             self._dropped += 1
             return
         if self._writer is not None or self._start():
@@ -62,13 +64,12 @@ class Lines:
             return True
 
     def _write_for_ever(self) -> None:
-        told = 0
         while True:
             item = self._queue.get()
             if isinstance(item, str):
                 _write(item)
-            if self._dropped > told and self._queue.empty():
-                lost, told = self._dropped - told, self._dropped
+            if self._dropped > self._told and self._queue.empty():
+                lost, self._told = self._dropped - self._told, self._dropped
                 self._tell(lost)
                 if isinstance(item, threading.Event):
                     self._queue.put(item)  # whoever flushes waits for that line, too
