@@ -8,6 +8,7 @@ from fairway.core.stores.protocols import BlobStore
 from fairway.features.artifacts.model import Periods
 from fairway.features.gc import rules
 from fairway.features.gc.collect import collect
+from fairway.features.gc.dry import FORGOTTEN
 from fairway.features.gc.measures import measures
 from fairway.features.gc.model import (
     GARBAGE_COLLECTION,
@@ -28,8 +29,6 @@ from fairway.frame.jobs.job import Facts, GiveUp, Job, Task
 MOST_WORKERS: Final = 5
 ITEMISED: Final = 10
 """Runs, the last ones, of which every item is kept: a million of them are some hundred megabytes."""
-_FORGOTTEN: Final = 1000
-"""Items forgotten in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +138,7 @@ async def _forget_swept(task: Task, db: Database) -> None:
     """Drop what all but the last runs have written down; the history keeps their counts."""
     kept, _ = await records.listed(db, kind=GARBAGE_COLLECTION, offset=ITEMISED - 1, limit=1)
     if kept:
-        while await task.write(
-            partial(items.forget_older, db, first=kept[0].id, limit=_FORGOTTEN), soft=True
-        ):
+        while await task.write(partial(items.forget_older, db, first=kept[0].id, limit=FORGOTTEN), soft=True):
             pass
 
 

@@ -248,9 +248,8 @@ class _Writer(threading.Thread):
 
     def _rest(self) -> None:
         """Leave the lock and the disk to others for as long as we had them, if there are any."""
-        [version] = self._raw.execute(
-            "PRAGMA data_version"
-        ).fetchone()  # changes when another connection commits
+        # Another one each time that another connection has committed.
+        [version] = self._raw.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self._version = version
             rest = self._ended + min(self._ended - self._began, MOST_REST) - time.monotonic()

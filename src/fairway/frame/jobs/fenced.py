@@ -10,6 +10,7 @@ from fairway.frame.jobs import queue
 from fairway.frame.jobs.job import PENDING, RUNNING, STOPPED, Facts, Superseded
 
 _MINE = and_(tasks.c.id == bindparam("task"), tasks.c.attempt == bindparam("of"), tasks.c.status == RUNNING)
+# Key share: who takes the task over waits for it, who only renews its lease or asks for a stop does not.
 _FENCE = select(tasks.c.id).where(_MINE).with_for_update(read=True, key_share=True)
 _DONE_STEP = select(task_steps.c.answer).where(
     task_steps.c.task_id == bindparam("task"), task_steps.c.step == bindparam("step")
