@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import bindparam, insert, select
 
 from fairway.core.oci.errors import PreconditionFailed
-from fairway.features.accounts import store as accounts
+from fairway.features.accounts.store import people
 from fairway.features.projects import store
 from fairway.features.projects.model import Filters, Wanted
 from fairway.frame.access.may import ProjectFacts
@@ -20,7 +20,7 @@ EVERYTHING = Filters()
 
 
 async def person(db: Database, name: str, *, sysadmin: bool = False) -> User:
-    made = await db.write(lambda conn: accounts.create(conn, name, "hash", sysadmin=sysadmin))
+    made = await db.write(lambda conn: people.create(conn, name, "hash", sysadmin=sysadmin))
     return User(made, name, sysadmin)
 
 
