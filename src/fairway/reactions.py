@@ -11,6 +11,9 @@ def reactions(notifications: Notifications) -> Reactions:
     return {
         "project.created": [audit.write],
         "project.deleted": [audit.write],
+        "user.created": [audit.write],
+        "user.updated": [audit.write],
+        "user.deleted": [audit.write],
         "artifact.pushed": [audit.write, tell],
         "artifact.restored": [audit.write],
         "artifact.deleted": [audit.write, tell],

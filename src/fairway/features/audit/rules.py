@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CREATE, DELETE = "create", "delete"
+CREATE, UPDATE, DELETE = "create", "update", "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,13 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
         operation = CREATE if kind == "project.created" else DELETE
         name = facts["name"]
         return [Entry(facts["by"], name, "project", operation, f"{operation} project: {name}")]
+    if kind in _USERS:
+        name = facts["name"]
+        return [Entry(facts["by"], name, "user", _USERS[kind], f"{_USERS[kind]} user: {name}")]
     return []
 
+
+_USERS = {"user.created": CREATE, "user.updated": UPDATE, "user.deleted": DELETE}
 
 # What is done, and how it is described: Harbor has no word for a deletion that was undone.
 _ARTIFACTS = {

@@ -38,6 +38,11 @@ TAG_LIST = Permission("tag", "list")
 TAG_DELETE = Permission("tag", "delete")
 
 CATALOG_READ = Permission("catalog", "read")
+USER_CREATE = Permission("user", "create")
+USER_READ = Permission("user", "read")
+USER_UPDATE = Permission("user", "update")
+USER_LIST = Permission("user", "list")
+USER_DELETE = Permission("user", "delete")
 GC_CREATE = Permission("garbage-collection", "create")
 GC_READ = Permission("garbage-collection", "read")
 GC_UPDATE = Permission("garbage-collection", "update")
@@ -78,6 +83,11 @@ IN_PROJECT = frozenset(
 ON_SERVER = frozenset(
     {
         CATALOG_READ,
+        USER_CREATE,
+        USER_READ,
+        USER_UPDATE,
+        USER_LIST,
+        USER_DELETE,
         GC_CREATE,
         GC_READ,
         GC_UPDATE,

@@ -54,7 +54,17 @@ class Everyone(Enum):
 
 PUBLIC: Final = Everyone.PUBLIC
 AUTHENTICATED: Final = Everyone.AUTHENTICATED
-Declared = Everyone | Permission
+
+
+@dataclass(frozen=True, slots=True)
+class OrOwn:
+    """What a route declares that is about one user: `permission`, or being the user whose id the path has."""
+
+    permission: Permission
+    parameter: str = "user_id"
+
+
+Declared = Everyone | Permission | OrOwn
 
 ProjectRef = int | str
 """A project by id or by name."""
@@ -115,7 +125,10 @@ class Authoriser:
             if isinstance(principal, Anonymous):
                 raise Unauthorized("log in first")
             return Caller(principal)
-        assert isinstance(declared, Permission)
+        if isinstance(declared, OrOwn):
+            if isinstance(principal, User) and request.path_params[declared.parameter] == str(principal.id):
+                return Caller(principal)
+            declared = declared.permission
         ref = find(request) if find else None
         project = None if ref is None else await self._look_up(principal, ref)
         if not may(principal, declared, project):
@@ -269,7 +282,7 @@ def _refusals(method: str) -> Kinds:
 
 
 def _errors_of(permission: Declared, find: FindRef | None) -> Kinds:
-    errors: list[type[FairwayError]] = [Forbidden] if isinstance(permission, Permission) else []
+    errors: list[type[FairwayError]] = [] if isinstance(permission, Everyone) else [Forbidden]
     if find is not None:
         errors.append(NotFound)
     if isinstance(find, InQuery):
@@ -281,6 +294,8 @@ def _needs_login(permission: Declared) -> bool:
     """Whether nobody gets anywhere here without one."""
     if isinstance(permission, Everyone):
         return permission is AUTHENTICATED
+    if isinstance(permission, OrOwn):
+        return True
     return not may(ANONYMOUS, permission, ProjectFacts(id=1, public=True))
 
 

@@ -1,11 +1,17 @@
-"""People: who has an account."""
+"""People: who has an account.
 
-from sqlalchemy import bindparam, func, insert, select, update
+Who is deleted keeps their row, closed and under a name that nobody can have: what they made still says by whom, and their id
+is never anybody else's.
+"""
+
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from fairway.features.accounts.model import Account
 from fairway.frame.access.principals import User
+from fairway.frame import events
 from fairway.frame.db import Conn, Row, now_us
-from fairway.frame.db.tables import users
+from fairway.frame.db.listing import Field, Filters, Listing, Order
+from fairway.frame.db.tables import members, refresh_tokens, users
 
 ADMIN = "admin"
 """The name of the account that the first start makes."""
@@ -118,3 +124,109 @@ async def ensure_admin(conn: Conn, password_hash: str) -> bool:
         return False
     await create(conn, ADMIN, password_hash, sysadmin=True, realname="system administrator")
     return True
+
+
+# ------------------------------------------------------------------------------------------ managing
+
+_LISTING = Listing(
+    {
+        "user_id": Field(users.c.id),
+        "username": Field(users.c.username),
+        "email": Field(users.c.email),
+        "realname": Field(users.c.realname),
+        "sysadmin_flag": Field(users.c.sysadmin),
+        "creation_time": Field(users.c.created_at, moment=True),
+        "update_time": Field(users.c.updated_at, moment=True),
+    },
+    default=[("username", False)],
+    tie=users.c.id,
+)
+_PRESENT = select(users).where(users.c.id == bindparam("id"), users.c.deleted_at.is_(None))
+_SET_PROFILE = (
+    update(users)
+    .where(users.c.id == bindparam("account"), users.c.deleted_at.is_(None))
+    .values(
+        email=bindparam("new_email"),
+        realname=bindparam("new_realname"),
+        comment=bindparam("new_comment"),
+        updated_at=now_us(),
+    )
+)
+_LOCK_ADMINS = (
+    select(users.c.id).where(users.c.sysadmin, users.c.enabled).order_by(users.c.id).with_for_update()
+)
+_SET_SYSADMIN = (
+    update(users)
+    .where(users.c.id == bindparam("account"), users.c.deleted_at.is_(None))
+    .values(sysadmin=bindparam("flag"), updated_at=now_us())
+)
+_CLOSE = (
+    update(users)
+    .where(users.c.id == bindparam("account"), users.c.deleted_at.is_(None))
+    .values(
+        username=users.c.username.concat(literal("#")).concat(bindparam("suffix")),
+        email="",
+        password_hash="",
+        sysadmin=False,
+        enabled=False,
+        credentials_version=users.c.credentials_version + 1,
+        deleted_at=now_us(),
+        updated_at=now_us(),
+    )
+)
+_LEAVE_PROJECTS = delete(members).where(members.c.user_id == bindparam("account"))
+_DROP_TOKENS = delete(refresh_tokens).where(refresh_tokens.c.user_id == bindparam("account"))
+
+
+async def present(conn: Conn, account: int) -> Account | None:
+    """The account with this id, unless it was deleted."""
+    row = await conn.first(_PRESENT, id=account)
+    return None if row is None else account_of(row)
+
+
+async def listed(
+    conn: Conn, filters: Filters, order: Order = (), *, offset: int, limit: int
+) -> tuple[list[Account], int]:
+    """One page of the accounts that are not deleted, by name, and how many there are.  Raises BadRequest."""
+    conditions = [users.c.deleted_at.is_(None), *_LISTING.where(filters)]
+    total = int(await conn.scalar(select(func.count()).select_from(users).where(*conditions)))
+    page = select(users).where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
+    rows = await conn.all(page) if offset < total else []
+    return [account_of(row) for row in rows], total
+
+
+async def set_profile(conn: Conn, account: int, *, email: str, realname: str, comment: str) -> bool:
+    """Replace what an account says about its person; False when there is no such account."""
+    return (
+        await conn.run(
+            _SET_PROFILE, account=account, new_email=email, new_realname=realname, new_comment=comment
+        )
+        == 1
+    )
+
+
+async def only_admin(conn: Conn, account: int) -> bool:
+    """Whether this is the last system administrator.  Needs a transaction, and stays true until its end."""
+    return [row["id"] for row in await conn.all(_LOCK_ADMINS)] == [account]
+
+
+async def set_sysadmin(conn: Conn, account: int, *, sysadmin: bool) -> bool:
+    """Make or unmake a system administrator; False when there is no such account."""
+    return await conn.run(_SET_SYSADMIN, account=account, flag=sysadmin) == 1
+
+
+async def close(conn: Conn, account: int) -> bool:
+    """Delete an account: it leaves all projects and its name is free again; False when there is no such account.
+
+    Needs a transaction.
+    """
+    if await conn.run(_CLOSE, account=account, suffix=str(account)) == 0:
+        return False
+    await conn.run(_LEAVE_PROJECTS, account=account)
+    await conn.run(_DROP_TOKENS, account=account)
+    return True
+
+
+async def record(conn: Conn, what: str, account: int, name: str, by: str) -> None:
+    """Record that an account was `created`, `updated` or `deleted`.  Needs a transaction."""
+    await events.record(conn, f"user:{account}", f"user.{what}", {"user_id": account, "name": name, "by": by})
