@@ -97,7 +97,7 @@ def jobs(folder: Path) -> Jobs:
     deeds = Deeds(folder)
 
     def job(kind: str, run: object, *, tries: int = 1000, at_once: int = 10) -> Job[What]:
-        return Job(kind, What, run, tries=tries, pause=0.2, at_once=at_once, kept=100_000)  # type: ignore[arg-type]
+        return Job(kind, What, run, tries=tries, pause=0.2, longest_pause=2, at_once=at_once, kept=100_000)  # type: ignore[arg-type]
 
     return Jobs(
         [

@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG, PurgeArguments
 from fairway.features.gc.jobs import GARBAGE_COLLECTION, GcArguments
 from fairway.frame.db.tables import gc_items, schedules
@@ -204,8 +206,8 @@ def test_every_argument_has_a_default_that_removes_little() -> None:
     assert GcArguments() == GcArguments(False, False, 1, False, False)
 
 
-async def test_what_runs_wrote_down_goes_with_them(world: World) -> None:
-    """A run drops the items of runs that are no longer in the history, and of no other."""
+async def test_only_the_last_runs_are_itemised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairway.features.gc.jobs.ITEMISED", 2)
     old = {"what": "link", "project_id": 1, "repository_id": 0, "digest": "sha256:0", "size": 1, "step": 0}
     first = int((await start(world)).rpartition("/")[2])
     await world.work()

@@ -242,8 +242,9 @@ class TestWhoMayRun:
         assert told[-1].collected == done
 
 
+@pytest.mark.parametrize("now", [False, True])
 async def test_one_digest_that_fails_is_found_and_left_for_later(
-    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch, now: bool
 ) -> None:
     real = yard_links().release
 
@@ -256,7 +257,7 @@ async def test_one_digest_that_fails_is_found_and_left_for_later(
         assert (await alice.push_blob("team/app", layer(name))).status == 201
     await yard.let_time_pass(world.db)
     monkeypatch.setattr(yard_links(), "release", release)
-    done = await yard.run(world)
+    done = await yard.run(world, now=now)
     assert (done.failed, done.links, done.blobs) == (1, 3, 3)
     (row,) = await world.rows(gc_reviews)
     assert (row["digest"], row["tries"]) == (Digest.of(LOST), 1)

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from fairway.features.webhooks import store
 from fairway.features.webhooks.jobs import KIND, Notifications
 from fairway.features.webhooks.model import MEDIA_TYPE, Endpoint
 from fairway.frame.db import Database
-from fairway.frame.db.tables import tasks
+from fairway.frame.db.tables import notifications, tasks
 from fairway.frame.egress import Egress
 from fairway.frame.events import hand_over, record
 from fairway.frame.jobs import records
@@ -119,21 +119,63 @@ async def test_one_that_is_down_keeps_only_its_own_waiting(
     assert await store.waiting(db) == {"down": 2}
 
 
-async def test_what_waits_is_bounded_and_strangers_are_forgotten(
+async def test_what_waits_is_bounded(
     db: Database, egress: Egress, there: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there.script["/hook"] = (500, {}, b"")
-    endpoint = Endpoint("e", f"{there.url}/hook")
-    told = Told(db, egress, endpoint, Endpoint("gone", f"{there.url}/hook"))
-    await told.push(*range(6))
+    told = Told(db, egress, Endpoint("e", f"{there.url}/hook"))
+    await told.push(*range(12))
     monkeypatch.setattr("fairway.features.webhooks.jobs.MOST_WAITING", 4)
-    left = Told(db, egress, endpoint)
-    assert await left.notifications.tidy() == 6 + 2
-    assert await store.waiting(db) == {"e": 4}
+    monkeypatch.setattr("fairway.features.webhooks.jobs._AT_ONCE", 3)
+    assert await told.notifications.tidy() == 8
     there.script["/hook"] = (200, {}, b"")
     there.asked.clear()
-    await left.work()
-    assert digests(there) == ["2", "3", "4", "5"]
+    await told.work()
+    assert digests(there) == ["8", "9", "10", "11"]
+
+
+async def test_strangers_are_forgotten_after_a_day_and_that_is_told(
+    db: Database, egress: Egress, there: Elsewhere, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While settings are changed on one process after the other, some know an endpoint that others do not."""
+    endpoint, gone = (Endpoint(name, f"{there.url}/hook") for name in ("e", "gone"))
+    await Told(db, egress, endpoint, gone).push(1, 2)
+    told = Told(db, egress, endpoint)
+    assert await told.notifications.tidy() == 0
+    assert await store.waiting(db) == {"e": 2, "gone": 2}
+    await db.run(update(notifications).values(created_at=notifications.c.created_at - 86_401 * 1_000_000))
+    assert await told.notifications.tidy() == 2
+    assert await store.waiting(db) == {"e": 2}
+    assert "nobody has set up" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "reply", [(200, {}, b"x" * 200_000), (202, {"content-encoding": "gzip"}, b"abc"), (204, {}, b"")]
+)
+async def test_what_was_taken_is_taken_whatever_the_answer_says(
+    db: Database, egress: Egress, there: Elsewhere, reply: tuple[int, dict[str, str], bytes]
+) -> None:
+    told = Told(db, egress, Endpoint("e", f"{there.url}/hook"))
+    there.script["/hook"] = reply
+    await told.push(1, 2)
+    await told.work()
+    assert digests(there) == ["1", "2"]
+    assert await store.waiting(db) == {}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_an_endpoint_that_redirects_has_taken_nothing(
+    db: Database, egress: Egress, there: Elsewhere, status: int
+) -> None:
+    told = Told(db, egress, Endpoint("e", f"{there.url}/hook"))
+    there.script["/hook"] = (status, {"location": f"{there.url}/login"}, b"")
+    there.script["/login"] = (200, {}, b"please log in")
+    await told.push(1)
+    await told.work()
+    assert await store.waiting(db) == {"e": 1}
+    [task] = await db.all(select(tasks))
+    assert "set its url" in task["message"]
+    assert [asked.path for asked in there.asked] == ["/hook"]
 
 
 async def test_one_that_came_as_the_task_ended_is_not_forgotten(

@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+import pytest
 from sqlalchemy import update
 
 from fairway.frame.db import Database
@@ -68,6 +69,32 @@ async def test_paused_and_unknown_schedules_rest(bench: Bench) -> None:
     assert await runner.fire() == 0
     await bench.db.write(partial(queue.pause, kind="SCHEDULER", paused=False))
     assert await runner.fire() == 1
+
+
+async def test_schedules_of_another_version_do_not_stand_in_the_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recurring, "AT_A_TIME", 2)
+    for owner in range(3):
+        await put(bench, "OF_ANOTHER_VERSION", owner)
+    await due_now(bench.db)
+    await put(bench)
+    await bench.db.run(update(schedules).where(schedules.c.kind == "TEST").values(next_at=2))
+    assert await (await bench.runner()).fire() == 1
+
+
+async def test_one_that_cannot_be_read_is_told_of_and_the_others_fire(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await put(bench)
+    await put(bench, "OTHER")
+    await due_now(bench.db)
+    await bench.db.run(update(schedules).where(schedules.c.kind == "TEST").values(cron="every day"))
+    runner = await bench.runner()
+    assert await runner.fire() == 1
+    assert "cannot be read" in capsys.readouterr().out
+    assert await runner.fire() == 0  # nor is it tried at once again
+    assert (await records.listed(bench.db, kind="OTHER", offset=0, limit=9))[1] == 1
 
 
 async def test_putting_replaces_and_removing_removes(bench: Bench) -> None:

@@ -305,7 +305,7 @@ class SqlNames:
             return 0
         if await manifests.manifest_in_project(conn, self.project, digest):
             return 0
-        if await blobs.visible(conn, self.project, digest) is not None:
+        if await blobs.is_blob(conn, self.project, digest):
             return 0  # the same bytes were pushed as a blob too; the collector decides about that
         return await ledger.unlink(conn, self.project, digest)
 

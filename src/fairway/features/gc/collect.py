@@ -84,6 +84,7 @@ class _Run:
         self._report = report
         self._total = Collected()
         self._slots = asyncio.Semaphore(options.workers)
+        self._given_up: set[tuple[int, str]] = set()
 
     async def walk_all(self, moment: Moment) -> Collected:
         """Walk until a walk has changed nothing."""
@@ -125,7 +126,7 @@ class _Run:
             after = places[-1]
             work = [
                 self._batch(project, digests[start : start + BATCH], moment)
-                for project, digests in _by_project(places)
+                for project, digests in _by_project(self._without_given_up(places))
                 for start in range(0, len(digests), BATCH)
             ]
             outcomes = await asyncio.gather(*work, return_exceptions=True)
@@ -138,6 +139,10 @@ class _Run:
             await self._report(Progress(turn, self._total))
         done = self._total.settled - before.settled
         return Outcome(Collected(links=done), more=more)
+
+    def _without_given_up(self, places: Sequence[reviews.Place]) -> Sequence[reviews.Place]:
+        """What this run has left for later is for later, also where it takes what is not due yet."""
+        return [place for place in places if place[1:] not in self._given_up]
 
     async def _batch(self, project: int, digests: Sequence[str], moment: Moment) -> bool:
         """Decide about some digests of a project; whether something follows that is not counted."""
@@ -179,6 +184,7 @@ class _Run:
             await reviews.retry_later(conn, project, digest, rules.backoff_seconds(tries))
 
         await self._write(body)
+        self._given_up.add((project, digest))
         self._total += Collected(failed=1)
         _log.error(
             "a digest cannot be collected; it is tried again later",

@@ -23,6 +23,8 @@ T = TypeVar("T")
 BATCH = 200
 MANIFESTS = 40
 STEPS = 1000
+FORGOTTEN = 1000
+"""Items forgotten in one transaction."""
 
 Candidates = tuple[int, list[str]]
 """A project (0: blobs as a whole) and digests of it, in order."""
@@ -36,11 +38,13 @@ async def rehearse(
     report: Callable[[Progress], Awaitable[None]],
 ) -> Collected:
     """Note all that a real run would let go of now; the counts and bytes of it."""
-    await write(partial(items.forget, run=options.run), soft=True)  # of an attempt that was cut short
+    # Of an attempt that was cut short.
+    while await write(partial(items.forget, run=options.run, limit=FORGOTTEN), soft=True):
+        pass
     total, noted, step = Collected(), 1, 0
     while noted and step < STEPS:
         noted = 0
-        async for project, digests in _candidates(db, options, moment, step):
+        async for project, digests in _candidates(db, write, options, moment, step):
             body = partial(_decide, db, project, digests, options, moment, step)
             done, kept = await body(write)
             noted += done
@@ -57,10 +61,12 @@ async def rehearse(
     )
 
 
-async def _candidates(db: Database, options: Options, moment: Moment, step: int) -> AsyncIterator[Candidates]:
+async def _candidates(
+    db: Database, write: "Write", options: Options, moment: Moment, step: int
+) -> AsyncIterator[Candidates]:
     """What to decide about in one step: first what is due, then what follows from the step before."""
     if step:
-        async for each in _following(db, options.run, step - 1):
+        async for each in _following(db, write, options.run, step):
             yield each
         return
     after = reviews.START
@@ -82,19 +88,25 @@ async def _candidates(db: Database, options: Options, moment: Moment, step: int)
                 yield project, batch
 
 
-async def _following(db: Database, run: int, step: int) -> AsyncIterator[Candidates]:
+async def _following(db: Database, write: "Write", run: int, step: int) -> AsyncIterator[Candidates]:
     after = items.FIRST
     while rows := await _asked(
-        db, partial(items.manifests_of_step, run=run, step=step, after=after, limit=MANIFESTS)
+        db, partial(items.manifests_of_step, run=run, step=step - 1, after=after, limit=MANIFESTS)
     ):
         after = items.key(rows[-1])
         for project in sorted({row["project_id"] for row in rows}):
             ids = [row["id"] for row in rows if row["project_id"] == project]
-            for batch in _batches(await items.followed(db, ids)):
-                yield project, batch
+            await write(partial(items.ask_followed, run=run, step=step, project=project, ids=ids), soft=True)
+    place = (-1, "")
+    while places := await _asked(db, partial(items.followed, run=run, step=step, after=place, limit=BATCH)):
+        place = places[-1]
+        for each in _by_project(places):
+            yield each
+    while await write(partial(items.forget_asked, run=run, limit=FORGOTTEN), soft=True):
+        pass
     after = items.FIRST
     while rows := await _asked(
-        db, partial(items.links_of_step, run=run, step=step, after=after, limit=BATCH)
+        db, partial(items.links_of_step, run=run, step=step - 1, after=after, limit=BATCH)
     ):
         after = items.key(rows[-1])
         yield ledger.EVERYWHERE, sorted({row["digest"] for row in rows})

@@ -7,14 +7,16 @@ from typing import Final
 from fairway.core.stores.protocols import BlobStore
 from fairway.features.artifacts.model import Periods
 from fairway.features.gc.collect import collect
-from fairway.features.gc.model import Collected, Options, Progress, Switches
+from fairway.features.gc.model import Collected, CollectionOff, Options, Progress, Switches
 from fairway.features.gc.store import items
 from fairway.frame.db import Database
 from fairway.frame.jobs import records
-from fairway.frame.jobs.job import Facts, Job, Task
+from fairway.frame.jobs.job import Facts, GiveUp, Job, Task
 
 GARBAGE_COLLECTION: Final = "GARBAGE_COLLECTION"
 MOST_WORKERS: Final = 5
+ITEMISED: Final = 10
+"""Runs, the last ones, of which every item is kept: a million of them are some hundred megabytes."""
 _FORGOTTEN: Final = 1000
 """Items forgotten in one transaction."""
 
@@ -55,7 +57,10 @@ def collection(db: Database, store: BlobStore, periods: Periods, switches: Switc
         await task.log(
             f"{'dry run' if asked.dry_run else 'run'}; untagged manifests are {'' if asked.delete_untagged else 'not '}deleted"
         )
-        collected = await collect(db, store, periods, options, report, task.write, switches=switches)
+        try:
+            collected = await collect(db, store, periods, options, report, task.write, switches=switches)
+        except CollectionOff as error:
+            raise GiveUp(error.message) from None  # it stays off however often it is tried
         await task.log(f"done: {_told(collected, asked.dry_run)}")
         return _facts(collected)
 
@@ -63,11 +68,11 @@ def collection(db: Database, store: BlobStore, periods: Periods, switches: Switc
 
 
 async def _forget_swept(task: Task, db: Database) -> None:
-    """Drop what runs have written down that are no longer in the history."""
-    oldest, _ = await records.listed(db, kind=GARBAGE_COLLECTION, newest_first=False, offset=0, limit=1)
-    first = oldest[0].id if oldest else task.execution
-    while await task.write(partial(items.forget_older, first=first, limit=_FORGOTTEN), soft=True):
-        pass
+    """Drop what all but the last runs have written down; the history keeps their counts."""
+    kept, _ = await records.listed(db, kind=GARBAGE_COLLECTION, offset=ITEMISED - 1, limit=1)
+    if kept:
+        while await task.write(partial(items.forget_older, first=kept[0].id, limit=_FORGOTTEN), soft=True):
+            pass
 
 
 def _told(collected: Collected, dry_run: bool) -> str:

@@ -11,20 +11,26 @@ from typing import TYPE_CHECKING
 from fairway.core.oci.errors import FairwayError
 from fairway.features.webhooks import rules, store
 from fairway.features.webhooks.model import MEDIA_TYPE, Endpoint
-from fairway.frame.db import Conn, Database
+from fairway.frame.db import Body, Conn, Database
 from fairway.frame.events import Event, Reaction
 from fairway.frame.jobs import queue
 from fairway.frame.jobs.job import EVENT, Facts, GiveUp, Job, Task
+from fairway.frame.log import get_logger
 
 if TYPE_CHECKING:
     from fairway.frame.egress import Egress
+
+_log = get_logger(__name__)
 
 KIND = "REGISTRY_NOTIFICATION"
 MOST_WAITING = 100_000
 """Notifications kept for an endpoint that does not take them; the oldest go first."""
 _BATCH = 50
-_ENOUGH = 64 * 1024
-"""Bytes of an answer that are read: nobody looks at them."""
+STRANGE_SECONDS = 86_400
+"""How long is kept what waits for endpoints that this process does not know: another one may, while settings change."""
+_AT_ONCE = 1000
+_DROPPED_AT_MOST = 100
+"""Batches dropped in one go."""
 
 
 @dataclass(frozen=True)
@@ -94,30 +100,56 @@ class Notifications:
 
     async def _tell(self, endpoint: Endpoint, body: str) -> None:
         assert self._egress is not None, "jobs run where there is a way out"
-        reply = await self._egress.request(
-            "POST",
-            endpoint.url,
-            body=f'{{"events":[{body}]}}'.encode(),
-            headers={"Content-Type": MEDIA_TYPE},
-            secret_headers=endpoint.headers,
-            limit=_ENOUGH,
-            body_travels=True,
-            seconds=endpoint.timeout,
-            verify=endpoint.verify,
-        )
-        if not 200 <= reply.status < 400:
-            raise NotTaken(f"{endpoint.name} answered {reply.status}")
+        # The answer's body is not read: an endpoint that took it has taken it, whatever it says besides.
+        async with (
+            self._egress.stream(
+                "POST",
+                endpoint.url,
+                body=f'{{"events":[{body}]}}'.encode(),
+                headers={"Content-Type": MEDIA_TYPE},
+                secret_headers=endpoint.headers,
+                limit=2**62,
+                follow=False,  # a redirected POST mostly becomes a GET, whose answer says nothing about what was sent
+                seconds=endpoint.timeout,
+                verify=endpoint.verify,
+            ) as reply
+        ):
+            if 300 <= reply.status < 400:
+                raise NotTaken(
+                    f"{endpoint.name} is elsewhere (it answered {reply.status}): set its url to where it leads"
+                )
+            if not 200 <= reply.status < 300:
+                raise NotTaken(f"{endpoint.name} answered {reply.status}")
 
     async def tidy(self) -> int:
         """See to it that nothing is forgotten, or piles up: for a step now and then; how much there was to do."""
-        done = await self._db.write(
-            partial(store.drop_strangers, known=list(self._endpoints), most=1000), soft=True
+        done = 0
+        strangers = partial(
+            store.drop_strangers, known=list(self._endpoints), seconds=STRANGE_SECONDS, most=_AT_ONCE
         )
+        if dropped := await self._drop(strangers):
+            _log.warning("notifications for endpoints that nobody has set up were dropped", count=dropped)
+            done += dropped
         for name, waiting in (await store.waiting(self._db)).items():
             if name in self._endpoints:
                 # one may have come just when the task before it ended
                 await self._db.write(partial(self._ask, endpoint=name), soft=True)
             if waiting > MOST_WAITING:
-                drop = partial(store.drop_oldest, endpoint=name, kept=MOST_WAITING, most=1000)
-                done += await self._db.write(drop, soft=True)
+                oldest = partial(store.drop_oldest, endpoint=name, kept=MOST_WAITING, most=_AT_ONCE)
+                dropped = await self._drop(oldest)
+                _log.warning(
+                    "an endpoint takes no notifications, its oldest were dropped",
+                    endpoint=name,
+                    count=dropped,
+                )
+                done += dropped
         return done
+
+    async def _drop(self, some: Body[int]) -> int:
+        dropped = 0
+        for _ in range(_DROPPED_AT_MOST):
+            count = await self._db.write(some, soft=True)
+            dropped += count
+            if count < _AT_ONCE:
+                break
+        return dropped

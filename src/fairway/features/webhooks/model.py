@@ -1,8 +1,10 @@
 """Who is told of what happens in the registry, in the docker registry's own format."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from fairway.frame.settings import SettingsInvalid
 
@@ -26,6 +28,14 @@ class Endpoint:
     ignored_media_types: frozenset[str] = frozenset()
 
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}", re.ASCII)
+# How a request is framed and where it goes is said by what sends it.
+_NOT_THEIRS = frozenset(
+    {
+        *("accept-encoding", "connection", "content-length", "content-type", "expect", "host", "keep-alive"),
+        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
 _KNOWN = {"name", "url", "headers", "timeout", "backoff", "verify", "ignore_actions", "ignore_media_types"}
 
 
@@ -48,8 +58,9 @@ def _endpoint(table: Mapping[str, Any]) -> Endpoint:
         raise _wrong("each endpoint needs a name")
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         raise _wrong(f"{name!r} needs a url that begins with http:// or https://")
-    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise _wrong(f"the headers of {name!r} must be an object of texts")
+    if "@" in urlsplit(url).netloc or not urlsplit(url).netloc:
+        raise _wrong(f"the url of {name!r} needs a host and must hold no login; put one into its headers")
+    _check_headers(name, headers)
     if not isinstance(verify := table.get("verify", True), bool):
         raise _wrong(f"verify of {name!r} must be true or false")
     return Endpoint(
@@ -62,6 +73,16 @@ def _endpoint(table: Mapping[str, Any]) -> Endpoint:
         _texts(table, "ignore_actions"),
         _texts(table, "ignore_media_types"),
     )
+
+
+def _check_headers(name: str, headers: object) -> None:
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        raise _wrong(f"the headers of {name!r} must be an object of texts")
+    for header, value in headers.items():
+        if not _HEADER.fullmatch(header) or header.lower() in _NOT_THEIRS:
+            raise _wrong(f"{name!r} cannot have a header {header!r}")
+        if not value.isprintable():
+            raise _wrong(f"the header {header!r} of {name!r} has characters that no header may have")
 
 
 def _seconds(table: Mapping[str, Any], key: str, default: float) -> float:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
 
-from fairway.frame.db import Conn, Row, now_us
+from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import notifications
 from fairway.frame.db.types import within
 
@@ -23,7 +23,10 @@ _DONE = delete(notifications).where(notifications.c.id == bindparam("number"))
 _WAITING = select(notifications.c.endpoint, func.count().label("waiting")).group_by(notifications.c.endpoint)
 _STRANGERS = (
     select(notifications.c.id)
-    .where(~within(notifications.c.endpoint, bindparam("known")))
+    .where(
+        ~within(notifications.c.endpoint, bindparam("known")),
+        notifications.c.created_at < now_us() - bindparam("micros", type_=BigInteger),
+    )
     .limit(bindparam("most"))
 )
 _LAST_KEPT = (
@@ -62,9 +65,10 @@ async def waiting(conn: Conn) -> dict[str, int]:
     return {row["endpoint"]: row["waiting"] for row in await conn.all(_WAITING)}
 
 
-async def drop_strangers(conn: Conn, known: Collection[str], most: int) -> int:
-    """Forget what waits for endpoints that nobody has set up any more; how many, at most `most`."""
-    rows = await conn.all(_STRANGERS, known=json.dumps(sorted(known)), most=most)
+async def drop_strangers(conn: Conn, known: Collection[str], seconds: int, most: int) -> int:
+    """Forget what has waited so long for endpoints that nobody has set up any more; how many, at most `most`."""
+    known_ = json.dumps(sorted(known))
+    rows = await conn.all(_STRANGERS, known=known_, micros=seconds * SECOND, most=most)
     await conn.many(_DONE, [{"number": row["id"]} for row in rows])
     return len(rows)
 

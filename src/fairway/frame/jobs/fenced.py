@@ -7,10 +7,10 @@ from sqlalchemy import and_, bindparam, insert, select, update
 from fairway.frame.db import SECOND, Conn, now_us
 from fairway.frame.db.tables import task_steps, tasks
 from fairway.frame.jobs import queue
-from fairway.frame.jobs.job import PENDING, RUNNING, Facts, Superseded
+from fairway.frame.jobs.job import PENDING, RUNNING, STOPPED, Facts, Superseded
 
 _MINE = and_(tasks.c.id == bindparam("task"), tasks.c.attempt == bindparam("of"), tasks.c.status == RUNNING)
-_FENCE = select(tasks.c.id).where(_MINE).with_for_update(read=True)
+_FENCE = select(tasks.c.id).where(_MINE).with_for_update(read=True, key_share=True)
 _DONE_STEP = select(task_steps.c.answer).where(
     task_steps.c.task_id == bindparam("task"), task_steps.c.step == bindparam("step")
 )
@@ -55,6 +55,7 @@ _END = (
         single=None,
     )
 )
+_STOPPING = select(tasks.c.stopping).where(_MINE)
 _AGAIN = (
     update(tasks)
     .where(_MINE)
@@ -84,7 +85,14 @@ async def end(
 async def again(
     conn: Conn, claimed: queue.Claimed, message: str, seconds: float, *, uncounted: bool = False
 ) -> None:
-    """An attempt has come to nothing: let the task be tried again after so many seconds; `uncounted` as if it had not been."""
+    """An attempt has come to nothing: let the task be tried again after so many seconds; `uncounted` as if it had not been.
+
+    When somebody has asked to stop it meanwhile, it ends as stopped instead.
+    """
+    await conn.first(queue.LOCK_EXECUTION, execution=claimed.execution)  # who stops it waits, or has done so
+    if await conn.scalar(_STOPPING, task=claimed.id, of=claimed.attempt):
+        await end(conn, claimed, STOPPED, "stopped")
+        return
     await conn.run(
         _AGAIN,
         task=claimed.id,

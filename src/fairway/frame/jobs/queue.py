@@ -1,16 +1,17 @@
 """The queue of tasks: adding, handing out, keeping, ending and stopping them.
 
-Who locks what, in this order: a kind's row in `queues`, an execution, its tasks.  A task's row is locked (FOR SHARE) by
-whoever writes on its behalf, so that nobody takes it over in the middle of a transaction.
+Who locks what, in this order: a kind's row in `queues`, an execution, its tasks.  A task's row is locked by whoever writes
+on its behalf (FOR KEY SHARE), and by whoever takes it over or ends it for another (FOR UPDATE), so that neither happens in
+the middle of a transaction; what is only noted on it (a lease renewed, a stop asked for) waits for nobody.
 """
 
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
     and_,
     bindparam,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.types import NullType
 
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import executions, queues, tasks
@@ -47,8 +49,10 @@ from fairway.frame.jobs.job import (
 SCHEDULER = "SCHEDULER"
 """The queue that stands for all schedules."""
 
-# Written out, as the partial indexes have it: no planner sees through a parameter.
-_OPEN: ColumnElement[bool] = literal_column("tasks.status IN ('Pending', 'Running')", Boolean)
+# Written out, as the partial indexes have it: no planner sees through a parameter.  No BOOLEAN, which SQLAlchemy would
+# compare with 1 on SQLite, so that no index had it.
+ARE_OPEN: ColumnElement[Any] = literal_column("tasks.status IN ('Pending', 'Running')", NullType)
+"""The condition of open tasks; said beside `status = …`, it lets the index of open tasks be used."""
 
 
 def later(name: str) -> ColumnElement[int]:
@@ -100,7 +104,7 @@ _NEW_TASK = (
     .on_conflict_do_nothing()
     .returning(tasks.c.id)
 )
-_SINGLE = select(tasks.c.id).where(tasks.c.single == bindparam("single"), _OPEN)
+_SINGLE = select(tasks.c.id).where(tasks.c.single == bindparam("single"), ARE_OPEN)
 _FORGET_EXECUTION = delete(executions).where(executions.c.id == bindparam("execution"))
 
 
@@ -161,7 +165,7 @@ async def add_task(
 
 # -- handing out
 
-_DUE = and_(_OPEN, tasks.c.due_at <= now_us())
+_DUE = and_(ARE_OPEN, tasks.c.due_at <= now_us())
 _DUE_KINDS = (
     select(queues.c.kind)
     .where(
@@ -173,7 +177,7 @@ _DUE_KINDS = (
 )
 _LOCK_QUEUES = _DUE_KINDS.with_for_update(skip_locked=True)
 _AT_WORK = select(func.count()).where(
-    tasks.c.kind == bindparam("kind"), tasks.c.status == RUNNING, tasks.c.due_at > now_us()
+    tasks.c.kind == bindparam("kind"), tasks.c.status == RUNNING, tasks.c.due_at > now_us(), ARE_OPEN
 )
 _NEXT = (
     select(tasks.c.id)
@@ -264,13 +268,17 @@ async def beat(
 
 
 _STOPS = select(tasks.c.id, tasks.c.attempt).where(
-    tasks.c.worker == bindparam("by"), tasks.c.status == RUNNING, tasks.c.stopping == true()
+    within_ids(tasks.c.id, bindparam("held")),
+    tasks.c.worker == bindparam("by"),
+    tasks.c.status == RUNNING,
+    tasks.c.stopping == true(),
 )
 
 
-async def to_stop(conn: Conn, worker: str) -> set[tuple[int, int]]:
-    """Which attempts of a worker somebody wants stopped."""
-    return {(row["id"], row["attempt"]) for row in await conn.all(_STOPS, by=worker)}
+async def to_stop(conn: Conn, worker: str, held: Collection[int]) -> set[tuple[int, int]]:
+    """Which attempts, of the tasks that a worker runs, somebody wants stopped."""
+    rows = await conn.all(_STOPS, by=worker, held=json.dumps(list(held)))
+    return {(row["id"], row["attempt"]) for row in rows}
 
 
 # -- stopping and pausing
@@ -306,11 +314,20 @@ _STOP_PENDING = _PENDING.where(_OF_EXECUTION)
 _STOP_RUNNING = _RUNNING.where(_OF_EXECUTION)
 _STOP_IF_PENDING = _PENDING.where(_THIS)
 _STOP_IF_RUNNING = _RUNNING.where(_THIS)
+# For update: who still writes on behalf of such a task, though its lease is over, is waited for.
+_left = select(tasks.c.id).where(tasks.c.status == RUNNING, tasks.c.due_at <= now_us()).with_for_update()
+_LEFT_OF_EXECUTION = _left.where(_OF_EXECUTION).order_by(tasks.c.id)
+_LEFT_THIS = _left.where(_THIS)
+_END_LEFT = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("task"))
+    .values(status=STOPPED, stopping=true(), ended_at=now_us(), single=None)
+)
 _EXECUTION_OF = select(tasks.c.execution_id).where(tasks.c.id == bindparam("task"))
 _PENDING_OF = (
     select(tasks.c.execution_id)
     .distinct()
-    .where(tasks.c.kind == bindparam("kind"), tasks.c.status == PENDING)
+    .where(tasks.c.kind == bindparam("kind"), tasks.c.status == PENDING, ARE_OPEN)
     .order_by(tasks.c.execution_id)
     .limit(bindparam("limit"))
 )
@@ -318,11 +335,14 @@ _PAUSE = update(queues).where(queues.c.kind == bindparam("of")).values(paused=bi
 
 
 async def stop(conn: Conn, execution: int, *, pending_only: bool = False) -> bool:
-    """Stop what is open of an execution: at once what has not begun, within a second or two what runs.  False: no such one."""
+    """Stop what is open of an execution: at once what has not begun or whose worker is gone, within a second or two what
+    runs.  False: no such one."""
     if await conn.first(LOCK_EXECUTION, execution=execution) is None:
         return False
     await conn.run(_STOP_PENDING, execution=execution)
     if not pending_only:
+        for left in await conn.all(_LEFT_OF_EXECUTION, execution=execution):
+            await conn.run(_END_LEFT, task=left["id"])
         await conn.run(_STOP_RUNNING, execution=execution)
     await conn.run(SETTLE, execution=execution)
     return True
@@ -334,6 +354,8 @@ async def stop_task(conn: Conn, task: int) -> bool:
     if execution is None or await conn.first(LOCK_EXECUTION, execution=execution) is None:
         return False
     await conn.run(_STOP_IF_PENDING, task=task)
+    for left in await conn.all(_LEFT_THIS, task=task):
+        await conn.run(_END_LEFT, task=left["id"])
     await conn.run(_STOP_IF_RUNNING, task=task)
     await conn.run(SETTLE, execution=execution)
     return True

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import executions, queues, task_logs, tasks, workers
 from fairway.frame.jobs.job import PENDING, RUNNING, Facts
+from fairway.frame.jobs.queue import ARE_OPEN
 
 # -- logs
 
@@ -203,7 +204,9 @@ _QUEUES = (
         func.count(tasks.c.id).label("waiting"),
         func.coalesce((now_us() - func.min(tasks.c.due_at)) / SECOND, 0).label("latency"),
     )
-    .select_from(queues.outerjoin(tasks, and_(tasks.c.kind == queues.c.kind, tasks.c.status == PENDING)))
+    .select_from(
+        queues.outerjoin(tasks, and_(tasks.c.kind == queues.c.kind, tasks.c.status == PENDING, ARE_OPEN))
+    )
     .group_by(queues.c.kind, queues.c.paused)
     .order_by(queues.c.kind)
 )
@@ -223,7 +226,7 @@ _FORGET_SILENT = delete(workers).where(
 _WORKERS = select(workers).order_by(workers.c.started_at, workers.c.id)
 _RUNNING = (
     select(tasks)
-    .where(tasks.c.status == RUNNING, tasks.c.due_at > now_us())
+    .where(tasks.c.status == RUNNING, tasks.c.due_at > now_us(), ARE_OPEN)
     .order_by(tasks.c.worker, tasks.c.id)
 )
 

@@ -59,6 +59,7 @@ class Runner:
         self._lost: set[tuple[int, int]] = set()
         self._closing: set[tuple[int, int]] = set()  # their jobs are done: nothing is left to interrupt
         self._free = asyncio.Event()
+        self._handing_out = asyncio.Lock()
         self._beaten = time.monotonic()
         self._known = False
 
@@ -70,6 +71,10 @@ class Runner:
             asyncio.create_task(self._again_and_again("fire schedules", self.fire, self._poll, stop)),
         ]
         await stop.wait()
+        # What is being claimed just now belongs to us when it is committed: it must be known, to be handed back.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._handing_out.acquire()
         for task in [*loops, *(task for key, task in self._running.items() if key not in self._closing)]:
             task.cancel()
         await asyncio.wait([*loops, *self._running.values()], timeout=GOODBYE_SECONDS)
@@ -115,7 +120,10 @@ class Runner:
     async def _take(self) -> None:
         self._free.clear()
         if self._running:
-            self._interrupt(await queue.to_stop(self._db, self.id), self._told_to_stop)
+            self._interrupt(
+                await queue.to_stop(self._db, self.id, [task for task, _ in self._running]),
+                self._told_to_stop,
+            )
         await self.take()
 
     async def take(self) -> int:
@@ -124,19 +132,20 @@ class Runner:
         if free <= 0 or not await queue.anything_due(self._db, self._jobs.kinds):
             return 0
         limits = {job.kind: job.at_once for job in self._jobs}
-        claimed = await self._db.write(
-            partial(queue.claim, worker=self.id, limits=limits, free=free, lease_seconds=self._lease)
-        )
-        for each in claimed:
-            key = (each.id, each.attempt)
-            self._running[key] = asyncio.create_task(self._attempt(each))
-            self._running[key].add_done_callback(partial(self._ended, key))
+        async with self._handing_out:
+            claimed = await self._db.write(
+                partial(queue.claim, worker=self.id, limits=limits, free=free, lease_seconds=self._lease)
+            )
+            for each in claimed:
+                key = (each.id, each.attempt)
+                self._running[key] = asyncio.create_task(self._attempt(each))
+                self._running[key].add_done_callback(partial(self._ended, key))
         await asyncio.sleep(0)  # who is interrupted before its first step hears of nothing
         return len(claimed)
 
     async def fire(self) -> int:
         """Enqueue what is scheduled for now; how many schedules were due."""
-        if not await schedules.anything_due(self._db):
+        if not await schedules.anything_due(self._db, self._jobs.kinds):
             return 0
         fired = await self._db.write(partial(schedules.fire, jobs=self._jobs))
         for schedule, execution in fired:

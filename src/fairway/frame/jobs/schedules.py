@@ -5,20 +5,26 @@ is made up for once, but no moment is ever run twice.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, false, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.errors import BadRequest
-from fairway.frame.db import Conn, Row, now_us
+from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.tables import queues, schedules
+from fairway.frame.db.types import within
 from fairway.frame.jobs import cron as crons
 from fairway.frame.jobs import queue
 from fairway.frame.jobs.job import SCHEDULE, Facts, Jobs
+from fairway.frame.log import get_logger
+
+_log = get_logger(__name__)
 
 AT_A_TIME = 50
 """Schedules fired in one transaction."""
+_UNREADABLE_WAITS = 3600 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +73,16 @@ _REMOVE = delete(schedules).where(
 )
 _ALL = select(schedules).order_by(schedules.c.id).offset(bindparam("skip")).limit(bindparam("most"))
 _COUNT = select(func.count()).select_from(schedules)
+# No bare column: what is due is found by its time, not among all of a kind.
+_of_known_kind = within(schedules.c.kind.concat(""), bindparam("kinds"))
 _DUE = (
     select(schedules)
-    .where(schedules.c.next_at <= now_us())
+    .where(schedules.c.next_at <= now_us(), _of_known_kind)
     .order_by(schedules.c.next_at)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_ANY_DUE = select(schedules.c.id).where(schedules.c.next_at <= now_us()).limit(1)
+_ANY_DUE = select(schedules.c.id).where(schedules.c.next_at <= now_us(), _of_known_kind).limit(1)
 _MOVE = update(schedules).where(schedules.c.id == bindparam("schedule")).values(next_at=bindparam("at"))
 _LOCK = (
     select(queues.c.kind)
@@ -122,9 +130,9 @@ async def listed(conn: Conn, *, offset: int, limit: int) -> tuple[list[Schedule]
     return [_schedule(row) for row in rows], int(await conn.scalar(_COUNT))
 
 
-async def anything_due(conn: Conn) -> bool:
+async def anything_due(conn: Conn, kinds: Collection[str]) -> bool:
     """Is there something to fire?  A look, so that nothing is written while there is not."""
-    return await conn.first(_ANY_DUE) is not None
+    return await conn.first(_ANY_DUE, kinds=json.dumps(sorted(kinds))) is not None
 
 
 async def fire(conn: Conn, jobs: Jobs) -> list[tuple[Schedule, int | None]]:
@@ -136,18 +144,26 @@ async def fire(conn: Conn, jobs: Jobs) -> list[tuple[Schedule, int | None]]:
         return []  # paused, or somebody else is at it
     now = int(await conn.scalar(_NOW))
     fired: list[tuple[Schedule, int | None]] = []
-    for row in await conn.all(_DUE, most=AT_A_TIME):
-        due = _schedule(row)
-        if due.kind not in jobs:
+    for row in await conn.all(_DUE, kinds=json.dumps(sorted(jobs.kinds)), most=AT_A_TIME):
+        try:
+            due = _schedule(row)
+            arguments = jobs[due.kind].read(row["parameters"])
+            next_at = crons.next_after(due.cron, max(now, due.next_at))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one row must not keep the others from firing
+            _log.error(
+                "a schedule cannot be read; set it again, or remove it",
+                schedule=row["id"],
+                kind=row["kind"],
+                exc_info=error,
+            )
+            await conn.run(_MOVE, schedule=row["id"], at=now + _UNREADABLE_WAITS)
             continue
         # A date that comes no more: not before the end of time.
-        next_at = crons.next_after(due.cron, max(now, due.next_at)) or 2**62
-        await conn.run(_MOVE, schedule=due.id, at=next_at)
-        job = jobs[due.kind]
+        await conn.run(_MOVE, schedule=due.id, at=next_at or 2**62)
         execution = await queue.enqueue(
             conn,
-            job,
-            job.read(row["parameters"]),
+            jobs[due.kind],
+            arguments,
             trigger=SCHEDULE,
             owner=due.owner,
             asked_by=row["asked_by"],

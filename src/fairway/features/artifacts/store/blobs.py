@@ -30,6 +30,18 @@ async def visible(conn: Conn, project: int, digest: Digest) -> Stored | None:
     return Stored(row["key"], row["size"]) if row is not None else None
 
 
+_IS_BLOB = select(project_blobs.c.blob_id).where(
+    project_blobs.c.project_id == bindparam("project"),
+    project_blobs.c.digest == bindparam("digest"),
+    project_blobs.c.blob_id.is_not(None),
+)
+
+
+async def is_blob(conn: Conn, project: int, digest: Digest) -> bool:
+    """Whether the project has these bytes as a blob, readable or not."""
+    return await conn.first(_IS_BLOB, project=project, digest=digest) is not None
+
+
 _LEASE_LEFT = select((leases.c.until_at - now_us()).label("left")).where(
     leases.c.project_id == bindparam("project"), leases.c.digest == bindparam("digest")
 )

@@ -25,6 +25,8 @@ from fairway.frame.db.tables import artifact_links, artifacts, gc_items
 from fairway.frame.db.types import some, within_ids
 
 MANIFEST, LINK, HIDDEN, BLOB = "manifest", "link", "hidden", "blob"
+ASKED = "asked"
+"""No decision: a digest that the next step of a dry run has to look at.  Its `repository_id` is the number of the step."""
 
 
 def noted(
@@ -85,6 +87,7 @@ _LISTED = (
     select(gc_items)
     .where(
         gc_items.c.run == bindparam("run"),
+        gc_items.c.what != literal(ASKED),
         tuple_(gc_items.c.what, gc_items.c.project_id, gc_items.c.repository_id, gc_items.c.digest)
         > tuple_(
             bindparam("what", type_=Text),
@@ -167,22 +170,30 @@ async def totals(conn: Conn, run: int) -> dict[str, tuple[int, int]]:
     return {row["what"]: (int(row["count"]), int(row["size"])) for row in await conn.all(_TOTALS, run=run)}
 
 
-_FORGET = gc_items.delete().where(gc_items.c.run == bindparam("run"))
+_ITEM = (gc_items.c.run, gc_items.c.what, gc_items.c.project_id, gc_items.c.repository_id, gc_items.c.digest)
+_OF_RUN = select(*_ITEM).where(gc_items.c.run == bindparam("run", type_=BigInteger))
+_ASKED_OF_RUN = _OF_RUN.where(gc_items.c.what == literal(ASKED))
 
 
-async def forget(conn: Conn, run: int) -> int:
-    """Drop the items of a run; how many."""
-    return await conn.run(_FORGET, run=run)
+def _forget_some(chosen: Select[Any]) -> Executable:
+    return gc_items.delete().where(tuple_(*_ITEM).in_(chosen.limit(bindparam("limit"))))
 
 
-_OLDER = select(
-    gc_items.c.run, gc_items.c.what, gc_items.c.project_id, gc_items.c.repository_id, gc_items.c.digest
-).where(gc_items.c.run < bindparam("first", type_=BigInteger))
-_FORGET_OLDER = gc_items.delete().where(
-    tuple_(
-        gc_items.c.run, gc_items.c.what, gc_items.c.project_id, gc_items.c.repository_id, gc_items.c.digest
-    ).in_(_OLDER.limit(bindparam("limit")))
-)
+_FORGET = _forget_some(_OF_RUN)
+_FORGET_ASKED = _forget_some(_ASKED_OF_RUN)
+
+
+async def forget(conn: Conn, run: int, limit: int) -> int:
+    """Drop the items of a run, at most so many; how many."""
+    return await conn.run(_FORGET, run=run, limit=limit)
+
+
+async def forget_asked(conn: Conn, run: int, limit: int) -> int:
+    """Drop what the steps of a dry run had to look at, at most so many; how many."""
+    return await conn.run(_FORGET_ASKED, run=run, limit=limit)
+
+
+_FORGET_OLDER = _forget_some(select(*_ITEM).where(gc_items.c.run < bindparam("first", type_=BigInteger)))
 
 
 async def forget_older(conn: Conn, first: int, limit: int) -> int:
@@ -212,9 +223,38 @@ def follows(ids: ColumnElement[str]) -> Select[Any]:
     return select(found.c.digest)
 
 
-_FOLLOWS = follows(bindparam("ids")).order_by("digest")
+_followed = follows(bindparam("ids")).subquery("followed")
+_NOTE_FOLLOWED = note(
+    ASKED,
+    select(
+        bindparam("project", type_=BigInteger).label("project_id"),
+        bindparam("step", type_=BigInteger).label("repository_id"),
+        _followed.c.digest,
+        literal(0, type_=BigInteger).label("size"),
+    ),
+)
+_FOLLOWED = (
+    select(gc_items.c.project_id, gc_items.c.digest)
+    .where(
+        gc_items.c.run == bindparam("run"),
+        gc_items.c.what == literal(ASKED),
+        gc_items.c.repository_id == bindparam("step", type_=BigInteger),
+        tuple_(gc_items.c.project_id, gc_items.c.digest)
+        > tuple_(bindparam("project", type_=BigInteger), bindparam("digest", type_=Text)),
+    )
+    .order_by(gc_items.c.project_id, gc_items.c.digest)
+    .limit(bindparam("limit"))
+)
 
 
-async def followed(conn: Conn, ids: Sequence[int]) -> list[str]:
-    """The digests of `follows`."""
-    return [row["digest"] for row in await conn.all(_FOLLOWS, ids=json.dumps(list(ids)))]
+async def ask_followed(conn: Conn, run: int, step: int, project: int, ids: Sequence[int]) -> None:
+    """Let `step` look at what follows from these artifacts of a project; at each digest once, however many name it."""
+    await conn.run(_NOTE_FOLLOWED, run=run, step=step, project=project, ids=json.dumps(list(ids)))
+
+
+async def followed(
+    conn: Conn, run: int, step: int, after: tuple[int, str], limit: int
+) -> list[tuple[int, str]]:
+    """The project and digest of what `step` has to look at, those that follow `after`."""
+    rows = await conn.all(_FOLLOWED, run=run, step=step, project=after[0], digest=after[1], limit=limit)
+    return [(row["project_id"], row["digest"]) for row in rows]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    func,
     literal,
     null,
     select,
@@ -112,9 +113,13 @@ _AWAIT_LEASE = (
     update(gc_reviews)
     .where(*_these)
     .values(
-        review_at=select(leases.c.until_at)
-        .where(leases.c.project_id == gc_reviews.c.project_id, leases.c.digest == gc_reviews.c.digest)
-        .scalar_subquery()
+        # A lease that is over may have been dropped just now.
+        review_at=func.coalesce(
+            select(leases.c.until_at)
+            .where(leases.c.project_id == gc_reviews.c.project_id, leases.c.digest == gc_reviews.c.digest)
+            .scalar_subquery(),
+            now_us(),
+        )
     )
 )
 
