@@ -27,6 +27,7 @@ from fairway.core.oci.errors import RouteUnknown
 from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Send, error_reply, send_reply
 from fairway.core.wire.server import App
+from fairway.features.accounts import api as accounts
 from fairway.features.audit import api as audit
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
@@ -128,6 +129,7 @@ def management_api(parts: Parts) -> FastAPI:
     errors.install(api)
     authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client, parts.hub.changes)
     api.include_router(system.routes(authoriser), prefix="/api")
+    api.include_router(accounts.routes(parts.db, authoriser, parts.hasher), prefix=_API)
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
     )

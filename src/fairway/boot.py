@@ -41,6 +41,7 @@ class Parts:
     store: BlobStore
     hub: Hub
     who: Authenticators
+    hasher: Hasher
     origin: Origin
     jobs: Jobs
     notifications: Notifications
@@ -103,7 +104,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         )
         collection = gc.collection(db, store, periods, Switches(settings.gc_enabled, settings.read_only))
         jobs = Jobs([collection, audit.PURGING, notifications.job])
-        yield Parts(settings, db, store, hub, who, origin, jobs, notifications)
+        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications)
 
 
 @asynccontextmanager

@@ -264,7 +264,7 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         response_class=Response,
         raises=(PreconditionFailed,),
     )
-    async def set_cli_secret(user_id: Id) -> Response:
+    async def set_cli_secret(user_id: Id) -> Response:  # noqa: ARG001 - the path has it
         raise PreconditionFailed(
             "there are CLI secrets only where people log in by OIDC; here the password is good for clients, too"
         )

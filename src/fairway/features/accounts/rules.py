@@ -53,8 +53,12 @@ def check_profile(email: str, realname: str, comment: str) -> None:
     """Raise BadRequest for what an account cannot say about its person; each of them may be empty."""
     if email and not (email.isprintable() and _EMAIL.fullmatch(email)):
         raise BadRequest("this is no e-mail address; write one such as name@example.com")
-    if len(realname) > MAX_TEXT or not realname.isprintable() or not _FORBIDDEN_IN_REALNAME.isdisjoint(realname):
-        raise BadRequest(f"a real name has up to {MAX_TEXT} printable characters, none of ,\"~#%$")
+    if (
+        len(realname) > MAX_TEXT
+        or not realname.isprintable()
+        or not _FORBIDDEN_IN_REALNAME.isdisjoint(realname)
+    ):
+        raise BadRequest(f'a real name has up to {MAX_TEXT} printable characters, none of ,"~#%$')
     if len(comment) > MAX_COMMENT or not comment.isprintable():
         raise BadRequest(f"a comment has up to {MAX_COMMENT} printable characters")
 

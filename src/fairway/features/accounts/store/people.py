@@ -7,8 +7,8 @@ is never anybody else's.
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from fairway.features.accounts.model import Account
-from fairway.frame.access.principals import User
 from fairway.frame import events
+from fairway.frame.access.principals import User
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import members, refresh_tokens, users
