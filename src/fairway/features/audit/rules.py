@@ -83,3 +83,17 @@ def chosen(event_types: str, operations: str) -> Chosen:
 
 def _listed(text: str) -> frozenset[str]:
     return frozenset(each.strip().lower() for each in text.split(",") if each.strip())
+
+
+# In the order of Harbor's list; what it has names for beyond these does not happen here yet.
+EVENT_TYPES = (
+    "create_artifact",
+    "delete_artifact",
+    "delete_tag",
+    "create_project",
+    "delete_project",
+    "create_user",
+    "update_user",
+    "delete_user",
+)
+"""What a line can tell of, as operation_resource."""

@@ -21,6 +21,7 @@ class Permission(NamedTuple):
 PROJECT_READ = Permission("project", "read")
 PROJECT_UPDATE = Permission("project", "update")
 PROJECT_DELETE = Permission("project", "delete")
+LOG_LIST = Permission("log", "list")
 REPOSITORY_LIST = Permission("repository", "list")
 REPOSITORY_READ = Permission("repository", "read")
 REPOSITORY_CREATE = Permission("repository", "create")
@@ -37,6 +38,7 @@ TAG_CREATE = Permission("tag", "create")
 TAG_LIST = Permission("tag", "list")
 TAG_DELETE = Permission("tag", "delete")
 
+AUDIT_LOG_LIST = Permission("audit-log", "list")
 CATALOG_READ = Permission("catalog", "read")
 USER_CREATE = Permission("user", "create")
 USER_READ = Permission("user", "read")
@@ -61,6 +63,7 @@ IN_PROJECT = frozenset(
         PROJECT_READ,
         PROJECT_UPDATE,
         PROJECT_DELETE,
+        LOG_LIST,
         REPOSITORY_LIST,
         REPOSITORY_READ,
         REPOSITORY_CREATE,
@@ -82,6 +85,7 @@ IN_PROJECT = frozenset(
 
 ON_SERVER = frozenset(
     {
+        AUDIT_LOG_LIST,
         CATALOG_READ,
         USER_CREATE,
         USER_READ,
