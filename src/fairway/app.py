@@ -128,7 +128,9 @@ def management_api(parts: Parts) -> FastAPI:
     )
     errors.install(api)
     authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client, parts.hub.changes)
-    api.include_router(system.routes(authoriser), prefix="/api")
+    api.include_router(
+        system.routes(parts.db, parts.store, parts.settings, parts.origin, authoriser), prefix="/api"
+    )
     api.include_router(accounts.routes(parts.db, authoriser, parts.hasher), prefix=_API)
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API

@@ -39,6 +39,7 @@ TAG_LIST = Permission("tag", "list")
 TAG_DELETE = Permission("tag", "delete")
 
 AUDIT_LOG_LIST = Permission("audit-log", "list")
+SYSTEM_VOLUMES_READ = Permission("system-volumes", "read")
 CATALOG_READ = Permission("catalog", "read")
 USER_CREATE = Permission("user", "create")
 USER_READ = Permission("user", "read")
@@ -86,6 +87,7 @@ IN_PROJECT = frozenset(
 ON_SERVER = frozenset(
     {
         AUDIT_LOG_LIST,
+        SYSTEM_VOLUMES_READ,
         CATALOG_READ,
         USER_CREATE,
         USER_READ,
