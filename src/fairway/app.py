@@ -31,7 +31,7 @@ from fairway.features.accounts import api as accounts
 from fairway.features.audit import api as audit
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
-from fairway.features.gc.jobs import GARBAGE_COLLECTION
+from fairway.features.gc.model import GARBAGE_COLLECTION, ORPHAN_SEARCH
 from fairway.features.projects import api as projects
 from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
@@ -50,6 +50,7 @@ from fairway.frame.web.routes import Authoriser, check_every_route_declares
 
 _log = log.get_logger(__name__)
 _API = "/api/v2.0"
+_OWN_API = "/api/fairway"
 _OPENAPI = f"{_API}/openapi.json"
 _MAX_REQUEST_ID = 128
 
@@ -145,6 +146,8 @@ def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None
     api.include_router(jobs.routes(parts.db, authoriser, parts.jobs), prefix=_API)
     api.include_router(audit.routes(parts.db, authoriser, parts.jobs[PURGE_AUDIT_LOG]), prefix=_API)
     api.include_router(gc.routes(parts.db, authoriser, parts.jobs[GARBAGE_COLLECTION]), prefix=_API)
+    orphans = parts.jobs[ORPHAN_SEARCH]
+    api.include_router(gc.own_routes(parts.db, authoriser, parts.hub.periods, orphans), prefix=_OWN_API)
 
 
 @asynccontextmanager

@@ -102,8 +102,10 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             base=origin.of({}, ""),
             node=store.identity,
         )
-        collection = gc.collection(db, store, periods, Switches(settings.gc_enabled, settings.read_only))
-        jobs = Jobs([collection, audit.PURGING, notifications.job])
+        switches = Switches(settings.gc_enabled, settings.read_only)
+        collection = gc.collection(db, store, periods, switches)
+        orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
+        jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
         yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications)
 
 

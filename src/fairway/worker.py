@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fairway.boot import Parts, build
+from fairway.features.gc import measures as gc
 from fairway.features.registry import housekeeping
 from fairway.frame import events, log
 from fairway.frame.db import Database
@@ -55,6 +56,7 @@ def steps(parts: Parts) -> list[Step]:
         *(removing if not settings.read_only else ()),
         Step("hand over events", 1, lambda: events.hand_over(db, follows), told=False),
         Step("measure", 10, lambda: _measure(db)),
+        Step("measure garbage", 60, lambda: _measure_garbage(db)),
         Step("tidy notifications", 15, parts.notifications.tidy),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
@@ -64,6 +66,11 @@ def steps(parts: Parts) -> list[Step]:
 
 async def _measure(db: Database) -> int:
     await measures().look(db)
+    return 0
+
+
+async def _measure_garbage(db: Database) -> int:
+    await gc.measures().look(db)
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fairway.features.gc import measures as gc
 from fairway.frame.jobs.measures import measures
 from fairway.frame.metrics import metrics
 
@@ -22,6 +23,7 @@ def test_promtool_agrees(asked: list[str]) -> None:
 
 def test_every_series_in_a_rule_is_measured() -> None:
     measures()
+    gc.measures()
     measured = {
         name
         for family in metrics().registry.collect()

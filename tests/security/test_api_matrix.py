@@ -45,6 +45,15 @@ PUT:/api/v2.0/system/purgeaudit/2            401       403      403           40
 GET:/api/v2.0/system/purgeaudit/2/log        401       403      403           403   403       403        403           200
 GET:/api/v2.0/system/purgeaudit/schedule     401       403      403           403   403       403        403           200
 PUT:/api/v2.0/system/purgeaudit/schedule     401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/projects/team/deleted    401       403      403           403   403       200        200           200
+POST:/api/fairway/gc/projects/team/undo      401       403      403           403   403       404        404           404
+POST:/api/fairway/gc/orphans/schedule        401       403      403           403   403       403        403           201
+GET:/api/fairway/gc/orphans                  401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/orphans/3                401       403      403           403   403       403        403           200
+PUT:/api/fairway/gc/orphans/3                401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/orphans/3/log            401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/orphans/schedule         401       403      403           403   403       403        403           200
+PUT:/api/fairway/gc/orphans/schedule         401       403      403           403   403       403        403           200
 GET:/api/v2.0/jobservice/pools               401       403      403           403   403       403        403           200
 GET:/api/v2.0/jobservice/pools/all/workers   401       403      403           403   403       403        403           200
 PUT:/api/v2.0/jobservice/jobs/1              401       403      403           403   403       403        403           200
@@ -68,12 +77,16 @@ BODIES = {
     "PUT:/api/v2.0/system/gc/schedule": {"schedule": {"type": "Daily"}},
     "POST:/api/v2.0/system/purgeaudit/schedule": {"schedule": {"type": "Manual"}, "parameters": HOURS},
     "PUT:/api/v2.0/system/purgeaudit/schedule": {"schedule": {"type": "Hourly"}, "parameters": HOURS},
+    "POST:/api/fairway/gc/projects/team/undo": {"repository": "app", "digest": f"sha256:{'0' * 64}"},
+    "POST:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Manual"}},
+    "PUT:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Weekly"}},
     "PUT:/api/v2.0/jobservice/queues/all": {"action": "resume"},
 }
 TEMPLATES = {
     "team": "{project_name_or_id}",
     "system/gc/1": "system/gc/{execution_id}",
     "system/purgeaudit/2": "system/purgeaudit/{execution_id}",
+    "gc/orphans/3": "gc/orphans/{execution_id}",
     "pools/all": "pools/{pool_id}",
     "jobs/1": "jobs/{job_id}",
     "queues/all": "queues/{job_type}",

@@ -19,6 +19,7 @@ API_CHANGES = {
     "DELETE:/api/v2.0/projects/1": b"",
     "PUT:/api/v2.0/system/gc/1": b"",
     "PUT:/api/v2.0/system/purgeaudit/2": b"",
+    "PUT:/api/fairway/gc/orphans/3": b"",
     "PUT:/api/v2.0/jobservice/jobs/1": b"",
     **{route: json.dumps(body).encode() for route, body in BODIES.items()},
 }

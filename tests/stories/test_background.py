@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fairway import worker
-from fairway.features.gc.jobs import GARBAGE_COLLECTION, GcArguments
+from fairway.features.gc.jobs import GcArguments
+from fairway.features.gc.model import GARBAGE_COLLECTION
 from fairway.frame.db.tables import audit_log, executions, outbox, workers
 from fairway.frame.jobs import queue, records
 from stories.world import World, image, replica

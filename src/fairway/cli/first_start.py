@@ -4,9 +4,11 @@ import asyncio
 import multiprocessing
 import os
 import secrets
+import shlex
 import string
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 from fairway.boot import open_store
 from fairway.core.oci.errors import FairwayError
@@ -145,7 +147,16 @@ def announce(settings: Settings) -> None:
         f"    podman push --tls-verify=false {place}/library/hello",
         f"    curl -u {ADMIN} {url}/v2/library/hello/tags/list",
         "",
+        "  Garbage collection runs by itself once it has a schedule, such as every night:",
+        f"    {_command()} gc schedule --daily --data-dir {shlex.quote(str(settings.data_dir))}",
+        "",
     )
+
+
+def _command() -> str:
+    """How this program was started, which need not be on the PATH."""
+    started = Path(sys.argv[0])
+    return shlex.quote(str(started)) if started.name == "fairway" else "fairway"
 
 
 def _say(*lines: str) -> None:

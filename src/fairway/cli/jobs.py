@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from fairway.cli.database import with_database
 from fairway.cli.options import ConfigFile, DataDir, load_settings
 from fairway.frame.db import Database, Row
 from fairway.frame.jobs import queue, records
-from fairway.frame.jobs.job import OPEN, Facts
+from fairway.frame.jobs.job import ERROR, OPEN, RUNNING, STOPPED, SUCCESS, Facts
 from fairway.frame.jobs.records import Execution, TaskRecord
 from fairway.frame.web.errors import NotFound
 from fairway.frame.web.moments import moment
@@ -22,6 +23,16 @@ app = typer.Typer(help="Background work: what ran, what runs, what waits.", no_a
 Id = Annotated[int, typer.Argument(help="The run's number, as `list` shows it", min=1, max=2**63 - 1)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
+
+class Status(StrEnum):
+    """What a run can be."""
+
+    RUNNING = RUNNING
+    SUCCESS = SUCCESS
+    ERROR = ERROR
+    STOPPED = STOPPED
+
+
 _LOOK_AGAIN_SECONDS = 1.0
 _LINES_AT_A_TIME = 500
 
@@ -29,7 +40,7 @@ _LINES_AT_A_TIME = 500
 @app.command("list")
 def list_runs(
     kind: Annotated[str, typer.Option(help="Only this kind, such as GARBAGE_COLLECTION")] = "",
-    status: Annotated[str, typer.Option(help="Only Running, Success, Error or Stopped")] = "",
+    status: Annotated[Status | None, typer.Option(help="Only these", case_sensitive=False)] = None,
     limit: Annotated[int, typer.Option(help="How many at most", min=1, max=1000)] = 20,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -40,13 +51,16 @@ def list_runs(
     read = partial(
         records.listed,
         kind=kind.upper() or None,
-        statuses=[status.capitalize()] if status else (),
+        statuses=[status] if status else (),
         offset=0,
         limit=limit,
     )
     found, _ = with_database(settings, lambda db: db.read(read))
     if as_json:
         typer.echo(json.dumps([_facts(each) for each in found], indent=2))
+        return
+    if not found:
+        typer.echo("No such runs." if kind or status else "No runs yet.")
         return
     heads = ("id", "kind", "status", "asked for by", "began", "ended")
     print_table(heads, [_cells(each) for each in found])
@@ -154,7 +168,7 @@ def _task_facts(task: TaskRecord) -> dict[str, Any]:
 
 def _cells(run: Execution) -> list[str]:
     by = run.asked_by or run.trigger.lower()
-    return [str(run.id), run.kind, run.status, by, _second(run.created_at), _second(run.ended_at)]
+    return [str(run.id), run.kind, run.status, by, second(run.created_at), second(run.ended_at)]
 
 
 def _task_cells(task: TaskRecord) -> list[str]:
@@ -170,10 +184,11 @@ def _progress(facts: Facts) -> str:
 
 
 def _line(row: Row) -> str:
-    return f"{_second(row['at'])} {_printable(row['line'])}"
+    return f"{second(row['at'])} {_printable(row['line'])}"
 
 
-def _second(micros: int | None) -> str:
+def second(micros: int | None) -> str:
+    """A time for people, to the second; "" for none."""
     return "" if micros is None else f"{moment(micros)[:19]}Z"
 
 

@@ -14,7 +14,10 @@ from fairway.frame.settings import Settings, SettingsInvalid
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", help="Folder for everything Fairway keeps.  Default: ./data", show_default=False
+        "--data-dir",
+        help="Folder for everything Fairway keeps.  Default: ./data",
+        show_default=False,
+        readable=False,  # whoever uses it says what is wrong with it, and what to do
     ),
 ]
 ConfigFile = Annotated[

@@ -26,13 +26,17 @@ def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
-    """Shows that something is going on for which nobody knows the end; call it with how far it is, in words."""
+    """Shows that something is going on for which nobody knows the end; call it with how far it is, in words.
+
+    It is gone when the work is done, and where nobody watches (a file, a mail of cron's) it is not there at all.
+    """
     columns = (
         SpinnerColumn(),
         TextColumn(what),
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         yield lambda text: progress.update(task, description=text)

@@ -81,6 +81,11 @@ class Metrics:
             ("operation",),
             registry=self.registry,
         )
+        self._stuck = Counter(
+            "fairway_gc_trash_failures",
+            "Objects that could not be removed; each is tried again an hour later.",
+            registry=self.registry,
+        )
         blob_bytes = Counter(
             "fairway_blob_bytes", "Bytes of blobs moved.", ("direction",), registry=self.registry
         )
@@ -150,6 +155,10 @@ class Metrics:
     def unexpected_error(self, operation: str) -> None:
         """An error of ours that became an anonymous 500, or stopped a background task."""
         self._errors.labels(self._known(operation)).inc()
+
+    def object_stuck(self) -> None:
+        """An object in the trash could not be removed."""
+        self._stuck.inc()
 
     def _known(self, operation: str) -> str:
         return operation if operation in self._operations else OTHER

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG, PurgeArguments
-from fairway.features.gc.jobs import GARBAGE_COLLECTION, GcArguments
+from fairway.features.gc.jobs import GcArguments
+from fairway.features.gc.model import GARBAGE_COLLECTION
 from fairway.frame.db.tables import gc_items, schedules
 from fairway.frame.jobs import queue
 from fairway.frame.jobs.runner import Runner

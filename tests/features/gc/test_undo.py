@@ -9,7 +9,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import QuotaExceeded
 from fairway.core.oci.names import Repository
 from fairway.features.artifacts.model import Periods
-from fairway.features.gc.model import NothingToUndo, Restored
+from fairway.features.gc.model import NothingToUndo, Restored, UndoRefused
 from fairway.features.gc.undo import undo, undoable
 from fairway.features.projects import store as projects
 from fairway.frame.db import SECOND, ledger
@@ -127,7 +127,7 @@ async def test_children_and_signatures_wait_for_an_index_that_may_come_back(
 async def test_what_needs_something_that_is_gone_does_not_come_back(world: World, alice: Person) -> None:
     await delete(alice)
     assert (await alice.blob("team/app", Digest.of(layer("code")), "DELETE")).status == 202
-    with pytest.raises(NothingToUndo, match=str(Digest.of(layer("code")))):
+    with pytest.raises(UndoRefused, match=str(Digest.of(layer("code")))):
         await have_back(world)
     assert await yard.broken(world.db) == []
 
@@ -135,7 +135,7 @@ async def test_what_needs_something_that_is_gone_does_not_come_back(world: World
 async def test_what_was_pushed_again_is_there_already(world: World, alice: Person) -> None:
     await delete(alice)
     assert (await alice.push("team/app:v3", FIRST)).status == 201
-    with pytest.raises(NothingToUndo, match="pushed again"):
+    with pytest.raises(UndoRefused, match="pushed again"):
         await have_back(world)
 
 
@@ -158,11 +158,30 @@ async def test_a_list_of_what_can_be_had_back(world: World, alice: Person) -> No
     for other in others:
         await delete(alice, other)
     project = await project_of(world)
-    first = await undoable(world.db, project, limit=2)
-    rest = await undoable(world.db, project, before=first[-1].id, limit=2)
+    first, total = await undoable(world.db, project, offset=0, limit=2)
+    rest, same = await undoable(world.db, project, offset=2, limit=2)
+    assert total == same == 3
     assert [each.digest for each in [*first, *rest]] == [each.digest for each in reversed(others)]
     assert (first[0].tags, first[0].repository, first[0].deleted_by) == (("x",), "app", "alice")
     assert round((first[0].until_at - first[0].deleted_at) / SECOND) == 86_400
+
+
+async def test_the_list_has_each_once_and_nothing_that_is_there(world: World, alice: Person) -> None:
+    project = await project_of(world)
+
+    async def listed() -> tuple[list[tuple[str, ...]], int]:
+        found, total = await undoable(world.db, project, offset=0, limit=10)
+        return [each.tags for each in found], total
+
+    await delete(alice)
+    assert await listed() == ([("v1", "v2")], 1)
+    assert (await alice.push("team/app:v3", FIRST)).status == 201
+    assert await listed() == ([], 0)
+    await delete(alice)
+    assert await listed() == ([("v3",)], 1)
+    await have_back(world)
+    with pytest.raises(UndoRefused, match="nothing is to be undone"):
+        await have_back(world)
 
 
 async def test_a_project_that_goes_takes_them_along(world: World, alice: Person) -> None:
@@ -186,3 +205,17 @@ async def test_switched_off_it_is_gone_at_once(world: World, alice: Person) -> N
     object.__setattr__(world.parts.hub.periods, "undo", 0)
     await delete(alice)
     assert await world.rows(deleted_artifacts) == []
+
+
+async def test_an_index_says_which_child_is_to_be_had_back_first(world: World, alice: Person) -> None:
+    child = image("child")
+    parent = index(child)
+    for each in (child, parent):
+        assert (await alice.push(f"team/app@{each.digest}", each)).status == 201
+    await delete(alice, parent)
+    await delete(alice, child)
+    with pytest.raises(UndoRefused, match=f"fairway gc undo team/app@{child.digest}"):
+        await have_back(world, parent)
+    await have_back(world, child)
+    await have_back(world, parent)
+    assert (await alice.pull(f"team/app@{parent.digest}")).status == 200

@@ -1,5 +1,6 @@
 """The migrations and the tables say the same, on both engines; whoever comes first migrates, a newer schema is refused."""
 
+import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(SchemaUnknown, match="newer Fairway"):
         migrate(f"sqlite:///{path}")
+    with pytest.raises(SchemaUnknown, match="newer Fairway"):
+        asyncio.run(require_schema(f"sqlite:///{path}"))
+
+
+def test_a_file_that_is_not_there_or_not_ours_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(SchemaUnknown, match=r"no database .*none\.db: say with --data-dir"):
+        asyncio.run(require_schema(f"sqlite:///{tmp_path / 'none.db'}"))
+    with pytest.raises(SchemaUnknown, match="run this as the user that the hub runs as"):
+        asyncio.run(require_schema(f"sqlite:///{tmp_path}"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("query", ["?sslmode=disable", "?application_name=fairway&sslmode=prefer"])
@@ -85,7 +96,8 @@ def test_a_postgresql_url_may_carry_parameters_of_libpq(postgres: Postgres, quer
 async def test_who_needs_the_schema_is_told_what_to_do_without_it(postgres: Postgres, tmp_path: Path) -> None:
     empty = postgres.create("empty")
     try:
-        for url in (empty, f"sqlite:///{tmp_path / 'none.db'}"):
+        (tmp_path / "empty.db").touch()
+        for url in (empty, f"sqlite:///{tmp_path / 'empty.db'}"):
             with pytest.raises(SchemaUnknown, match="fairway migrate"):
                 await require_schema(url)
     finally:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fairway.core.crash import crashpoint
 from fairway.features.gc import rules
 from fairway.features.gc.model import UNTAGGED, Collected, LinkFacts, Moment, Verdict
-from fairway.features.gc.store import blobs, links, manifests, reviews
+from fairway.features.gc.store import blobs, items, links, manifests, reviews
 from fairway.frame.db import Conn, ledger
 
 
@@ -51,11 +51,11 @@ async def decide_links(
     if not delete_untagged:
         await reviews.park(conn, project, loose, UNTAGGED)
     if hidden:
-        await links.note(conn, project, hidden, moment.run, 0, hidden=True)
+        await links.note(conn, project, hidden, moment.run, items.NO_STEP, hidden=True)
         await links.hide(conn, project, hidden)
     count = size = 0
     if released:
-        await links.note(conn, project, released, moment.run, 0)
+        await links.note(conn, project, released, moment.run, items.NO_STEP)
         count, size = await links.release(conn, project, released)
     await reviews.settle(conn, project, sorted([*kept, *gone, *released]))
     await ledger.charge(conn, project, -size)
@@ -86,7 +86,7 @@ async def delete_manifests(conn: Conn, project: int, digests: Sequence[str], mom
     ids = sorted(row["id"] for row in found if row["id"] in free and row["digest"] in linked)
     crashpoint("gc.project_decided")
     if ids:
-        await manifests.note(conn, ids, moment.run, 0)
+        await manifests.note(conn, ids, moment.run, items.NO_STEP)
         await manifests.remove(conn, project, ids)
     return Outcome(Collected(manifests=len(ids), skipped=len(found) - len(ids)))
 
@@ -101,7 +101,7 @@ async def decide_blobs(conn: Conn, digests: Sequence[str], moment: Moment, *, tr
     gone = ours - {each.digest for each in facts}
     removed = sorted(each.digest for each in decided if not each.linked)
     if removed:
-        await blobs.note(conn, removed, moment.run, 0)
+        await blobs.note(conn, removed, moment.run, items.NO_STEP)
         await blobs.remove(conn, removed, trash_seconds)
     await reviews.settle(conn, ledger.EVERYWHERE, sorted({each.digest for each in decided} | gone))
     return Outcome(

@@ -38,9 +38,8 @@ async def rehearse(
     report: Callable[[Progress], Awaitable[None]],
 ) -> Collected:
     """Note all that a real run would let go of now; the counts and bytes of it."""
-    # Of an attempt that was cut short.
-    while await write(partial(items.forget, run=options.run, limit=FORGOTTEN), soft=True):
-        pass
+    while await write(partial(items.forget, db, run=options.run, limit=FORGOTTEN), soft=True):
+        pass  # of an attempt that was cut short
     total, noted, step = Collected(), 1, 0
     while noted and step < STEPS:
         noted = 0
@@ -95,14 +94,14 @@ async def _following(db: Database, write: "Write", run: int, step: int) -> Async
     ):
         after = items.key(rows[-1])
         for project in sorted({row["project_id"] for row in rows}):
-            ids = [row["id"] for row in rows if row["project_id"] == project]
+            ids = [row["id"] for row in rows if row["project_id"] == project and row["id"] is not None]
             await write(partial(items.ask_followed, run=run, step=step, project=project, ids=ids), soft=True)
     place = (-1, "")
     while places := await _asked(db, partial(items.followed, run=run, step=step, after=place, limit=BATCH)):
         place = places[-1]
         for each in _by_project(places):
             yield each
-    while await write(partial(items.forget_asked, run=run, limit=FORGOTTEN), soft=True):
+    while await write(partial(items.forget_asked, db, run=run, limit=FORGOTTEN), soft=True):
         pass
     after = items.FIRST
     while rows := await _asked(

@@ -1,4 +1,4 @@
-"""Garbage collection as a job."""
+"""Garbage collection as a job, and the search for orphans as another."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -6,14 +6,25 @@ from typing import Final
 
 from fairway.core.stores.protocols import BlobStore
 from fairway.features.artifacts.model import Periods
+from fairway.features.gc import rules
 from fairway.features.gc.collect import collect
-from fairway.features.gc.model import Collected, CollectionOff, Options, Progress, Switches
+from fairway.features.gc.measures import measures
+from fairway.features.gc.model import (
+    GARBAGE_COLLECTION,
+    ORPHAN_SEARCH,
+    Collected,
+    CollectionOff,
+    Options,
+    Progress,
+    Reconciled,
+    Switches,
+)
+from fairway.features.gc.reconcile import reconcile
 from fairway.features.gc.store import items
 from fairway.frame.db import Database
 from fairway.frame.jobs import records
 from fairway.frame.jobs.job import Facts, GiveUp, Job, Task
 
-GARBAGE_COLLECTION: Final = "GARBAGE_COLLECTION"
 MOST_WORKERS: Final = 5
 ITEMISED: Final = 10
 """Runs, the last ones, of which every item is kept: a million of them are some hundred megabytes."""
@@ -43,10 +54,17 @@ def collection(db: Database, store: BlobStore, periods: Periods, switches: Switc
             workers=min(asked.workers, MOST_WORKERS),
             now=asked.now,
         )
-        walk = 0
+        walk, counted = 0, Collected()
+
+        def count(done: Collected) -> None:
+            nonlocal counted
+            if not asked.dry_run:
+                measures().collected(done - counted)
+                counted = done
 
         async def report(progress: Progress) -> None:
             nonlocal walk
+            count(progress.collected)
             if progress.turn > walk:
                 walk = progress.turn
                 await task.log(f"walk {walk}: {_told(progress.collected, asked.dry_run)} so far")
@@ -61,17 +79,69 @@ def collection(db: Database, store: BlobStore, periods: Periods, switches: Switc
             collected = await collect(db, store, periods, options, report, task.write, switches=switches)
         except CollectionOff as error:
             raise GiveUp(error.message) from None  # it stays off however often it is tried
+        count(collected)
         await task.log(f"done: {_told(collected, asked.dry_run)}")
         return _facts(collected)
 
     return Job(GARBAGE_COLLECTION, GcArguments, run, at_once=1, tries=3, kept=50)
 
 
+@dataclass(frozen=True, slots=True)
+class OrphanArguments:
+    """`delete`: put what nobody names into the trash."""
+
+    delete: bool = False
+
+
+def orphan_search(
+    db: Database, store: BlobStore, trash_seconds: int, switches: Switches
+) -> Job[OrphanArguments]:
+    """The job: its log names what was found, as far as a log goes."""
+
+    async def run(task: Task, asked: OrphanArguments) -> Facts:
+        if asked.delete:
+            try:
+                rules.require_allowed(switches)
+            except CollectionOff as error:
+                raise GiveUp(error.message) from None
+
+        async def report(found: Reconciled) -> None:
+            await task.report(found.objects, 0, told_orphans(found))
+
+        found = await reconcile(
+            db, store, delete=asked.delete, report=report, trash_seconds=trash_seconds, write=task.write
+        )
+        lines = [
+            *(f"nobody's  {key}" for key in found.orphan_keys),
+            *(f"missing   {digest}" for digest in found.missing_digests),
+            f"done: {told_orphans(found)}",
+        ]
+        await task.log("\n".join(lines))
+        return {
+            "objects": found.objects,
+            "orphans": found.orphans,
+            "bytes": found.freed,
+            "missing": found.missing,
+        }
+
+    return Job(ORPHAN_SEARCH, OrphanArguments, run, at_once=1, kept=10)
+
+
+def told_orphans(found: Reconciled) -> str:
+    """In a line."""
+    return (
+        f"{found.objects:,} objects; nobody's: {found.orphans:,} ({told_size(found.freed)}); "
+        f"missing: {found.missing:,}"
+    )
+
+
 async def _forget_swept(task: Task, db: Database) -> None:
     """Drop what all but the last runs have written down; the history keeps their counts."""
     kept, _ = await records.listed(db, kind=GARBAGE_COLLECTION, offset=ITEMISED - 1, limit=1)
     if kept:
-        while await task.write(partial(items.forget_older, first=kept[0].id, limit=_FORGOTTEN), soft=True):
+        while await task.write(
+            partial(items.forget_older, db, first=kept[0].id, limit=_FORGOTTEN), soft=True
+        ):
             pass
 
 

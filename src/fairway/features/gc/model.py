@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Final
 
 from fairway.core.oci.errors import PreconditionFailed
+from fairway.frame.web.errors import Conflict, NotFound
+
+GARBAGE_COLLECTION: Final = "GARBAGE_COLLECTION"
+ORPHAN_SEARCH: Final = "ORPHAN_SEARCH"
+"""The kinds of its jobs; the first is Harbor's word."""
 
 EVER = 2**62
 """A time in microseconds that never comes."""
@@ -16,8 +22,12 @@ class CollectionOff(PreconditionFailed):
     """The operator has switched the collector off, or nothing may be changed at all."""
 
 
-class NothingToUndo(PreconditionFailed):
-    """The deleted manifest cannot be had back; the message says why."""
+class NothingToUndo(NotFound):
+    """Nobody deleted such a manifest, or its time is over."""
+
+
+class UndoRefused(Conflict):
+    """The deleted manifest cannot be had back as things are; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,9 @@ class Collected:
 
     def __add__(self, other: "Collected") -> "Collected":
         return Collected(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __sub__(self, other: "Collected") -> "Collected":
+        return Collected(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
     @property
     def settled(self) -> int:

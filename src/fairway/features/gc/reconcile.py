@@ -11,6 +11,7 @@ from functools import partial
 
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.protocols import BlobStore, ObjectMissing, StoredObject
+from fairway.features.gc.collect import Write
 from fairway.features.gc.model import Reconciled
 from fairway.features.gc.store import objects
 from fairway.frame.db import Conn, Database, ledger
@@ -25,9 +26,15 @@ Report = Callable[[Reconciled], Awaitable[None]]
 
 
 async def reconcile(
-    db: Database, store: BlobStore, *, delete: bool, report: Report, trash_seconds: int = 3600
+    db: Database,
+    store: BlobStore,
+    *,
+    delete: bool,
+    report: Report,
+    trash_seconds: int = 3600,
+    write: Write | None = None,
 ) -> Reconciled:
-    """Compare the storage with the database; `delete`: put what nobody names into the trash.
+    """Compare the storage with the database; `delete`: put what nobody names into the trash, by `write`.
 
     Raises Unavailable when the storage is not the one that was opened, or does not answer.
     """
@@ -40,7 +47,9 @@ async def reconcile(
         nobodys = [each for each in old if each.key not in named]
         if nobodys and delete:
             await store.confirm()
-            nobodys = await db.write(partial(_discard, nobodys=nobodys, trash_seconds=trash_seconds))
+            nobodys = await (write or db.write)(
+                partial(_discard, nobodys=nobodys, trash_seconds=trash_seconds)
+            )
         found = _with_orphans(found, len(batch), nobodys)
         await report(found)
     after = 0

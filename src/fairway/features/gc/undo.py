@@ -8,7 +8,7 @@ from fairway.core.oci.names import Repository, Tag
 from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import blobs, deleted, manifests
 from fairway.features.artifacts.store import tags as tag_rows
-from fairway.features.gc.model import EVER, Deleted, NothingToUndo, Restored
+from fairway.features.gc.model import Deleted, NothingToUndo, Restored, UndoRefused
 from fairway.frame import events
 from fairway.frame.db import Conn, Database, ReferenceViolation, Row, ledger
 
@@ -18,19 +18,23 @@ async def undo(
 ) -> Restored:
     """Put back what was deleted last under this name and digest; the project is charged for it again.
 
-    `by` is told in the event.  Raises NothingToUndo (there is none, its time is over, it is there again, or something it
-    needs is gone) and QuotaExceeded.
+    `by` is told in the event.  Raises NothingToUndo (there is none, or its time is over), UndoRefused (it is there again,
+    or something it needs is gone) and QuotaExceeded.
     """
 
     async def body(conn: Conn) -> Restored:
         row = await deleted.newest(conn, project, repo.rest, digest)
         if row is None:
-            raise NothingToUndo(f"no deleted manifest {digest} of {repo} can be had back")
+            if await manifests.manifest_info(conn, project, repo.rest, digest) is not None:
+                raise UndoRefused(f"{repo} has the manifest {digest}; nothing is to be undone")
+            raise NothingToUndo(
+                f"{repo} has no deleted manifest {digest} that can be had back: its time is over, or it never was there"
+            )
         repository = await manifests.ensure_repository(conn, project, repo.rest)
-        await _require(conn, project, repository, await deleted.links(conn, row["id"]))
+        await _require(conn, project, repo, repository, await deleted.links(conn, row["id"]))
         artifact = await deleted.put_back(conn, row["id"], repository)
         if artifact is None:
-            raise NothingToUndo(f"{repo} has the manifest {digest}; it was pushed again")
+            raise UndoRefused(f"{repo} has the manifest {digest}; it was pushed again")
         wanted = sorted(json.loads(row["tags"]))
         free = [tag for tag in wanted if await tag_rows.add_tag(conn, repository, Tag(tag), artifact)]
         charge = await ledger.link(conn, project, digest, row["size"], None)
@@ -48,8 +52,8 @@ async def undo(
         raise NothingToUndo(f"the project of {repo} was deleted") from error
 
 
-async def _require(conn: Conn, project: int, repository: int, links: Sequence[Row]) -> None:
-    """All that the manifest needs is here and stays until the transaction ends.  Raises NothingToUndo."""
+async def _require(conn: Conn, project: int, repo: Repository, repository: int, links: Sequence[Row]) -> None:
+    """All that the manifest needs is here and stays until the transaction ends.  Raises UndoRefused."""
 
     def named(*kinds: str) -> list[Digest]:
         return sorted({Digest(link["digest"]) for link in links if link["kind"] in kinds})
@@ -59,27 +63,31 @@ async def _require(conn: Conn, project: int, repository: int, links: Sequence[Ro
     if children:
         present |= await manifests.present_children(conn, repository, children)
     missing = [each for each in [*needed, *children] if each not in present]
+    if missing and await deleted.newest(conn, project, repo.rest, missing[0]) is not None:
+        raise UndoRefused(
+            f"{missing[0]}, which the manifest needs, was deleted too; have it back first: "
+            f"fairway gc undo {repo}@{missing[0]}"
+        )
     if missing:
-        raise NothingToUndo(
-            f"{missing[0]}, which the manifest needs, is gone; push it and the manifest again"
-        )
+        raise UndoRefused(f"{missing[0]}, which the manifest needs, is gone; push it and the manifest again")
 
 
-async def undoable(conn: Conn, project: int, *, before: int = EVER, limit: int) -> list[Deleted]:
-    """What can be had back in a project, the last one deleted first; the next page is `before` the last id."""
-    rows = await deleted.page(conn, project, before, limit)
-    return [
-        Deleted(
-            id=row["id"],
-            project=row["project_id"],
-            repository=row["repository"],
-            digest=row["digest"],
-            media_type=row["media_type"],
-            size=row["size"],
-            tags=tuple(json.loads(row["tags"])),
-            deleted_at=row["deleted_at"],
-            deleted_by=row["deleted_by"],
-            until_at=row["until_at"],
-        )
-        for row in rows
-    ]
+async def undoable(conn: Conn, project: int, *, offset: int, limit: int) -> tuple[list[Deleted], int]:
+    """A page of what can be had back in a project, the last one deleted first, and how many there are."""
+    rows, total = await deleted.page(conn, project, offset, limit)
+    return [_deleted(row) for row in rows], total
+
+
+def _deleted(row: Row) -> Deleted:
+    return Deleted(
+        id=row["id"],
+        project=row["project_id"],
+        repository=row["repository"],
+        digest=row["digest"],
+        media_type=row["media_type"],
+        size=row["size"],
+        tags=tuple(json.loads(row["tags"])),
+        deleted_at=row["deleted_at"],
+        deleted_by=row["deleted_by"],
+        until_at=row["until_at"],
+    )

@@ -15,6 +15,7 @@ from fairway.features.artifacts.store import blobs, uploads
 from fairway.frame.db import Conn, Database, Row, ledger
 from fairway.frame.db.tables.content import CORRUPT
 from fairway.frame.log import get_logger
+from fairway.frame.metrics import metrics
 
 _log = get_logger(__name__)
 _AGAIN_SECONDS = 3600
@@ -79,6 +80,7 @@ async def _remove(store: BlobStore, keys: Sequence[str]) -> list[str]:
             await store.remove(key)
         except FairwayError as error:
             _log.error("an object cannot be removed; it is tried again later", key=key, error=error.message)
+            metrics().object_stuck()
             stuck.append(key)
     return stuck
 

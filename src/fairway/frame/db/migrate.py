@@ -23,13 +23,14 @@ ADVISORY_LOCK = 0x6661697277617921
 
 
 class SchemaUnknown(FairwayError):
-    """The database was written by a newer Fairway."""
+    """The database is not there, cannot be opened, or has another schema than this code's."""
 
 
 async def require_schema(url: str) -> None:
     """Return if the database has this code's schema.  Raises SchemaUnknown, Unavailable."""
     path = sqlite_path(url)
     if path is not None:
+        _require_file(path)
         revision = _sqlite_revision(path)
     else:
         import asyncpg
@@ -42,10 +43,34 @@ async def require_schema(url: str) -> None:
             revision = await _postgres_revision(raw)
         finally:
             await raw.close()
+    _refuse_newer(revision)
     if revision != HEAD:
         raise SchemaUnknown(
             f"the database's schema is {revision or 'missing'}, this version needs {HEAD}: run `fairway migrate`, "
             "or the version of Fairway that wrote it"
+        )
+
+
+def _require_file(path: Path) -> None:
+    """The database's file is there, and ours to read and write.  Raises SchemaUnknown."""
+    try:
+        path.open("r+b").close()
+    except FileNotFoundError:
+        raise SchemaUnknown(
+            f"there is no database {path}: say with --data-dir (or FAIRWAY_DATA_DIR) where the hub keeps its data; "
+            "a new hub makes it at its first start, `fairway serve`"
+        ) from None
+    except OSError as error:
+        raise SchemaUnknown(
+            f"the database {path} cannot be opened ({error.strerror}): run this as the user that the hub runs as"
+        ) from error
+
+
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and revision > HEAD:
+        raise SchemaUnknown(
+            f"the database was written by a newer Fairway (its schema is {revision}, this version's is {HEAD}); "
+            "use that version, or restore a backup made before it"
         )
 
 
@@ -56,8 +81,10 @@ def migrate(url: str) -> bool:
         return asyncio.run(_migrate_postgres(url))
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     with _file_lock(path.with_name(path.name + ".migrate-lock")):
-        if _sqlite_revision(path) == HEAD:
+        revision = _sqlite_revision(path)
+        if revision == HEAD:
             return False  # without importing alembic: a restart should be quick
+        _refuse_newer(revision)
         _migrate_sqlite(path)
         return True
 
@@ -111,8 +138,10 @@ async def _migrate_postgres(url: str) -> bool:
         raise _unreachable(error) from error
     try:
         await raw.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
-        if await _postgres_revision(raw) == HEAD:
+        revision = await _postgres_revision(raw)
+        if revision == HEAD:
             return False
+        _refuse_newer(revision)
         await _upgrade_postgres(url)
         return True
     finally:

@@ -44,6 +44,7 @@ def next_after(cron: str, micros: int) -> int | None:
     try:
         moments = CronSim(cron.replace("?", "*"), _EPOCH + timedelta(microseconds=micros))
         found = next(moments, None)
-    except CronSimError:
-        raise BadRequest(f"{cron!r} is not a cron expression: it has {_EXAMPLE}") from None
+    except CronSimError as error:
+        wrong = str(error).lower()  # such as "bad hour"
+        raise BadRequest(f"{cron!r} is not a cron expression ({wrong}): it has {_EXAMPLE}") from None
     return None if found is None else (found - _EPOCH) // timedelta(seconds=1) * SECOND

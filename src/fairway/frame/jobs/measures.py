@@ -7,12 +7,14 @@ last one to have looked is believed.
 import functools
 import time
 from collections import Counter as Tally
+from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from fairway.frame import events
 from fairway.frame.db import Conn, Database
 from fairway.frame.jobs import records, schedules
+from fairway.frame.jobs.job import ERROR, STOPPED, SUCCESS
 from fairway.frame.metrics import metrics
 
 _BUCKETS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 6 * 3600.0)
@@ -54,6 +56,12 @@ class Measures:
             "When a background loop last came round without an error.",
             ("loop",),
         )
+
+    def know_kinds(self, kinds: Iterable[str]) -> None:
+        """From now on these have a line each, at zero: Prometheus sees an increase only of what was there before."""
+        for kind in kinds:
+            for status in (SUCCESS, ERROR, STOPPED):
+                self._ended.labels(kind, status)
 
     def task_ended(self, kind: str, status: str, seconds: float) -> None:
         """An attempt came to its end, and the task with it unless `status` is Pending: then it is tried again."""

@@ -100,6 +100,7 @@ class Runner:
         """Renew all leases; interrupt what is to stop, and what belongs to another worker by now."""
         try:
             if not self._known:
+                measures().know_kinds(self._jobs.kinds)
                 await self._db.write(partial(queue.know_kinds, kinds=self._jobs.kinds))
                 self._known = True
             held = list(self._running)

@@ -41,7 +41,6 @@ Number = Annotated[int, Path(ge=0, le=2**63 - 1)]
 
 _Words = Annotated[str, Query(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _NEVER: Final = "0001-01-01T00:00:00.000Z"
-_LAST_MOMENT: Final = 253_402_300_799_000_000
 _OLDEST_FIRST: Final = {"id", "creation_time", "start_time"}
 
 
@@ -285,7 +284,7 @@ def _run(found: Execution, results: Facts) -> RunOut:
 
 
 def _scheduled(found: Schedule) -> RunOut:
-    next_at = moment(found.next_at) if found.next_at <= _LAST_MOMENT else _NEVER
+    next_at = moment(found.next_at) if found.comes else _NEVER
     return RunOut(
         id=found.id,
         job_name="",

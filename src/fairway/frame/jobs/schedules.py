@@ -24,6 +24,8 @@ _log = get_logger(__name__)
 
 AT_A_TIME = 50
 """Schedules fired in one transaction."""
+NEVER = 2**62
+"""When a date comes that comes no more."""
 _UNREADABLE_WAITS = 3600 * SECOND
 
 
@@ -40,6 +42,11 @@ class Schedule:
     next_at: int
     created_at: int
     updated_at: int
+
+    @property
+    def comes(self) -> bool:
+        """Whether there is a next time: a cron expression may name a date that comes no more."""
+        return self.next_at < NEVER
 
 
 _NOW = select(now_us())
@@ -158,8 +165,7 @@ async def fire(conn: Conn, jobs: Jobs) -> list[tuple[Schedule, int | None]]:
             )
             await conn.run(_MOVE, schedule=row["id"], at=now + _UNREADABLE_WAITS)
             continue
-        # A date that comes no more: not before the end of time.
-        await conn.run(_MOVE, schedule=due.id, at=next_at or 2**62)
+        await conn.run(_MOVE, schedule=due.id, at=next_at or NEVER)
         execution = await queue.enqueue(
             conn,
             jobs[due.kind],

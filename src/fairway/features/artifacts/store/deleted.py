@@ -3,12 +3,19 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, insert, literal, select
+from sqlalchemy import BigInteger, Text, bindparam, delete, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
 from fairway.frame.db import SECOND, Conn, Row, now_us
-from fairway.frame.db.tables import artifact_links, artifacts, deleted_artifacts, deleted_links
+from fairway.frame.db.tables import (
+    artifact_links,
+    artifacts,
+    deleted_artifacts,
+    deleted_links,
+    repositories,
+)
+from fairway.frame.db.types import some
 
 _SAME = [
     column.name
@@ -126,18 +133,35 @@ _listed = [
         *("tags", "deleted_at", "deleted_by", "until_at"),
     )
 ]
+_later = deleted_artifacts.alias("later")
+_there = (
+    deleted_artifacts.c.project_id == bindparam("project"),
+    deleted_artifacts.c.until_at > now_us(),
+    # What was pushed again is there, and of one that was deleted again the last counts.
+    ~some(
+        repositories.c.project_id == deleted_artifacts.c.project_id,
+        repositories.c.name == deleted_artifacts.c.repository,
+        artifacts.c.repository_id == repositories.c.id,
+        artifacts.c.digest == deleted_artifacts.c.digest,
+    ),
+    ~some(
+        _later.c.project_id == deleted_artifacts.c.project_id,
+        _later.c.digest == deleted_artifacts.c.digest,
+        _later.c.repository == deleted_artifacts.c.repository,
+        _later.c.id > deleted_artifacts.c.id,
+    ),
+)
 _PAGE = (
     select(*_listed)
-    .where(
-        deleted_artifacts.c.project_id == bindparam("project"),
-        deleted_artifacts.c.until_at > now_us(),
-        deleted_artifacts.c.id < bindparam("before"),
-    )
+    .where(*_there)
     .order_by(deleted_artifacts.c.id.desc())
+    .offset(bindparam("skip"))
     .limit(bindparam("limit"))
 )
+_COUNT = select(func.count()).select_from(deleted_artifacts).where(*_there)
 
 
-async def page(conn: Conn, project: int, before: int, limit: int) -> list[Row]:
-    """All but the payload of what can be had back in a project, the last one deleted first, those before an id."""
-    return await conn.all(_PAGE, project=project, before=before, limit=limit)
+async def page(conn: Conn, project: int, offset: int, limit: int) -> tuple[list[Row], int]:
+    """A page of what can be had back in a project, all but the payload, the last one deleted first; and how many there are."""
+    rows = await conn.all(_PAGE, project=project, skip=offset, limit=limit)
+    return rows, int(await conn.scalar(_COUNT, project=project))

@@ -7,10 +7,12 @@ deleted_artifacts (a manifest with its tags, until `until_at`) ── deleted_li
 What waits to be decided is in `gc_reviews`, and the bytes that wait to be removed are in `trash`: see plumbing.py.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
+
+_DRY = text("step >= 0")
 
 # No foreign keys: it speaks of what is gone.
 gc_items = Table(
@@ -22,9 +24,19 @@ gc_items = Table(
     Column("repository_id", Id, primary_key=True),  # of a manifest, else 0
     Column("digest", Name, primary_key=True),
     Column("size", BigInteger, nullable=False),
-    Column(
-        "step", Integer, nullable=False
-    ),  # of the dry run: what follows from the items of one step is the next
+    # Of a dry run: what follows from the items of one step is the next.  -1: of a real run.
+    Column("step", Integer, nullable=False),
+    Index(
+        "ix_gc_items_step",
+        "run",
+        "step",
+        "what",
+        "project_id",
+        "repository_id",
+        "digest",
+        sqlite_where=_DRY,
+        postgresql_where=_DRY,
+    ),
 )
 
 deleted_artifacts = Table(
