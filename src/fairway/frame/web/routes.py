@@ -28,7 +28,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 
 from fairway.core.oci.errors import Denied, FairwayError, Unauthorized, Unsupported
-from fairway.frame.access.catalogue import IN_PROJECT, Permission
+from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, User
@@ -209,7 +209,7 @@ class Routes:
         find = None
         if isinstance(permission, Permission) and permission in IN_PROJECT:
             find = project or _ref_of_path(path)
-            if find is None:
+            if find is None and permission not in ON_SERVER:
                 raise UndeclaredRoute(f"{method} {path} needs {permission} but names no project")
 
         def add(endpoint: F) -> F:
