@@ -10,8 +10,8 @@ async def get_project(project: InProject) -> ProjectOut: ...
 
 The decision sees the matched route and its decoded parameters, which are also what the handler gets.  For a project
 permission it looks the project up (`{project_name_or_id}` or `{project_name}` of the path, or where `project=` says)
-and asks `may`.  A caller without the permission gets 403, or 401 when anonymous, whether the project exists or not;
-only who could see every project gets a 404.
+and asks `may`.  A permission of both kinds, on a route that names no project, is about the server.  A caller without the
+permission gets 403, or 401 when anonymous, whether the project exists or not; only who could see every project gets a 404.
 
 `check_every_route_declares` makes a route without a declaration stop the process at start.
 """

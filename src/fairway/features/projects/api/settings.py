@@ -31,7 +31,7 @@ from fairway.frame.web.routes import AskedBy, InProject, Routes
 _ALL = "/projects/{project_name_or_id}/metadatas/"
 _ONE = "/projects/{project_name_or_id}/metadatas/{meta_name}"
 
-Name = Annotated[str, Path(max_length=64, pattern="^[a-z_]+$")]
+Name = Annotated[str, Path(max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class SettingsIn(RootModel[dict[str, str]]):

@@ -3,7 +3,8 @@
 Who sees which project is said here once, in `_visible_to`.
 """
 
-from dataclasses import replace
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -45,6 +46,7 @@ from fairway.frame.db.tables import (
     repositories,
     users,
 )
+from fairway.frame.db.types import within_ids
 
 NOBODY = 0
 """Stands for an anonymous viewer where a statement wants a user id; no user has it."""
@@ -61,19 +63,12 @@ _FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(_m
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
 _FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
 
-_repositories = (
-    select(func.count())
-    .select_from(repositories)
-    .where(repositories.c.project_id == projects.c.id)
-    .scalar_subquery()
-)
 # Outer, though every project has an owner: who only counts projects then needs not look the owners up.
 _owned = _membership.outerjoin(users, users.c.id == projects.c.owner_id)
 _PROJECT = select(
     *projects.c,
     users.c.username.label("owner_name"),
     members.c.role,
-    _repositories.label("repositories"),
 ).select_from(_owned)
 _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
 
@@ -97,26 +92,43 @@ async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFact
     return None if row is None else ProjectFacts(row["id"], bool(row["public"]), _role(row))
 
 
-def _project(row: Row) -> Project:
-    return Project(
-        id=row["id"],
-        name=row["name"],
-        public=bool(row["public"]),
-        owner_id=row["owner_id"],
-        owner_name=row["owner_name"],
-        repositories=row["repositories"],
-        role=_role(row),
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+# Asked for a page at a time: beside a row that is only passed over or sorted they would be counted for nothing.
+_COUNTS = (
+    select(repositories.c.project_id, func.count().label("number"))
+    .where(within_ids(repositories.c.project_id, bindparam("projects")))
+    .group_by(repositories.c.project_id)
+)
+
+
+async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
+    """Rows of `_PROJECT`, with all that is in other tables."""
+    if not rows:
+        return []
+    ids = [row["id"] for row in rows]
+    counted = await conn.all(_COUNTS, projects=json.dumps(ids))
+    counts = {row["project_id"]: row["number"] for row in counted}
+    kept = await settings.of_many(conn, ids)
+    return [
+        Project(
+            id=row["id"],
+            name=row["name"],
+            public=bool(row["public"]),
+            owner_id=row["owner_id"],
+            owner_name=row["owner_name"],
+            repositories=counts.get(row["id"], 0),
+            role=_role(row),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            settings=kept.get(row["id"], {}),
+        )
+        for row in rows
+    ]
 
 
 async def by_id(conn: Conn, project: int, viewer: Principal) -> Project | None:
     """A project as `viewer` sees it.  Whether they may see it is decided before."""
-    row = await conn.first(_PROJECT_BY_ID, id=project, viewer=_id(viewer))
-    if row is None:
-        return None
-    return replace(_project(row), settings=await settings.of(conn, project))
+    found = await _projects(conn, await conn.all(_PROJECT_BY_ID, id=project, viewer=_id(viewer)))
+    return found[0] if found else None
 
 
 _REPOSITORIES_OF = (
@@ -177,8 +189,7 @@ async def listed(
     page = _PROJECT.where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
     total = int(await conn.scalar(counted, viewer=_id(viewer)))
     rows = await conn.all(page, viewer=_id(viewer)) if offset < total else []
-    kept = await settings.of_many(conn, [row["id"] for row in rows])
-    return [replace(_project(row), settings=kept.get(row["id"], {})) for row in rows], total
+    return await _projects(conn, rows), total
 
 
 _CREATE = (
