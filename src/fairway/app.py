@@ -33,6 +33,7 @@ from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
 from fairway.features.gc.model import GARBAGE_COLLECTION, ORPHAN_SEARCH
 from fairway.features.projects import api as projects
+from fairway.features.quotas import api as quotas
 from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
 from fairway.features.registry.pulls import FLUSH_SECONDS, Pulls
@@ -136,6 +137,7 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
     )
+    api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
     return api

@@ -10,7 +10,12 @@ def reactions(notifications: Notifications) -> Reactions:
     tell = notifications.reaction
     return {
         "project.created": [audit.write],
+        "project.updated": [audit.write],
         "project.deleted": [audit.write],
+        "member.created": [audit.write],
+        "member.updated": [audit.write],
+        "member.deleted": [audit.write],
+        "quota.updated": [audit.write],
         "user.created": [audit.write],
         "user.updated": [audit.write],
         "user.deleted": [audit.write],

@@ -31,6 +31,24 @@ GET:/api/v2.0/projects/absent                401       403      403           40
 DELETE:/api/v2.0/projects/team               401       403      403           403   403       403        412           412
 DELETE:/api/v2.0/projects/1                  401       403      403           403   403       403        412           412
 DELETE:/api/v2.0/projects/absent             401       403      403           403   403       403        403           404
+PUT:/api/v2.0/projects/team                  401       403      403           403   403       403        200           200
+PUT:/api/v2.0/projects/1                     401       403      403           403   403       403        200           200
+PUT:/api/v2.0/projects/absent                401       403      403           403   403       403        403           404
+GET:/api/v2.0/projects/team/summary          401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/team/_deletable       401       403      403           403   403       403        200           200
+GET:/api/v2.0/projects/team/metadatas/       401       403      403           403   403       403        403           200
+POST:/api/v2.0/projects/team/metadatas/      401       403      403           403   403       403        200           409
+GET:/api/v2.0/projects/team/metadatas/public 401       403      403           403   403       200        200           200
+PUT:/api/v2.0/projects/team/metadatas/public 401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/projects/team/metadatas/public  401       403      403           403   403       403        200           200
+GET:/api/v2.0/projects/team/members          401       403      403           200   200       200        200           200
+POST:/api/v2.0/projects/team/members         401       403      403           403   403       403        409           409
+GET:/api/v2.0/projects/team/members/1        401       403      403           200   200       200        200           200
+PUT:/api/v2.0/projects/team/members/1        401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/projects/team/members/1     401       403      403           403   403       403        200           404
+GET:/api/v2.0/quotas                         401       403      403           403   403       403        403           200
+GET:/api/v2.0/quotas/1                       401       403      403           403   403       403        403           200
+PUT:/api/v2.0/quotas/1                       401       403      403           403   403       403        403           200
 POST:/api/v2.0/system/gc/schedule            401       403      403           403   403       403        403           201
 GET:/api/v2.0/system/gc                      401       403      403           403   403       403        403           200
 GET:/api/v2.0/system/gc/1                    401       403      403           403   403       403        403           200
@@ -81,9 +99,20 @@ BODIES = {
     "POST:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Manual"}},
     "PUT:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Weekly"}},
     "PUT:/api/v2.0/jobservice/queues/all": {"action": "resume"},
+    "PUT:/api/v2.0/projects/team": {"metadata": {"public": "false"}},
+    "PUT:/api/v2.0/projects/1": {},
+    "PUT:/api/v2.0/projects/absent": {},
+    "POST:/api/v2.0/projects/team/metadatas/": {"severity": "low"},
+    "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
+    "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
+    "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "PUT:/api/v2.0/quotas/1": {"hard": {"storage": -1}},
 }
 TEMPLATES = {
     "team": "{project_name_or_id}",
+    "metadatas/public": "metadatas/{meta_name}",
+    "members/1": "members/{mid}",
+    "quotas/1": "quotas/{id}",
     "system/gc/1": "system/gc/{execution_id}",
     "system/purgeaudit/2": "system/purgeaudit/{execution_id}",
     "gc/orphans/3": "gc/orphans/{execution_id}",

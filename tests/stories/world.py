@@ -29,8 +29,8 @@ from fairway.boot import Parts, build
 from fairway.core.oci.digest import ALGORITHMS, Digest
 from fairway.core.oci.manifest import Manifest
 from fairway.features.accounts.store import people
-from fairway.features.projects import store as projects
 from fairway.features.projects.model import Wanted
+from fairway.features.projects.store import projects
 from fairway.frame.access.principals import User
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import members, metadata

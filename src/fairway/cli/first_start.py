@@ -15,7 +15,7 @@ from fairway.core.oci.errors import FairwayError
 from fairway.core.stores import disk_promises
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.accounts.store import people
-from fairway.features.projects import store as projects
+from fairway.features.projects.store import projects
 from fairway.frame import log
 from fairway.frame.db import Conn, Database, UniqueViolation, durability, open_database, sqlite_path
 from fairway.frame.db.migrate import migrate

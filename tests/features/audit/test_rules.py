@@ -34,5 +34,19 @@ def test_tags_and_projects() -> None:
     ]
 
 
+def test_changes_of_a_project() -> None:
+    facts = {"by": "alice", "name": "bob", "role": "guest", "project": "team", "hard": -1}
+    assert entries("project.updated", {"name": "team", "by": "bob"}) == [
+        Entry("bob", "team", "project", "update", "update project: team")
+    ]
+    assert entries("member.created", facts) == [
+        Entry("alice", "bob", "member", "create", "create member: bob as guest of project team")
+    ]
+    assert entries("quota.updated", {**facts, "name": "team"}) == [
+        Entry("alice", "team", "quota", "update", "update quota: team to -1 bytes")
+    ]
+    assert entries("project.renamed", facts) == entries("nothing", facts) == []
+
+
 def test_blobs_are_not_told() -> None:
     assert entries("blob.pushed", ARTIFACT) == []

@@ -25,17 +25,23 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     if kind == "tag.deleted":
         resource = f"{facts['repository']}:{facts['tag']}"
         return [Entry(facts["actor"], resource, "tag", DELETE, f"delete tag: {resource}")]
-    if kind in ("project.created", "project.deleted"):
-        operation = CREATE if kind == "project.created" else DELETE
-        name = facts["name"]
-        return [Entry(facts["by"], name, "project", operation, f"{operation} project: {name}")]
-    if kind in _USERS:
-        name = facts["name"]
-        return [Entry(facts["by"], name, "user", _USERS[kind], f"{_USERS[kind]} user: {name}")]
+    what, _, happened = kind.partition(".")
+    if what in _NAMED and happened in _OPERATIONS:
+        operation, name = _OPERATIONS[happened], facts["name"]
+        more = _NAMED[what].format(**facts)
+        return [Entry(facts["by"], name, what, operation, f"{operation} {what}: {name}{more}")]
     return []
 
 
-_USERS = {"user.created": CREATE, "user.updated": UPDATE, "user.deleted": DELETE}
+_OPERATIONS = {"created": CREATE, "updated": UPDATE, "deleted": DELETE}
+
+# What has a name, and what is said beyond it.
+_NAMED = {
+    "project": "",
+    "user": "",
+    "member": " as {role} of project {project}",
+    "quota": " to {hard} bytes",
+}
 
 # What is done, and how it is described: Harbor has no word for a deletion that was undone.
 _ARTIFACTS = {
@@ -56,7 +62,7 @@ def _artifact(facts: Mapping[str, Any], operation: str, verb: str) -> Entry:
 
 
 # Harbor's "other" is every event but these.
-_NAMED = ("create_artifact", "delete_artifact", "pull_artifact")
+_NOT_OTHER = ("create_artifact", "delete_artifact", "pull_artifact")
 _OTHER = "other"
 
 
@@ -72,7 +78,7 @@ class Chosen:
     @property
     def not_other(self) -> frozenset[str]:
         """The events that "other" leaves out."""
-        return frozenset(_NAMED)
+        return frozenset(_NOT_OTHER)
 
 
 def chosen(event_types: str, operations: str) -> Chosen:

@@ -28,8 +28,8 @@ from fairway.core.wire.challenge import Scope, parse_scopes
 from fairway.core.wire.replies import Reply, Send, error_reply, json_reply, send_reply
 from fairway.core.wire.server import App, headers_of
 from fairway.features.accounts.store import refresh
-from fairway.features.projects import store as projects
 from fairway.features.projects.rules import is_name
+from fairway.features.projects.store import projects
 from fairway.features.registry import rights
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin

@@ -10,8 +10,8 @@ async def get_project(project: InProject) -> ProjectOut: ...
 
 The decision sees the matched route and its decoded parameters, which are also what the handler gets.  For a project
 permission it looks the project up (`{project_name_or_id}` or `{project_name}` of the path, or where `project=` says)
-and asks `may`.  A caller without the permission gets 403, or 401 when anonymous, whether the project exists or not;
-only who could see every project gets a 404.
+and asks `may`.  A permission of both kinds, on a route that names no project, is about the server.  A caller without the
+permission gets 403, or 401 when anonymous, whether the project exists or not; only who could see every project gets a 404.
 
 `check_every_route_declares` makes a route without a declaration stop the process at start.
 """
@@ -28,7 +28,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 
 from fairway.core.oci.errors import Denied, FairwayError, Unauthorized, Unsupported
-from fairway.frame.access.catalogue import IN_PROJECT, Permission
+from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, User
@@ -209,7 +209,7 @@ class Routes:
         find = None
         if isinstance(permission, Permission) and permission in IN_PROJECT:
             find = project or _ref_of_path(path)
-            if find is None:
+            if find is None and permission not in ON_SERVER:
                 raise UndeclaredRoute(f"{method} {path} needs {permission} but names no project")
 
         def add(endpoint: F) -> F:
