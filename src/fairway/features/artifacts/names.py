@@ -25,6 +25,7 @@ from fairway.core.oci.errors import (
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Session, Stored
+from fairway.features.artifacts import rules
 from fairway.features.artifacts.model import Caller, Periods
 from fairway.features.artifacts.store import blobs, deleted, manifests, uploads
 from fairway.features.artifacts.store import tags as tag_rows
@@ -228,7 +229,7 @@ class SqlNames:
         async def body(conn: Conn) -> None:
             repository = await manifests.ensure_repository(conn, self.project, repo.rest)
             await self._require(conn, repository, manifest)
-            artifact = await manifests.add_artifact(conn, self.project, repository, manifest)
+            artifact = await self._add(conn, repository, manifest, tags)
             crashpoint("manifest.after_row")
             moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
             charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
@@ -241,6 +242,16 @@ class SqlNames:
         crashpoint("manifest.before_transaction")
         await self._write(body)
         crashpoint("manifest.after_commit")
+
+    async def _add(self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]) -> int:
+        children = manifest.children()
+        sizes = await manifests.total_sizes(conn, repository, children) if children else []
+        artifact = await manifests.add_artifact(
+            conn, self.project, repository, manifest, total_size=rules.total_size(manifest, sizes)
+        )
+        if (found := rules.accessory(manifest, tags)) is not None:
+            await manifests.make_accessory(conn, artifact, found.kind, found.subject)
+        return artifact
 
     async def _require(self, conn: Conn, repository: int, manifest: Manifest) -> None:
         """All that the manifest needs is here and stays until the transaction ends.  Raises ManifestBlobUnknown."""

@@ -1,7 +1,7 @@
 """Repositories, and the manifests in them with what they name."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.manifest import Link, Manifest
 from fairway.core.oci.names import Tag
+from fairway.features.artifacts import rules
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import artifact_links, artifacts, repositories, tags
 from fairway.frame.db.types import within
@@ -115,6 +116,9 @@ _ADD_ARTIFACT = (
         subject=bindparam("subject"),
         annotations=bindparam("annotations"),
         size=bindparam("size"),
+        type=bindparam("type"),
+        config_media_type=bindparam("config_media_type"),
+        total_size=bindparam("total_size"),
         payload=bindparam("payload"),
         pushed_at=now_us(),
         created_at=now_us(),
@@ -133,10 +137,21 @@ _ADD_LINK = insert(artifact_links).values(
     digest=bindparam("digest"),
     kind=bindparam("kind"),
     project_id=bindparam("project"),
+    about=bindparam("about"),
+)
+_BELONGS = (
+    update(artifacts)
+    .where(artifacts.c.id == bindparam("artifact"))
+    .values(accessory=bindparam("accessory"), accessory_of=bindparam("of"))
+)
+_SIZES = select(artifacts.c.total_size).where(
+    artifacts.c.repository_id == bindparam("repository"), within(artifacts.c.digest, bindparam("digests"))
 )
 
 
-async def add_artifact(conn: Conn, project: int, repository: int, manifest: Manifest) -> int:
+async def add_artifact(
+    conn: Conn, project: int, repository: int, manifest: Manifest, *, total_size: int
+) -> int:
     """Store a manifest with what it names; the id, also when it was there already."""
     row = {
         "project": project,
@@ -148,12 +163,16 @@ async def add_artifact(conn: Conn, project: int, repository: int, manifest: Mani
         "subject": manifest.subject.digest if manifest.subject else None,
         "annotations": json.dumps(dict(manifest.annotations), separators=(",", ":"), ensure_ascii=False),
         "size": manifest.size,
+        "type": rules.type_of(manifest),
+        "config_media_type": rules.media_type_of(manifest),
+        "total_size": total_size,
         "payload": manifest.raw,
     }
     while True:
         made: int | None = await conn.scalar(_ADD_ARTIFACT, **row)
         if made is not None:
-            await conn.many(_ADD_LINK, [_link_row(made, project, link) for link in manifest.links()])
+            about = rules.about_children(manifest)
+            await conn.many(_ADD_LINK, [_link_row(made, project, link, about) for link in manifest.links()])
             return made
         again: int | None = await conn.scalar(
             _PUSHED_AGAIN, repository=repository, digest=manifest.digest, payload=manifest.raw
@@ -163,8 +182,26 @@ async def add_artifact(conn: Conn, project: int, repository: int, manifest: Mani
         # It was deleted between the two statements: store it anew.
 
 
-def _link_row(artifact: int, project: int, link: Link) -> dict[str, object]:
-    return {"artifact": artifact, "project": project, "digest": link.digest, "kind": link.kind}
+def _link_row(artifact: int, project: int, link: Link, about: Mapping[Digest, str]) -> dict[str, object]:
+    told = about.get(link.digest) if link.kind == "child" else None
+    return {
+        "artifact": artifact,
+        "project": project,
+        "digest": link.digest,
+        "kind": link.kind,
+        "about": told,
+    }
+
+
+async def make_accessory(conn: Conn, artifact: int, kind: str, of: Digest) -> None:
+    """Note that an artifact belongs to another manifest, whether that is here or not."""
+    await conn.run(_BELONGS, artifact=artifact, accessory=kind, of=of)
+
+
+async def total_sizes(conn: Conn, repository: int, digests: Sequence[Digest]) -> list[int]:
+    """Bytes of each of these manifests with all they name."""
+    rows = await conn.all(_SIZES, repository=repository, digests=json.dumps(digests))
+    return [row["total_size"] for row in rows]
 
 
 _LINKED = (
