@@ -24,9 +24,10 @@ from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, Filters, Project, Wanted
 from fairway.frame import events
+from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal, User
-from fairway.frame.access.roles import Role
+from fairway.frame.access.roles import HELD, Role
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.tables import (
     deleted_artifacts,
@@ -43,11 +44,14 @@ NOBODY = 0
 """Stands for an anonymous viewer where a statement wants a user id; no user has it."""
 
 _viewer = bindparam("viewer", type_=BigInteger)
-_membership = projects.outerjoin(
+membership = projects.outerjoin(
     members, and_(members.c.project_id == projects.c.id, members.c.user_id == _viewer)
 )
+"""Projects, each with the `viewer`'s row in its members, if there is one; a statement with it takes `viewer`."""
 
-_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(_membership)
+_LISTERS = sorted(role for role in Role if REPOSITORY_LIST in HELD[role])
+
+_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(membership)
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
 _FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
 
@@ -62,11 +66,12 @@ _PROJECT = select(
     users.c.username.label("owner_name"),
     members.c.role,
     _repositories.label("repositories"),
-).select_from(_membership.join(users, users.c.id == projects.c.owner_id))
+).select_from(membership.join(users, users.c.id == projects.c.owner_id))
 _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
 
 
-def _id(principal: Principal) -> int:
+def viewer_id(principal: Principal) -> int:
+    """What statements with `membership` take as `viewer`."""
     return principal.id if isinstance(principal, User) else NOBODY
 
 
@@ -77,9 +82,9 @@ def _role(row: Row) -> Role | None:
 async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFacts | None:
     """What a decision about `principal` in a project (by id or by name) needs; None when there is no such project."""
     if isinstance(ref, int):
-        row = await conn.first(_FACTS_BY_ID, id=ref, viewer=_id(principal))
+        row = await conn.first(_FACTS_BY_ID, id=ref, viewer=viewer_id(principal))
     elif rules.is_name(ref):
-        row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=_id(principal))
+        row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=viewer_id(principal))
     else:
         return None
     return None if row is None else ProjectFacts(row["id"], bool(row["public"]), _role(row))
@@ -101,8 +106,17 @@ def _project(row: Row) -> Project:
 
 async def by_id(conn: Conn, project: int, viewer: Principal) -> Project | None:
     """A project as `viewer` sees it.  Whether they may see it is decided before."""
-    row = await conn.first(_PROJECT_BY_ID, id=project, viewer=_id(viewer))
+    row = await conn.first(_PROJECT_BY_ID, id=project, viewer=viewer_id(viewer))
     return None if row is None else _project(row)
+
+
+def listable_by(viewer: Principal) -> ColumnElement[bool]:
+    """With `membership`: the projects whose repositories the viewer may list."""
+    if not isinstance(viewer, User):
+        return projects.c.public
+    if viewer.sysadmin:
+        return sql_true()
+    return or_(projects.c.public, members.c.role.in_([literal(int(role)) for role in _LISTERS]))
 
 
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
@@ -137,12 +151,12 @@ async def listed(
     conditions = [_visible_to(viewer), *_matching(filters)]
     counted: Select[Any] = (
         select(func.count())
-        .select_from(_membership.join(users, users.c.id == projects.c.owner_id))
+        .select_from(membership.join(users, users.c.id == projects.c.owner_id))
         .where(*conditions)
     )
     page = _PROJECT.where(*conditions).order_by(projects.c.name).offset(offset).limit(limit)
-    total = int(await conn.scalar(counted, viewer=_id(viewer)))
-    rows = await conn.all(page, viewer=_id(viewer)) if offset < total else []
+    total = int(await conn.scalar(counted, viewer=viewer_id(viewer)))
+    rows = await conn.all(page, viewer=viewer_id(viewer)) if offset < total else []
     return [_project(row) for row in rows], total
 
 

@@ -17,6 +17,7 @@ from fairway.frame.db.types import within
 _REPOSITORY = select(repositories.c.id).where(
     repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("name")
 )
+_KEEP_REPOSITORY = _REPOSITORY.with_for_update(read=True, key_share=True)
 _MAKE_REPOSITORY = (
     upsert(repositories)
     .values(project_id=bindparam("project"), name=bindparam("name"), created_at=now_us(), updated_at=now_us())
@@ -31,10 +32,10 @@ async def repository(conn: Conn, project: int, name: str) -> int | None:
 
 
 async def ensure_repository(conn: Conn, project: int, name: str) -> int:
-    """The id of a repository, made if it is the first push."""
-    while (found := await repository(conn, project, name)) is None:
+    """The id of a repository, made if it is the first push; nobody removes it until the transaction ends."""
+    while (row := await conn.first(_KEEP_REPOSITORY, project=project, name=name)) is None:
         await conn.run(_MAKE_REPOSITORY, project=project, name=name)
-    return found
+    return int(row["id"])
 
 
 _BY_DIGEST = (
@@ -81,6 +82,14 @@ _LOCK_ARTIFACT = (
     .where(artifacts.c.repository_id == bindparam("repository"), artifacts.c.digest == bindparam("digest"))
     .with_for_update()
 )
+
+
+_KEEP_ARTIFACT = _LOCK_ARTIFACT.with_for_update(read=True, key_share=True)
+
+
+async def keep_artifact(conn: Conn, repository: int, digest: Digest) -> Row | None:
+    """id and size of an artifact, which nobody removes until the transaction ends."""
+    return await conn.first(_KEEP_ARTIFACT, repository=repository, digest=digest)
 
 
 async def lock_artifact(conn: Conn, repository: int, digest: Digest) -> Row | None:
@@ -207,7 +216,7 @@ async def total_sizes(conn: Conn, repository: int, digests: Sequence[Digest]) ->
 _LINKED = (
     select(artifact_links.c.digest).distinct().where(artifact_links.c.artifact_id == bindparam("artifact"))
 )
-_PARENT = (
+_PARENTS = (
     select(artifacts.c.digest)
     .join(artifact_links, artifact_links.c.artifact_id == artifacts.c.id)
     .where(
@@ -216,7 +225,7 @@ _PARENT = (
         artifact_links.c.kind == "child",
         artifacts.c.repository_id == bindparam("repository"),
     )
-    .limit(1)
+    .limit(1_000)
 )
 _REMOVE_ARTIFACT = delete(artifacts).where(artifacts.c.id == bindparam("artifact"))
 _ELSEWHERE = select(
@@ -240,10 +249,27 @@ async def about(conn: Conn, repository: int, digest: Digest) -> list[Digest]:
     return [Digest(row["digest"]) for row in rows]
 
 
-async def parent(conn: Conn, project: int, repository: int, digest: Digest) -> str | None:
-    """The digest of an index in the repository that names this manifest."""
-    found: str | None = await conn.scalar(_PARENT, project=project, repository=repository, digest=digest)
-    return found
+_ACCESSORIES = (
+    select(artifacts.c.digest)
+    .where(
+        artifacts.c.repository_id == bindparam("repository"), artifacts.c.accessory_of == bindparam("digest")
+    )
+    .order_by(artifacts.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+async def accessories(conn: Conn, repository: int, digest: Digest, limit: int) -> list[Digest]:
+    """The manifests of the repository that are accessories of this one."""
+    rows = await conn.all(_ACCESSORIES, repository=repository, digest=digest, limit=limit)
+    return [Digest(row["digest"]) for row in rows]
+
+
+async def parents(conn: Conn, project: int, repository: int, digest: Digest) -> set[str]:
+    """The digests of the indexes in the repository that name this manifest; a thousand at most, which is more than
+    are ever deleted at once."""
+    rows = await conn.all(_PARENTS, project=project, repository=repository, digest=digest)
+    return {row["digest"] for row in rows}
 
 
 async def remove_artifact(conn: Conn, artifact: int) -> None:

@@ -181,7 +181,7 @@ def _rows(connection: sa.Connection, table: str, kind: str) -> Iterator[Mapping[
     after = 0
     while page := [row.id for row in connection.execute(ids, {"kind": kind, "after": after})]:
         for each in page:
-            yield connection.execute(one, {"id": each}).mappings().one()
+            yield dict(connection.execute(one, {"id": each}).mappings().one())
         after = page[-1]
 
 
