@@ -104,6 +104,8 @@ def prepared(hub: Hub) -> Fuzzed:
             "id": [upload, "none"],
             "project_name_or_id": ["team", "library", "1", "2", "999"],
             "project_name": ["team", "library", "none"],
+            "repository_name": ["app", "none", "a%2Fb"],
+            "tag_name": ["v1", "none"],
             "execution_id": ["1", "2", "999"],
             "job_id": ["1", "all", "999"],
             "job_type": ["PURGE_AUDIT_LOG", "all", "none"],

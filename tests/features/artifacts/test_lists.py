@@ -73,7 +73,7 @@ async def full(world: World) -> World:
         for at in range(0, len(values), 500):
             await world.run(insert(table).values(values[at : at + 500]))
     if world.db.dialect == "postgresql":
-        await world.run(text("ANALYZE"))
+        await world.db.write(lambda conn: conn.all(text("ANALYZE")))
     return world
 
 
@@ -110,9 +110,10 @@ async def plan(world: World, conn: Counting) -> str:
     explain = "EXPLAIN QUERY PLAN " if world.db.dialect == "sqlite" else "EXPLAIN "
     found = []
     for statement, params in conn.asked:
-        compiled: Any = statement
-        values = {**compiled.compile().params, **params}
-        explained = text(f"{explain}{compiled.compile(dialect=_dialect(world))}")
+        asked: Any = statement
+        compiled = asked.compile(dialect=_dialect(world))
+        values = {**compiled.params, **params}
+        explained = text(f"{explain}{compiled}")
         used = {name: value for name, value in values.items() if name in explained._bindparams}
         rows = await world.db.all(explained, **used)
         found += [str(tuple(row)) for row in rows]
@@ -190,8 +191,9 @@ async def test_filters_by_tag_find_what_they_should(full: World) -> None:
     within = Within(1, 1)
     [only], total = await listed.page(full.db, within, {"tags": Exact("v10")}, (), offset=0, limit=10)
     assert (only["id"], total) == (10, 1)
-    rows, _ = await listed.page(full.db, within, {"tags": Contains("V100")}, (), offset=0, limit=100)
-    assert [row["id"] for row in rows] == [100]
+    rows, _ = await listed.page(full.db, within, {"tags": Contains("V10")}, (), offset=0, limit=100)
+    assert {row["id"] for row in rows} >= {10, 100, 1000}
+    assert all(str(row["id"]).startswith("10") for row in rows)
     _, everything = await listed.page(full.db, within, {"base": Exact("*")}, (), offset=0, limit=1)
     assert everything == len([n for n in range(1, MANY) if n % 2 == 0])
     assert json.loads(only["annotations"]) == {}
