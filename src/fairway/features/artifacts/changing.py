@@ -68,8 +68,8 @@ async def delete_repository(db: Database, place: Place, repo: Repository) -> Non
     """
     repository = await place.repository(db, repo)
     newest = await repositories.newest(db, repository)
-    while await _delete_up_to(db, place, repo, repository, newest):
-        continue  # once more, for what was kept by something that is gone now
+    while await _delete_unnamed(db, place, repo, repository, newest):
+        continue  # once more, for what was named by an index that is gone now
 
     async def remove(conn: Conn) -> None:
         if await repositories.remove_empty(conn, repository):
@@ -78,12 +78,11 @@ async def delete_repository(db: Database, place: Place, repo: Repository) -> Non
     await db.write(remove)
 
 
-async def _delete_up_to(db: Database, place: Place, repo: Repository, repository: int, newest: int) -> int:
-    """Delete each manifest up to the `newest` that no other one names, the last ones first; how many."""
-    before, gone = newest + 1, 0
-    while found := await repositories.some_artifacts(db, repository, before, AT_A_TIME):
-        before = found[-1][0]
-        digests = [digest for _, digest in found]
+async def _delete_unnamed(db: Database, place: Place, repo: Repository, repository: int, newest: int) -> int:
+    """Delete each manifest up to the id `newest` that no other one names; how many went."""
+    after, gone = "", 0
+    while digests := await repositories.some_artifacts(db, repository, newest, after, AT_A_TIME):
+        after = digests[-1]
 
         async def body(conn: Conn, digests: Sequence[Digest] = digests) -> int:
             return len(await _delete(conn, place, repo, repository, digests))

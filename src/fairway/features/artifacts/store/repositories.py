@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, select, update
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store.listed import on_its_own
@@ -104,14 +104,16 @@ async def describe(conn: Conn, project: int, name: str, text: str) -> bool:
 
 _NEWEST = select(func.max(artifacts.c.id)).where(artifacts.c.repository_id == bindparam("repository"))
 _SOME = (
-    select(artifacts.c.id, artifacts.c.digest)
+    select(artifacts.c.digest)
     .where(
         artifacts.c.repository_id == bindparam("repository"),
-        artifacts.c.id < bindparam("before"),
+        artifacts.c.digest > bindparam("after"),
+        artifacts.c.id <= bindparam("newest"),
     )
-    .order_by(artifacts.c.id.desc())
+    .order_by(artifacts.c.digest)
     .limit(bindparam("limit"))
 )
+_ANY = select(exists().where(artifacts.c.repository_id == bindparam("repository")))
 
 
 async def newest(conn: Conn, repository: int) -> int:
@@ -119,10 +121,10 @@ async def newest(conn: Conn, repository: int) -> int:
     return int(await conn.scalar(_NEWEST, repository=repository) or 0)
 
 
-async def some_artifacts(conn: Conn, repository: int, before: int, limit: int) -> list[tuple[int, Digest]]:
-    """Ids and digests of artifacts that came before this id, the last ones first."""
-    rows = await conn.all(_SOME, repository=repository, before=before, limit=limit)
-    return [(row["id"], Digest(row["digest"])) for row in rows]
+async def some_artifacts(conn: Conn, repository: int, newest: int, after: str, limit: int) -> list[Digest]:
+    """Digests of artifacts up to the id `newest`, in order, those that follow `after`."""
+    rows = await conn.all(_SOME, repository=repository, newest=newest, after=after, limit=limit)
+    return [Digest(row["digest"]) for row in rows]
 
 
 _LOCK = select(repositories.c.id).where(repositories.c.id == bindparam("repository")).with_for_update()
@@ -135,6 +137,8 @@ async def remove_empty(conn: Conn, repository: int) -> bool:
     A push keeps the row: the two are never in it together, and what is asked after the lock is answered by what was
     committed before.
     """
-    if await conn.first(_LOCK, repository=repository) is None or await newest(conn, repository):
+    if await conn.first(_LOCK, repository=repository) is None or await conn.scalar(
+        _ANY, repository=repository
+    ):
         return False
     return bool(await conn.run(_REMOVE, repository=repository))
