@@ -143,7 +143,7 @@ NOTHING: Filters = {}
 
 @pytest.mark.parametrize("within", [Within(1, 1), Within(1)], ids=["repository", "project"])
 async def test_a_page_takes_as_many_statements_as_there_are_kinds_of_details(
-    full: World, within: Within
+    full: World, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The count, the page, references, tags and accessories: five, whether there are two rows or a hundred."""
     assert len((await ask(full, within, NOTHING, 50)).asked) == 5
@@ -155,6 +155,18 @@ async def test_a_page_takes_as_many_statements_as_there_are_kinds_of_details(
     assert total == len(rows) == 2
     counts = await repositories.artifact_counts(conn, [row["id"] for row in rows])
     assert len(conn.asked) == 3
+    monkeypatch.setattr(details, "MOST", 2)
+    for n in range(4):
+        row = {
+            "repository_id": 1,
+            "name": f"more{n}",
+            "artifact_id": 10,
+            "pushed_at": MANY + n,
+            "created_at": 0,
+        }
+        await full.run(insert(tags).values(**row))
+    found = await details.tags_of(full.db, [10, 16])
+    assert [[row["name"] for row in found[n]] for n in (10, 16)] == [["more3", "more2"], ["v16"]]
     for row in rows:
         _, artifacts_listed = await listed.page(full.db, Within(1, row["id"]), {}, (), offset=0, limit=1)
         assert counts[row["id"]] == artifacts_listed

@@ -3,28 +3,47 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from fairway.frame.db import Conn, Row
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import artifact_links, artifacts, tags
 from fairway.frame.db.types import within_ids
 
+MOST = 1_000
+"""Tags, or accessories, that are shown with one artifact; lists of their own have them all, by pages."""
+
 Grouped = Mapping[int, list[Row]]
 """Rows by the id of the artifact they belong to."""
 
 _these: ColumnElement[str] = bindparam("ids")
-_TAGS = (
-    select(*tags.c)
-    .where(within_ids(tags.c.artifact_id, _these))
-    .order_by(tags.c.artifact_id, tags.c.pushed_at.desc(), tags.c.id.desc())
+
+
+def _first(chosen: Select[Any], owner: ColumnElement[int], *order: ColumnElement[Any]) -> Select[Any]:
+    """Of `chosen`, the first MOST of each owner."""
+    place = func.row_number().over(partition_by=owner, order_by=order).label("place")
+    numbered = chosen.add_columns(owner.label("owner"), place).subquery()
+    shown = [column for column in numbered.c if column.name not in {"owner", "place"}]
+    return (
+        select(*shown)
+        .where(numbered.c.place <= bindparam("most"))
+        .order_by(numbered.c.owner, numbered.c.place)
+    )
+
+
+_TAGS = _first(
+    select(*tags.c).where(within_ids(tags.c.artifact_id, _these)),
+    tags.c.artifact_id,
+    tags.c.pushed_at.desc(),
+    tags.c.id.desc(),
 )
 
 
 async def tags_of(conn: Conn, ids: Sequence[int]) -> Grouped:
-    """The tags of each artifact, the newest first."""
-    return _grouped(await conn.all(_TAGS, ids=json.dumps(list(ids))), "artifact_id")
+    """The tags of each artifact, the newest first, MOST at most."""
+    return _grouped(await conn.all(_TAGS, ids=json.dumps(list(ids)), most=MOST), "artifact_id")
 
 
 _child, _owner = artifacts.alias("child"), artifacts.alias("owner")
@@ -57,33 +76,32 @@ async def references_of(conn: Conn, ids: Sequence[int]) -> Grouped:
 
 
 _accessory, _subject = artifacts.alias("accessory"), artifacts.alias("subject")
-_ACCESSORIES = (
-    select(
-        _accessory.c.id,
-        _accessory.c.digest,
-        _accessory.c.accessory,
-        _accessory.c.total_size,
-        _accessory.c.created_at,
-        _subject.c.id.label("subject_id"),
-        _subject.c.digest.label("subject_digest"),
+_ACCESSORIES = select(
+    _accessory.c.id,
+    _accessory.c.digest,
+    _accessory.c.accessory,
+    _accessory.c.total_size,
+    _accessory.c.created_at,
+    _subject.c.id.label("subject_id"),
+    _subject.c.digest.label("subject_digest"),
+).select_from(
+    _subject.join(
+        _accessory,
+        and_(
+            _accessory.c.repository_id == _subject.c.repository_id,
+            _accessory.c.accessory_of == _subject.c.digest,
+        ),
     )
-    .select_from(
-        _subject.join(
-            _accessory,
-            and_(
-                _accessory.c.repository_id == _subject.c.repository_id,
-                _accessory.c.accessory_of == _subject.c.digest,
-            ),
-        )
-    )
-    .order_by(_subject.c.id, _accessory.c.id)
 )
-_ACCESSORIES_OF = _ACCESSORIES.where(within_ids(_subject.c.id, _these))
+_ACCESSORIES_OF = _first(
+    _ACCESSORIES.where(within_ids(_subject.c.id, _these)), _subject.c.id, _accessory.c.id.asc()
+)
 
 
 async def accessories_of(conn: Conn, ids: Sequence[int]) -> Grouped:
-    """The accessories of each artifact: id, digest, kind, total size, creation, and the subject's id and digest."""
-    return _grouped(await conn.all(_ACCESSORIES_OF, ids=json.dumps(list(ids))), "subject_id")
+    """The accessories of each artifact: id, digest, kind, total size, creation, and the subject's id and digest; MOST
+    at most."""
+    return _grouped(await conn.all(_ACCESSORIES_OF, ids=json.dumps(list(ids)), most=MOST), "subject_id")
 
 
 def _grouped(rows: Iterable[Row], key: str) -> Grouped:
@@ -136,7 +154,7 @@ async def accessory_page(
     conn: Conn, artifact: int, filters: Filters, order: Order, *, offset: int, limit: int
 ) -> tuple[list[Row], int]:
     """One page of an artifact's accessories, as `accessories_of` has them, and how many there are.  Raises BadRequest."""
-    chosen = _ACCESSORIES.order_by(None).where(_subject.c.id == artifact, *_ACCESSORY_LIST.where(filters))
+    chosen = _ACCESSORIES.where(_subject.c.id == artifact, *_ACCESSORY_LIST.where(filters))
     total = int(await conn.scalar(select(func.count()).select_from(chosen.subquery())))
     ordered = chosen.order_by(*_ACCESSORY_LIST.order(order)).offset(offset).limit(limit)
     return (await conn.all(ordered) if offset < total else []), total
