@@ -68,9 +68,23 @@ def _index(name: str, columns: list[str], where: sa.TextClause) -> None:
 
 
 _KEPT = (
-    "id, project_id, repository_id, digest, media_type, kind, artifact_type, subject, annotations, size, "
-    "pull_count, pulled_at, pushed_at, created_at, payload"
+    *(
+        "id",
+        "project_id",
+        "repository_id",
+        "digest",
+        "media_type",
+        "kind",
+        "artifact_type",
+        "subject",
+        "annotations",
+    ),
+    *("size", "pull_count", "pulled_at", "pushed_at", "created_at", "payload"),
 )
+
+
+def _rows_of(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(name, *map(sa.column, columns))
 
 
 def _rebuild_artifacts() -> None:
@@ -101,7 +115,8 @@ def _rebuild_artifacts() -> None:
         sa.UniqueConstraint("repository_id", "digest", name="uq_artifacts_repository_id_digest"),
         sqlite_autoincrement=True,
     )
-    op.execute(f"INSERT INTO artifacts_new ({_KEPT}) SELECT {_KEPT} FROM artifacts ORDER BY id")  # noqa: S608
+    old, new = _rows_of("artifacts", *_KEPT), _rows_of("artifacts_new", *_KEPT)
+    op.execute(sa.insert(new).from_select(list(_KEPT), sa.select(old).order_by(old.c.id)))
     # No id is given twice, not even that of a row that is gone.
     op.execute("DELETE FROM sqlite_sequence WHERE name = 'artifacts_new'")
     op.execute(
@@ -154,73 +169,79 @@ _BY_SUBJECT = {
 _NYDUS = "containerd.io/snapshot/nydus-bootstrap"
 
 
-def _fill(table: str, links: str, owner: str) -> None:
+_FACTS = ("type", "config_media_type", "total_size", "accessory", "accessory_of")
+
+
+def _fill(name: str, links_name: str, owner: str) -> None:
     """One manifest in memory at a time.  Indexes come last: their size is that of what they name."""
     connection = op.get_bind()
+    place = ("repository_id",) if name == "artifacts" else ("repository", "tags")
+    table = _rows_of(
+        name,
+        *("id", "project_id", "digest", "media_type", "kind", "subject", "size", "payload"),
+        *place,
+        *_FACTS,
+    )
+    links = _rows_of(links_name, owner, "digest", "kind", "project_id", "about")
     for kind in ("image", "index"):
         for row in _rows(connection, table, kind):
             manifest = json.loads(bytes(row["payload"]))
-            facts = _facts(row, manifest, _tags(connection, table, row))
+            facts = _facts(row, manifest, _tags(connection, row))
             if kind == "index":
-                facts["total_size"] = min(
-                    _MOST, row["size"] + _children(connection, table, links, owner, row)
-                )
+                children = _children(connection, table, links, owner, place[0], row)
+                facts["total_size"] = min(_MOST, row["size"] + children)
                 _fill_links(connection, links, owner, row["id"], manifest)
-            assignments = ", ".join(f"{name} = :{name}" for name in facts)
-            connection.execute(
-                sa.text(f"UPDATE {table} SET {assignments} WHERE id = :id"),  # noqa: S608
-                {**facts, "id": row["id"]},
-            )
+            connection.execute(sa.update(table).where(table.c.id == row["id"]).values(**facts))
 
 
-def _rows(connection: sa.Connection, table: str, kind: str) -> Iterator[Mapping[str, Any]]:
-    ids = sa.text(
-        f"SELECT id FROM {table} WHERE kind = :kind AND id > :after ORDER BY id LIMIT {_PAGE}"  # noqa: S608
-    )
-    one = sa.text(f"SELECT * FROM {table} WHERE id = :id")  # noqa: S608
+def _rows(connection: sa.Connection, table: sa.TableClause, kind: str) -> Iterator[Mapping[str, Any]]:
     after = 0
-    while page := [row.id for row in connection.execute(ids, {"kind": kind, "after": after})]:
+    while True:
+        ids = sa.select(table.c.id).where(table.c.kind == kind, table.c.id > after)
+        page = [row.id for row in connection.execute(ids.order_by(table.c.id).limit(_PAGE))]
+        if not page:
+            return
         for each in page:
-            yield dict(connection.execute(one, {"id": each}).mappings().one())
+            yield dict(connection.execute(sa.select(table).where(table.c.id == each)).mappings().one())
         after = page[-1]
 
 
-def _tags(connection: sa.Connection, table: str, row: Mapping[str, Any]) -> list[str]:
-    if table == "deleted_artifacts":
+def _tags(connection: sa.Connection, row: Mapping[str, Any]) -> list[str]:
+    if "tags" in row:
         return list(json.loads(row["tags"]))
-    found = connection.execute(
-        sa.text("SELECT name FROM tags WHERE artifact_id = :id AND name LIKE 'sha256-%.sig'"),
-        {"id": row["id"]},
-    )
-    return [each.name for each in found]
+    tags = _rows_of("tags", "name", "artifact_id")
+    chosen = sa.select(tags.c.name).where(tags.c.artifact_id == row["id"], tags.c.name.like("sha256-%.sig"))
+    return [each.name for each in connection.execute(chosen)]
 
 
-def _children(connection: sa.Connection, table: str, links: str, owner: str, row: Mapping[str, Any]) -> int:
-    place = "repository_id" if table == "artifacts" else "repository"
-    sizes = connection.execute(
-        sa.text(
-            f"SELECT MAX(child.total_size) AS size FROM {links} JOIN {table} AS child "  # noqa: S608
-            f"ON child.project_id = {links}.project_id AND child.digest = {links}.digest "
-            f"WHERE {links}.{owner} = :id AND {links}.kind = 'child' AND child.{place} = :place "
-            "GROUP BY child.digest"
-        ),
-        {"id": row["id"], "place": row[place]},
+def _children(
+    connection: sa.Connection,
+    table: sa.TableClause,
+    links: sa.TableClause,
+    owner: str,
+    place: str,
+    row: Mapping[str, Any],
+) -> int:
+    together = sa.and_(table.c.project_id == links.c.project_id, table.c.digest == links.c.digest)
+    sizes = (
+        sa.select(sa.func.max(table.c.total_size).label("size"))
+        .select_from(links.join(table, together))
+        .where(links.c[owner] == row["id"], links.c.kind == "child", table.c[place] == row[place])
+        .group_by(table.c.digest)
     )
-    return sum(each.size for each in sizes)
+    return sum(each.size for each in connection.execute(sizes))
 
 
 def _fill_links(
-    connection: sa.Connection, links: str, owner: str, id: int, manifest: Mapping[str, Any]
+    connection: sa.Connection, links: sa.TableClause, owner: str, id: int, manifest: Mapping[str, Any]
 ) -> None:
     told: dict[str, str] = {}
     for child in manifest.get("manifests") or ():
         said = {name: child[name] for name in ("platform", "annotations", "urls") if child.get(name)}
         told.setdefault(child["digest"], json.dumps(said, separators=(",", ":"), ensure_ascii=False))
-    statement = sa.text(
-        f"UPDATE {links} SET about = :about WHERE {owner} = :id AND digest = :digest AND kind = 'child'"  # noqa: S608
-    )
     for digest, about in told.items():
-        connection.execute(statement, {"about": about, "id": id, "digest": digest})
+        row = sa.and_(links.c[owner] == id, links.c.digest == digest, links.c.kind == "child")
+        connection.execute(sa.update(links).where(row).values(about=about))
 
 
 def _facts(row: Mapping[str, Any], manifest: Mapping[str, Any], tags: list[str]) -> dict[str, Any]:
