@@ -22,7 +22,9 @@ def reactions(notifications: Notifications) -> Reactions:
         "artifact.pushed": [audit.write, tell],
         "artifact.restored": [audit.write],
         "artifact.deleted": [audit.write, tell],
+        "tag.created": [audit.write],
         "tag.deleted": [audit.write, tell],
+        "repository.deleted": [audit.write],
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }

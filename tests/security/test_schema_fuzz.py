@@ -104,6 +104,8 @@ def prepared(hub: Hub) -> Fuzzed:
             "id": [upload, "1", "none"],
             "project_name_or_id": ["team", "library", "1", "2", "999"],
             "project_name": ["team", "library", "none"],
+            "repository_name": ["app", "none", "a%2Fb"],
+            "tag_name": ["v1", "none"],
             "execution_id": ["1", "2", "999"],
             "mid": ["1", "2", "999"],
             "meta_name": ["public", "severity", "nothing"],

@@ -22,9 +22,13 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     """The lines for one event; none for what Harbor's log does not have, such as blobs."""
     if kind in _ARTIFACTS:
         return [_artifact(facts, *_ARTIFACTS[kind])]
-    if kind == "tag.deleted":
+    if kind in ("tag.created", "tag.deleted"):
+        operation = CREATE if kind == "tag.created" else DELETE
         resource = f"{facts['repository']}:{facts['tag']}"
-        return [Entry(facts["actor"], resource, "tag", DELETE, f"delete tag: {resource}")]
+        return [Entry(facts["actor"], resource, "tag", operation, f"{operation} tag: {resource}")]
+    if kind == "repository.deleted":
+        name = facts["repository"]
+        return [Entry(facts["actor"], name, "repository", DELETE, f"delete repository: {name}")]
     what, _, happened = kind.partition(".")
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]

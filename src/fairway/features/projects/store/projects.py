@@ -31,9 +31,10 @@ from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
 from fairway.features.projects.store import settings
 from fairway.frame import events
+from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal, User
-from fairway.frame.access.roles import Role
+from fairway.frame.access.roles import HELD, Role
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import (
@@ -55,16 +56,19 @@ NOT_EMPTY = "the project contains repositories; delete them first"
 """Why a project stays."""
 
 _viewer = bindparam("viewer", type_=BigInteger)
-_membership = projects.outerjoin(
+membership = projects.outerjoin(
     members, and_(members.c.project_id == projects.c.id, members.c.user_id == _viewer)
 )
+"""Projects, each with the `viewer`'s row in its members, if there is one; a statement with it takes `viewer`."""
 
-_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(_membership)
+_LISTERS = sorted(role for role in Role if REPOSITORY_LIST in HELD[role])
+
+_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(membership)
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
 _FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
 
 # Outer, though every project has an owner: who only counts projects then needs not look the owners up.
-_owned = _membership.outerjoin(users, users.c.id == projects.c.owner_id)
+_owned = membership.outerjoin(users, users.c.id == projects.c.owner_id)
 _PROJECT = select(
     *projects.c,
     users.c.username.label("owner_name"),
@@ -73,7 +77,8 @@ _PROJECT = select(
 _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
 
 
-def _id(principal: Principal) -> int:
+def viewer_id(principal: Principal) -> int:
+    """What statements with `membership` take as `viewer`."""
     return principal.id if isinstance(principal, User) else NOBODY
 
 
@@ -84,9 +89,9 @@ def _role(row: Row) -> Role | None:
 async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFacts | None:
     """What a decision about `principal` in a project (by id or by name) needs; None when there is no such project."""
     if isinstance(ref, int):
-        row = await conn.first(_FACTS_BY_ID, id=ref, viewer=_id(principal))
+        row = await conn.first(_FACTS_BY_ID, id=ref, viewer=viewer_id(principal))
     elif rules.is_name(ref):
-        row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=_id(principal))
+        row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=viewer_id(principal))
     else:
         return None
     return None if row is None else ProjectFacts(row["id"], bool(row["public"]), _role(row))
@@ -127,7 +132,7 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
 
 async def by_id(conn: Conn, project: int, viewer: Principal) -> Project | None:
     """A project as `viewer` sees it.  Whether they may see it is decided before."""
-    found = await _projects(conn, await conn.all(_PROJECT_BY_ID, id=project, viewer=_id(viewer)))
+    found = await _projects(conn, await conn.all(_PROJECT_BY_ID, id=project, viewer=viewer_id(viewer)))
     return found[0] if found else None
 
 
@@ -146,6 +151,15 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
     """The bytes it may store (UNLIMITED: any), and those it does."""
     hard = await conn.scalar(_HARD, project=project)
     return (UNLIMITED if hard is None else int(hard)), await ledger.used(conn, project)
+
+
+def listable_by(viewer: Principal) -> ColumnElement[bool]:
+    """With `membership`: the projects whose repositories the viewer may list."""
+    if not isinstance(viewer, User):
+        return projects.c.public
+    if viewer.sysadmin:
+        return sql_true()
+    return or_(projects.c.public, members.c.role.in_([literal(int(role)) for role in _LISTERS]))
 
 
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
@@ -187,8 +201,8 @@ async def listed(
     conditions = [_visible_to(viewer), *_LISTING.where(filters)]
     counted: Select[Any] = select(func.count()).select_from(_owned).where(*conditions)
     page = _PROJECT.where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
-    total = int(await conn.scalar(counted, viewer=_id(viewer)))
-    rows = await conn.all(page, viewer=_id(viewer)) if offset < total else []
+    total = int(await conn.scalar(counted, viewer=viewer_id(viewer)))
+    rows = await conn.all(page, viewer=viewer_id(viewer)) if offset < total else []
     return await _projects(conn, rows), total
 
 
