@@ -21,6 +21,28 @@ TABLE = """
 GET:/api/v2.0/ping                                                     200       200      200           200   200       200        200           200
 GET:/api/version                                                       200       200      200           200   200       200        200           200
 GET:/api/v2.0/openapi.json                                             200       200      200           200   200       200        200           200
+GET:/api/v2.0/systeminfo                                               200       200      200           200   200       200        200           200
+GET:/api/v2.0/systeminfo/getcert                                       404       404      404           404   404       404        404           404
+GET:/api/v2.0/systeminfo/volumes                                       401       403      403           403   403       403        403           200
+GET:/api/v2.0/health                                                   200       200      200           200   200       200        200           200
+GET:/api/v2.0/statistics                                               401       200      200           200   200       200        200           200
+GET:/api/v2.0/permissions                                              401       200      200           200   200       200        200           200
+GET:/api/v2.0/users                                                    401       403      403           403   403       403        403           200
+POST:/api/v2.0/users                                                   401       403      403           403   403       403        403           409
+GET:/api/v2.0/users/search?username=a                                  401       200      200           200   200       200        200           200
+GET:/api/v2.0/users/current                                            401       200      200           200   200       200        200           200
+GET:/api/v2.0/users/current/permissions                                401       200      200           200   200       200        200           200
+GET:/api/v2.0/users/1                                                  401       403      403           403   403       403        403           200
+PUT:/api/v2.0/users/1                                                  401       403      403           403   403       403        403           200
+DELETE:/api/v2.0/users/1                                               401       403      403           403   403       403        403           403
+PUT:/api/v2.0/users/1/sysadmin                                         401       403      403           403   403       403        403           200
+PUT:/api/v2.0/users/1/password                                         401       403      403           403   403       403        403           403
+PUT:/api/v2.0/users/1/cli_secret                                       401       403      403           403   403       403        403           412
+GET:/api/v2.0/audit-logs                                               401       200      200           200   200       200        200           200
+GET:/api/v2.0/auditlog-exts                                            401       200      200           200   200       200        200           200
+GET:/api/v2.0/auditlog-exts/events                                     401       403      403           403   403       403        403           200
+GET:/api/v2.0/projects/team/logs                                       401       403      403           403   403       403        200           200
+GET:/api/v2.0/projects/team/auditlog-exts                              401       403      403           403   403       403        200           200
 GET:/api/v2.0/projects                                                 200       200      200           200   200       200        200           200
 HEAD:/api/v2.0/projects?project_name=team                              401       403      200           200   200       200        200           200
 HEAD:/api/v2.0/projects?project_name=absent                            401       403      403           403   403       403        403           404
@@ -104,6 +126,11 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 JSON = {"content-type": "application/json"}
 HOURS = {"audit_retention_hour": 24, "include_event_types": "other"}
 BODIES = {
+    "POST:/api/v2.0/users": {"username": "admin", "password": "Another-1-secret"},
+    "PUT:/api/v2.0/users/1": {"realname": "system administrator"},
+    "PUT:/api/v2.0/users/1/sysadmin": {"sysadmin_flag": True},
+    "PUT:/api/v2.0/users/1/password": {"old_password": "wrong", "new_password": "Another-1-secret"},
+    "PUT:/api/v2.0/users/1/cli_secret": {"secret": "x"},
     "POST:/api/v2.0/system/gc/schedule": {"schedule": {"type": "Manual"}},
     "PUT:/api/v2.0/system/gc/schedule": {"schedule": {"type": "Daily"}},
     "POST:/api/v2.0/system/purgeaudit/schedule": {"schedule": {"type": "Manual"}, "parameters": HOURS},
@@ -124,6 +151,9 @@ BODIES = {
     "POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags": {"name": "v1"},
 }
 TEMPLATES = {
+    "users/1": "users/{user_id}",
+    "team/logs": "{project_name}/logs",
+    "team/auditlog-exts": "{project_name}/auditlog-exts",
     "team/repositories": "{project_name}/repositories",
     "repositories/app": "repositories/{repository_name}",
     "repositories/none": "repositories/{repository_name}",

@@ -136,7 +136,7 @@ async def test_no_refresh_token_comes_of_a_password_that_was_changed_meanwhile(d
 async def test_one_account_has_so_many_refresh_tokens_and_no_more(db: Database) -> None:
     alice, bob = await make(db), await make(db, "bob")
     await with_token(db, bob, "bobs")
-    for number in range(people.MOST_REFRESH_TOKENS + 2):
+    for number in range(refresh.MOST_REFRESH_TOKENS + 2):
         assert await with_token(db, alice, f"secret {number}")
     assert await refresh.find(db, "secret 1") is None
     assert await refresh.find(db, "secret 2") is not None

@@ -16,6 +16,13 @@ ROOT = User(1, "admin", sysadmin=True)
 # About the whole server; the same in every project.
 SERVER = """quota:list                  no no no no no no no yes
 quota:update                no no no no no no no yes
+audit-log:list              no no no no no no no yes
+system-volumes:read         no no no no no no no yes
+user:create                 no no no no no no no yes
+user:read                   no no no no no no no yes
+user:update                 no no no no no no no yes
+user:list                   no no no no no no no yes
+user:delete                 no no no no no no no yes
 garbage-collection:create   no no no no no no no yes
 garbage-collection:read     no no no no no no no yes
 garbage-collection:update   no no no no no no no yes
@@ -46,6 +53,7 @@ metadata:update     no         no        no             no     no         no    
 metadata:list       no         no        no             no     no         no          no             yes
 metadata:delete     no         no        no             no     no         no          yes            yes
 quota:read          no         no        yes            yes    yes        yes         yes            yes
+log:list            no         no        no             no     no         no          yes            yes
 repository:pull     no         no        yes            yes    yes        yes         yes            yes
 repository:push     no         no        no             no     yes        yes         yes            yes
 repository:list     no         no        yes            yes    yes        yes         yes            yes
@@ -80,6 +88,7 @@ metadata:update     no         no        no             no     no         no    
 metadata:list       no         no        no             no     no         no          no             yes
 metadata:delete     no         no        no             no     no         no          yes            yes
 quota:read          no         no        yes            yes    yes        yes         yes            yes
+log:list            no         no        no             no     no         no          yes            yes
 repository:pull     yes        yes       yes            yes    yes        yes         yes            yes
 repository:push     no         no        no             no     yes        yes         yes            yes
 repository:list     yes        yes       yes            yes    yes        yes         yes            yes
