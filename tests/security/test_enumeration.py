@@ -62,6 +62,8 @@ CALLS = [
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/accessories"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags") for method in ("GET", "POST")],
     ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags/v1"),
+    ("GET", "/api/fairway/gc/projects/{}/deleted"),
+    ("POST", "/api/fairway/gc/projects/{}/undo"),
 ]
 
 
@@ -76,7 +78,12 @@ NAMES_NO_PROJECT = {
     ("POST", "/service/token"),
 }
 """Or says the same of all: `test_a_token_says_the_same_of_both`."""
-OF_THE_SERVER = ("/api/v2.0/system/", "/api/v2.0/jobservice/", "/api/v2.0/schedules")
+OF_THE_SERVER = (
+    "/api/v2.0/system/",
+    "/api/v2.0/jobservice/",
+    "/api/v2.0/schedules",
+    "/api/fairway/gc/orphans",
+)
 """What lies below is about the server as a whole, and the administrator's."""
 MAKES_ONE = {("POST", "/api/v2.0/projects")}
 """Who makes a project learns whether its name is taken: nobody can have two of one name."""
