@@ -27,11 +27,14 @@ from fairway.core.oci.errors import RouteUnknown
 from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Send, error_reply, send_reply
 from fairway.core.wire.server import App
+from fairway.features.accounts import api as accounts
+from fairway.features.artifacts import api as artifacts
 from fairway.features.audit import api as audit
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
 from fairway.features.gc.model import GARBAGE_COLLECTION, ORPHAN_SEARCH
 from fairway.features.projects import api as projects
+from fairway.features.quotas import api as quotas
 from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
 from fairway.features.registry.pulls import FLUSH_SECONDS, Pulls
@@ -46,6 +49,7 @@ from fairway.frame.settings import Settings
 from fairway.frame.web import errors
 from fairway.frame.web.described import DescribedAPI
 from fairway.frame.web.routes import Authoriser, check_every_route_declares
+from fairway.frame.web.slashes import EncodedSlashes
 
 _log = log.get_logger(__name__)
 _API = "/api/v2.0"
@@ -127,11 +131,17 @@ def management_api(parts: Parts) -> FastAPI:
         redirect_slashes=False,  # it would send them to wherever the Host header says
     )
     errors.install(api)
+    api.add_middleware(EncodedSlashes)
     authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client, parts.hub.changes)
-    api.include_router(system.routes(authoriser), prefix="/api")
+    api.include_router(
+        system.routes(parts.db, parts.store, parts.settings, parts.origin, authoriser), prefix="/api"
+    )
+    api.include_router(accounts.routes(parts.db, authoriser, parts.hasher), prefix=_API)
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
     )
+    api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
+    api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods), prefix=_API)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
     return api

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
-from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher, Passwords
+from fairway.features.accounts.store import people
 from fairway.features.artifacts.model import Periods
 from fairway.features.audit import jobs as audit
 from fairway.features.gc import jobs as gc
@@ -41,6 +41,7 @@ class Parts:
     store: BlobStore
     hub: Hub
     who: Authenticators
+    hasher: Hasher
     origin: Origin
     jobs: Jobs
     notifications: Notifications
@@ -71,7 +72,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             issuer=ISSUER,
             audience=SERVICE,
             passwords=Passwords(token_db, hasher, utc_now),
-            users=partial(accounts.enabled_user, db),
+            users=partial(people.enabled_user, db),
             clock=utc_now,
         )
         periods = Periods(
@@ -105,7 +106,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         collection = gc.collection(db, store, periods, switches)
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
-        yield Parts(settings, db, store, hub, who, origin, jobs, notifications)
+        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications)
 
 
 @asynccontextmanager

@@ -10,11 +10,21 @@ def reactions(notifications: Notifications) -> Reactions:
     tell = notifications.reaction
     return {
         "project.created": [audit.write],
+        "project.updated": [audit.write],
         "project.deleted": [audit.write],
+        "member.created": [audit.write],
+        "member.updated": [audit.write],
+        "member.deleted": [audit.write],
+        "quota.updated": [audit.write],
+        "user.created": [audit.write],
+        "user.updated": [audit.write],
+        "user.deleted": [audit.write],
         "artifact.pushed": [audit.write, tell],
         "artifact.restored": [audit.write],
         "artifact.deleted": [audit.write, tell],
+        "tag.created": [audit.write],
         "tag.deleted": [audit.write, tell],
+        "repository.deleted": [audit.write],
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }

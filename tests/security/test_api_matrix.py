@@ -15,57 +15,110 @@ from security.test_paths import tricks
 from stories.asgi import Answer
 from stories.world import Person, World, image
 
-# A number is the status.  412: allowed, but there are images in it.  The probes are asked from another machine.
+# A number is the status.  404, 409 and 412: allowed, but there is none, or one already, or there are images in it.  The probes are asked from another machine.
 TABLE = """
-                                             anonymous stranger limited_guest guest developer maintainer project_admin sysadmin
-GET:/api/v2.0/ping                           200       200      200           200   200       200        200           200
-GET:/api/version                             200       200      200           200   200       200        200           200
-GET:/api/v2.0/openapi.json                   200       200      200           200   200       200        200           200
-GET:/api/v2.0/projects                       200       200      200           200   200       200        200           200
-HEAD:/api/v2.0/projects?project_name=team    401       403      200           200   200       200        200           200
-HEAD:/api/v2.0/projects?project_name=absent  401       403      403           403   403       403        403           404
-POST:/api/v2.0/projects                      401       201      201           201   201       201        201           201
-GET:/api/v2.0/projects/team                  401       403      200           200   200       200        200           200
-GET:/api/v2.0/projects/1                     401       403      200           200   200       200        200           200
-GET:/api/v2.0/projects/absent                401       403      403           403   403       403        403           404
-DELETE:/api/v2.0/projects/team               401       403      403           403   403       403        412           412
-DELETE:/api/v2.0/projects/1                  401       403      403           403   403       403        412           412
-DELETE:/api/v2.0/projects/absent             401       403      403           403   403       403        403           404
-POST:/api/v2.0/system/gc/schedule            401       403      403           403   403       403        403           201
-GET:/api/v2.0/system/gc                      401       403      403           403   403       403        403           200
-GET:/api/v2.0/system/gc/1                    401       403      403           403   403       403        403           200
-PUT:/api/v2.0/system/gc/1                    401       403      403           403   403       403        403           200
-GET:/api/v2.0/system/gc/1/log                401       403      403           403   403       403        403           200
-GET:/api/v2.0/system/gc/schedule             401       403      403           403   403       403        403           200
-PUT:/api/v2.0/system/gc/schedule             401       403      403           403   403       403        403           200
-POST:/api/v2.0/system/purgeaudit/schedule    401       403      403           403   403       403        403           201
-GET:/api/v2.0/system/purgeaudit              401       403      403           403   403       403        403           200
-GET:/api/v2.0/system/purgeaudit/2            401       403      403           403   403       403        403           200
-PUT:/api/v2.0/system/purgeaudit/2            401       403      403           403   403       403        403           200
-GET:/api/v2.0/system/purgeaudit/2/log        401       403      403           403   403       403        403           200
-GET:/api/v2.0/system/purgeaudit/schedule     401       403      403           403   403       403        403           200
-PUT:/api/v2.0/system/purgeaudit/schedule     401       403      403           403   403       403        403           200
-GET:/api/fairway/gc/projects/team/deleted    401       403      403           403   403       200        200           200
-POST:/api/fairway/gc/projects/team/undo      401       403      403           403   403       404        404           404
-POST:/api/fairway/gc/orphans/schedule        401       403      403           403   403       403        403           201
-GET:/api/fairway/gc/orphans                  401       403      403           403   403       403        403           200
-GET:/api/fairway/gc/orphans/3                401       403      403           403   403       403        403           200
-PUT:/api/fairway/gc/orphans/3                401       403      403           403   403       403        403           200
-GET:/api/fairway/gc/orphans/3/log            401       403      403           403   403       403        403           200
-GET:/api/fairway/gc/orphans/schedule         401       403      403           403   403       403        403           200
-PUT:/api/fairway/gc/orphans/schedule         401       403      403           403   403       403        403           200
-GET:/api/v2.0/jobservice/pools               401       403      403           403   403       403        403           200
-GET:/api/v2.0/jobservice/pools/all/workers   401       403      403           403   403       403        403           200
-PUT:/api/v2.0/jobservice/jobs/1              401       403      403           403   403       403        403           200
-GET:/api/v2.0/jobservice/jobs/1/log          401       403      403           403   403       403        403           200
-GET:/api/v2.0/jobservice/queues              401       403      403           403   403       403        403           200
-PUT:/api/v2.0/jobservice/queues/all          401       403      403           403   403       403        403           200
-GET:/api/v2.0/schedules                      401       403      403           403   403       403        403           200
-GET:/api/v2.0/schedules/all/paused           401       200      200           200   200       200        200           200
-GET:/service/token                           401       200      200           200   200       200        200           200
-POST:/service/token                          400       200      200           200   200       200        200           200
-GET:/readyz                                  200       200      200           200   200       200        200           200
-GET:/metrics                                 404       404      404           404   404       404        404           404
+                                                                       anonymous stranger limited_guest guest developer maintainer project_admin sysadmin
+GET:/api/v2.0/ping                                                     200       200      200           200   200       200        200           200
+GET:/api/version                                                       200       200      200           200   200       200        200           200
+GET:/api/v2.0/openapi.json                                             200       200      200           200   200       200        200           200
+GET:/api/v2.0/systeminfo                                               200       200      200           200   200       200        200           200
+GET:/api/v2.0/systeminfo/getcert                                       404       404      404           404   404       404        404           404
+GET:/api/v2.0/systeminfo/volumes                                       401       403      403           403   403       403        403           200
+GET:/api/v2.0/health                                                   200       200      200           200   200       200        200           200
+GET:/api/v2.0/statistics                                               401       200      200           200   200       200        200           200
+GET:/api/v2.0/permissions                                              401       200      200           200   200       200        200           200
+GET:/api/v2.0/users                                                    401       403      403           403   403       403        403           200
+POST:/api/v2.0/users                                                   401       403      403           403   403       403        403           409
+GET:/api/v2.0/users/search?username=a                                  401       200      200           200   200       200        200           200
+GET:/api/v2.0/users/current                                            401       200      200           200   200       200        200           200
+GET:/api/v2.0/users/current/permissions                                401       200      200           200   200       200        200           200
+GET:/api/v2.0/users/1                                                  401       403      403           403   403       403        403           200
+PUT:/api/v2.0/users/1                                                  401       403      403           403   403       403        403           200
+DELETE:/api/v2.0/users/1                                               401       403      403           403   403       403        403           403
+PUT:/api/v2.0/users/1/sysadmin                                         401       403      403           403   403       403        403           200
+PUT:/api/v2.0/users/1/password                                         401       403      403           403   403       403        403           403
+PUT:/api/v2.0/users/1/cli_secret                                       401       403      403           403   403       403        403           412
+GET:/api/v2.0/audit-logs                                               401       200      200           200   200       200        200           200
+GET:/api/v2.0/auditlog-exts                                            401       200      200           200   200       200        200           200
+GET:/api/v2.0/auditlog-exts/events                                     401       403      403           403   403       403        403           200
+GET:/api/v2.0/projects/team/logs                                       401       403      403           403   403       403        200           200
+GET:/api/v2.0/projects/team/auditlog-exts                              401       403      403           403   403       403        200           200
+GET:/api/v2.0/projects                                                 200       200      200           200   200       200        200           200
+HEAD:/api/v2.0/projects?project_name=team                              401       403      200           200   200       200        200           200
+HEAD:/api/v2.0/projects?project_name=absent                            401       403      403           403   403       403        403           404
+POST:/api/v2.0/projects                                                401       201      201           201   201       201        201           201
+GET:/api/v2.0/projects/team                                            401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/1                                               401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/absent                                          401       403      403           403   403       403        403           404
+DELETE:/api/v2.0/projects/team                                         401       403      403           403   403       403        412           412
+DELETE:/api/v2.0/projects/1                                            401       403      403           403   403       403        412           412
+DELETE:/api/v2.0/projects/absent                                       401       403      403           403   403       403        403           404
+PUT:/api/v2.0/projects/team                                            401       403      403           403   403       403        200           200
+PUT:/api/v2.0/projects/1                                               401       403      403           403   403       403        200           200
+PUT:/api/v2.0/projects/absent                                          401       403      403           403   403       403        403           404
+GET:/api/v2.0/projects/team/summary                                    401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/team/_deletable                                 401       403      403           403   403       403        200           200
+GET:/api/v2.0/projects/team/metadatas/                                 401       403      403           403   403       403        403           200
+POST:/api/v2.0/projects/team/metadatas/                                401       403      403           403   403       403        200           409
+GET:/api/v2.0/projects/team/metadatas/public                           401       403      403           403   403       200        200           200
+PUT:/api/v2.0/projects/team/metadatas/public                           401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/projects/team/metadatas/public                        401       403      403           403   403       403        200           200
+GET:/api/v2.0/projects/team/members                                    401       403      403           200   200       200        200           200
+POST:/api/v2.0/projects/team/members                                   401       403      403           403   403       403        409           409
+GET:/api/v2.0/projects/team/members/1                                  401       403      403           200   200       200        200           200
+PUT:/api/v2.0/projects/team/members/1                                  401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/projects/team/members/1                               401       403      403           403   403       403        200           404
+GET:/api/v2.0/quotas                                                   401       403      403           403   403       403        403           200
+GET:/api/v2.0/quotas/1                                                 401       403      403           403   403       403        403           200
+PUT:/api/v2.0/quotas/1                                                 401       403      403           403   403       403        403           200
+POST:/api/v2.0/system/gc/schedule                                      401       403      403           403   403       403        403           201
+GET:/api/v2.0/system/gc                                                401       403      403           403   403       403        403           200
+GET:/api/v2.0/system/gc/1                                              401       403      403           403   403       403        403           200
+PUT:/api/v2.0/system/gc/1                                              401       403      403           403   403       403        403           200
+GET:/api/v2.0/system/gc/1/log                                          401       403      403           403   403       403        403           200
+GET:/api/v2.0/system/gc/schedule                                       401       403      403           403   403       403        403           200
+PUT:/api/v2.0/system/gc/schedule                                       401       403      403           403   403       403        403           200
+POST:/api/v2.0/system/purgeaudit/schedule                              401       403      403           403   403       403        403           201
+GET:/api/v2.0/system/purgeaudit                                        401       403      403           403   403       403        403           200
+GET:/api/v2.0/system/purgeaudit/2                                      401       403      403           403   403       403        403           200
+PUT:/api/v2.0/system/purgeaudit/2                                      401       403      403           403   403       403        403           200
+GET:/api/v2.0/system/purgeaudit/2/log                                  401       403      403           403   403       403        403           200
+GET:/api/v2.0/system/purgeaudit/schedule                               401       403      403           403   403       403        403           200
+PUT:/api/v2.0/system/purgeaudit/schedule                               401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/projects/team/deleted                              401       403      403           403   403       200        200           200
+POST:/api/fairway/gc/projects/team/undo                                401       403      403           403   403       404        404           404
+GET:/api/v2.0/repositories                                             200       200      200           200   200       200        200           200
+GET:/api/v2.0/projects/team/repositories                               401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/team/artifacts                                  401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/team/repositories/none                          401       403      404           404   404       404        404           404
+PUT:/api/v2.0/projects/team/repositories/none                          401       403      403           403   404       404        404           404
+DELETE:/api/v2.0/projects/team/repositories/none                       401       403      403           403   403       404        404           404
+GET:/api/v2.0/projects/team/repositories/app/artifacts                 401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/team/repositories/app/artifacts/none            401       403      404           404   404       404        404           404
+DELETE:/api/v2.0/projects/team/repositories/app/artifacts/none         401       403      403           403   403       404        404           404
+GET:/api/v2.0/projects/team/repositories/app/artifacts/v1/accessories  401       403      200           200   200       200        200           200
+GET:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags         401       403      200           200   200       200        200           200
+POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags        401       403      403           403   409       409        409           409
+DELETE:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags/none 401       403      403           403   403       404        404           404
+POST:/api/fairway/gc/orphans/schedule                                  401       403      403           403   403       403        403           201
+GET:/api/fairway/gc/orphans                                            401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/orphans/3                                          401       403      403           403   403       403        403           200
+PUT:/api/fairway/gc/orphans/3                                          401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/orphans/3/log                                      401       403      403           403   403       403        403           200
+GET:/api/fairway/gc/orphans/schedule                                   401       403      403           403   403       403        403           200
+PUT:/api/fairway/gc/orphans/schedule                                   401       403      403           403   403       403        403           200
+GET:/api/v2.0/jobservice/pools                                         401       403      403           403   403       403        403           200
+GET:/api/v2.0/jobservice/pools/all/workers                             401       403      403           403   403       403        403           200
+PUT:/api/v2.0/jobservice/jobs/1                                        401       403      403           403   403       403        403           200
+GET:/api/v2.0/jobservice/jobs/1/log                                    401       403      403           403   403       403        403           200
+GET:/api/v2.0/jobservice/queues                                        401       403      403           403   403       403        403           200
+PUT:/api/v2.0/jobservice/queues/all                                    401       403      403           403   403       403        403           200
+GET:/api/v2.0/schedules                                                401       403      403           403   403       403        403           200
+GET:/api/v2.0/schedules/all/paused                                     401       200      200           200   200       200        200           200
+GET:/service/token                                                     401       200      200           200   200       200        200           200
+POST:/service/token                                                    400       200      200           200   200       200        200           200
+GET:/readyz                                                            200       200      200           200   200       200        200           200
+GET:/metrics                                                           404       404      404           404   404       404        404           404
 """
 ROUTES = {row.partition("?")[0] for row in cells(TABLE)}
 PATHS = sorted({row.partition(":")[2] for row in ROUTES if "absent" not in row})
@@ -73,6 +126,11 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 JSON = {"content-type": "application/json"}
 HOURS = {"audit_retention_hour": 24, "include_event_types": "other"}
 BODIES = {
+    "POST:/api/v2.0/users": {"username": "admin", "password": "Another-1-secret"},
+    "PUT:/api/v2.0/users/1": {"realname": "system administrator"},
+    "PUT:/api/v2.0/users/1/sysadmin": {"sysadmin_flag": True},
+    "PUT:/api/v2.0/users/1/password": {"old_password": "wrong", "new_password": "Another-1-secret"},
+    "PUT:/api/v2.0/users/1/cli_secret": {"secret": "x"},
     "POST:/api/v2.0/system/gc/schedule": {"schedule": {"type": "Manual"}},
     "PUT:/api/v2.0/system/gc/schedule": {"schedule": {"type": "Daily"}},
     "POST:/api/v2.0/system/purgeaudit/schedule": {"schedule": {"type": "Manual"}, "parameters": HOURS},
@@ -81,9 +139,31 @@ BODIES = {
     "POST:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Manual"}},
     "PUT:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Weekly"}},
     "PUT:/api/v2.0/jobservice/queues/all": {"action": "resume"},
+    "PUT:/api/v2.0/projects/team": {"metadata": {"public": "false"}},
+    "PUT:/api/v2.0/projects/1": {},
+    "PUT:/api/v2.0/projects/absent": {},
+    "POST:/api/v2.0/projects/team/metadatas/": {"severity": "low"},
+    "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
+    "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
+    "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "PUT:/api/v2.0/quotas/1": {"hard": {"storage": -1}},
+    "PUT:/api/v2.0/projects/team/repositories/none": {"description": "x"},
+    "POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags": {"name": "v1"},
 }
 TEMPLATES = {
+    "users/1": "users/{user_id}",
+    "team/logs": "{project_name}/logs",
+    "team/auditlog-exts": "{project_name}/auditlog-exts",
+    "team/repositories": "{project_name}/repositories",
+    "repositories/app": "repositories/{repository_name}",
+    "repositories/none": "repositories/{repository_name}",
+    "artifacts/v1": "artifacts/{reference}",
+    "artifacts/none": "artifacts/{reference}",
+    "tags/none": "tags/{tag_name}",
     "team": "{project_name_or_id}",
+    "metadatas/public": "metadatas/{meta_name}",
+    "members/1": "members/{mid}",
+    "quotas/1": "quotas/{id}",
     "system/gc/1": "system/gc/{execution_id}",
     "system/purgeaudit/2": "system/purgeaudit/{execution_id}",
     "gc/orphans/3": "gc/orphans/{execution_id}",

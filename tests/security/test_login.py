@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import update
 
 from fairway.core.oci.errors import Unauthorized
-from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher
+from fairway.features.accounts.store import people
 from fairway.features.registry import probes
 from fairway.frame.db.tables import users
 from stories.asgi import Answer, call
@@ -101,7 +101,7 @@ async def test_unknown_and_mistaken_take_as_long(world: World) -> None:
     owner, hasher = await world.person("owner"), Hasher()
     hashed = await hasher.hash(PASSWORD)
     hasher.close()
-    await world.db.write(lambda conn: accounts.set_password(conn, owner.id, hashed))
+    await world.db.write(lambda conn: people.set_password(conn, owner.id, hashed))
     times: dict[str, list[float]] = {"owner": [], "oowne": []}
     for n in range(25):
         for name, taken in times.items():

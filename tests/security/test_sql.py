@@ -41,6 +41,12 @@ TARGETS = [
     "HEAD /api/v2.0/projects?project_name={}",
     "GET /api/v2.0/projects/{}",
     "DELETE /api/v2.0/projects/{}",
+    "PUT /api/v2.0/projects/{}",
+    "GET /api/v2.0/projects/team/members?entityname={}",
+    "GET /api/v2.0/projects/team/members/{}",
+    "GET /api/v2.0/projects/team/metadatas/{}",
+    "DELETE /api/v2.0/projects/team/metadatas/{}",
+    *[f"GET /api/v2.0/quotas?{name}={{}}" for name in ("reference", "reference_id", "sort")],
     "GET /v2/_catalog?last={}",
     "GET /v2/_catalog?n={}",
     *[
@@ -91,7 +97,7 @@ async def attack(world: World, alice: Person, payload: str) -> list[tuple[str, A
     for target in TARGETS:
         method, _, path = target.partition(" ")
         asked = path.replace("{}", quote(payload, safe=""))
-        who = world.admin if "_catalog" in target else alice
+        who = world.admin if "_catalog" in target or "quotas" in target else alice
         answers.append((target, await who(method, asked)))
     for header in HEADERS:
         value = payload.encode("ascii", "ignore").decode()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from fairway.core.oci.digest import Digest
-from fairway.features.projects import store as projects
+from fairway.features.projects.store import projects
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import members
 from stories.world import Person, World, image, layer, open_world

@@ -28,9 +28,9 @@ from fairway.app import Hub
 from fairway.boot import Parts, build
 from fairway.core.oci.digest import ALGORITHMS, Digest
 from fairway.core.oci.manifest import Manifest
-from fairway.features.accounts import store as accounts
-from fairway.features.projects import store as projects
+from fairway.features.accounts.store import people
 from fairway.features.projects.model import Wanted
+from fairway.features.projects.store import projects
 from fairway.frame.access.principals import User
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import members, metadata
@@ -212,7 +212,7 @@ class World:
         """Somebody with an account."""
 
         async def make(conn: Any) -> int:
-            return await accounts.create(conn, name, _hashed(PASSWORD), sysadmin=sysadmin)
+            return await people.create(conn, name, _hashed(PASSWORD), sysadmin=sysadmin)
 
         return Person(self, name, await self.db.write(make), basic(name, PASSWORD))
 
@@ -233,7 +233,7 @@ class World:
 
     async def set_password(self, person: Person, password: str) -> None:
         hashed = _hashed(password)
-        await self.db.write(lambda conn: accounts.set_password(conn, person.id, hashed))
+        await self.db.write(lambda conn: people.set_password(conn, person.id, hashed))
 
     async def run(self, statement: Any) -> int:
         """SQL that no feature offers."""

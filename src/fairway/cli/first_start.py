@@ -13,9 +13,9 @@ from pathlib import Path
 from fairway.boot import open_store
 from fairway.core.oci.errors import FairwayError
 from fairway.core.stores import disk_promises
-from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher
-from fairway.features.projects import store as projects
+from fairway.features.accounts.store import people
+from fairway.features.projects.store import projects
 from fairway.frame import log
 from fairway.frame.db import Conn, Database, UniqueViolation, durability, open_database, sqlite_path
 from fairway.frame.db.migrate import migrate
@@ -23,7 +23,7 @@ from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signin
 from fairway.frame.settings import Settings
 
 _log = log.get_logger(__name__)
-ADMIN = accounts.ADMIN
+ADMIN = people.ADMIN
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -95,7 +95,7 @@ async def _durability(settings: Settings, db: Database) -> None:
 
 
 async def _first_administrator(settings: Settings, db: Database) -> str:
-    if await accounts.by_name(db, ADMIN) is not None:
+    if await people.by_name(db, ADMIN) is not None:
         return ""
     chosen = settings.admin_password
     password = chosen or _generated()
@@ -104,8 +104,8 @@ async def _first_administrator(settings: Settings, db: Database) -> str:
     hasher.close()
 
     async def body(conn: Conn) -> bool:
-        made = await accounts.ensure_admin(conn, password_hash)
-        admin = await accounts.by_name(conn, ADMIN)
+        made = await people.ensure_admin(conn, password_hash)
+        admin = await people.by_name(conn, ADMIN)
         assert admin is not None
         await projects.ensure_library(conn, admin.user)
         return made

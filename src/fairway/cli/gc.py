@@ -24,7 +24,7 @@ from fairway.features.gc.jobs import GcArguments, told_orphans, told_size
 from fairway.features.gc.model import GARBAGE_COLLECTION, Deleted, Reconciled, Switches
 from fairway.features.gc.reconcile import reconcile
 from fairway.features.gc.store.standing import standing
-from fairway.features.projects import store as projects
+from fairway.features.projects.store import projects
 from fairway.frame.access.principals import ANONYMOUS
 from fairway.frame.db import Conn, Database
 from fairway.frame.db.migrate import require_schema

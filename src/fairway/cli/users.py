@@ -7,8 +7,9 @@ import typer
 
 from fairway.cli.database import with_database
 from fairway.cli.options import ConfigFile, DataDir, load_settings
-from fairway.features.accounts import rules, store
+from fairway.features.accounts import rules
 from fairway.features.accounts.passwords import Hasher
+from fairway.features.accounts.store import people
 from fairway.frame.db import Database, UniqueViolation
 from fairway.frame.web.errors import Conflict, NotFound
 
@@ -31,7 +32,7 @@ def add(
         rules.check_username(name)
         password_hash = await _hashed(_password())
         try:
-            await db.write(lambda conn: store.create(conn, name, password_hash, sysadmin=admin))
+            await db.write(lambda conn: people.create(conn, name, password_hash, sysadmin=admin))
         except UniqueViolation:
             raise Conflict(f"there is a user {name} already") from None
 
@@ -45,11 +46,11 @@ def password(name: Name, data_dir: DataDir = None, config: ConfigFile = None) ->
     settings = load_settings(config, data_dir=data_dir)
 
     async def work(db: Database) -> None:
-        account = await store.by_name(db, name)
+        account = await people.by_name(db, name)
         if account is None:
             raise NotFound(f"there is no user {name}")
         password_hash = await _hashed(_password())
-        await db.write(lambda conn: store.set_password(conn, account.id, password_hash))
+        await db.write(lambda conn: people.set_password(conn, account.id, password_hash))
 
     with_database(settings, work)
     typer.echo(f"Changed the password of {name}; refresh tokens made with the old one are void.")

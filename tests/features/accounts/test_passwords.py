@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import update
 
 from fairway.core.oci.errors import TooManyRequests, Unauthorized, Unavailable
-from fairway.features.accounts import passwords, store, throttle
+from fairway.features.accounts import passwords, throttle
 from fairway.features.accounts.passwords import REMEMBER_SECONDS, Hasher, Passwords
+from fairway.features.accounts.store import failures, people
 from fairway.frame.access.principals import User
 from fairway.frame.db import Database
 from fairway.frame.db.tables import login_failures, users
@@ -51,7 +52,7 @@ class World:
 
     async def set_password(self, password: str) -> None:
         hashed = await self.hasher.hash(password)
-        await self.db.write(lambda conn: store.set_password(conn, self.alice, hashed))
+        await self.db.write(lambda conn: people.set_password(conn, self.alice, hashed))
 
     async def fail(self, times: int, *, name: str = "alice", client: str = HERE) -> None:
         for _ in range(times):
@@ -62,7 +63,7 @@ class World:
         """As after ten failures: long enough for any test."""
         key = throttle.key(name, client)
         for _ in range(10):
-            await self.db.write(lambda conn: store.record_failure(conn, key))
+            await self.db.write(lambda conn: failures.record(conn, key))
 
     async def wait_is_over(self) -> None:
         await self.db.write(lambda conn: conn.run(update(login_failures).values(blocked_until=0)))
@@ -72,7 +73,7 @@ class World:
 async def world(db: Database) -> AsyncIterator[World]:
     world = World(db)
     hashed = await world.hasher.hash("Secret123")
-    world.alice = await db.write(lambda conn: store.create(conn, "alice", hashed))
+    world.alice = await db.write(lambda conn: people.create(conn, "alice", hashed))
     yield world
     world.hasher.close()
 
@@ -153,7 +154,7 @@ async def test_a_remembered_login_sees_new_rights_at_once(world: World) -> None:
 async def test_only_so_many_proofs_are_remembered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "MOST_REMEMBERED", 1)
     hashed = await world.hasher.hash("Secret123")
-    await world.db.write(lambda conn: store.create(conn, "bob", hashed))
+    await world.db.write(lambda conn: people.create(conn, "bob", hashed))
     await world.log_in()
     await world.log_in(name="bob")
     await world.log_in()
@@ -179,7 +180,7 @@ async def test_while_one_waits_the_right_password_is_not_tried_either_remembered
 
 async def test_an_unknown_account_is_throttled_like_a_known_one(world: World) -> None:
     await world.fail(3, name="nobody")
-    assert (await store.failures(world.db, throttle.key("nobody", HERE))).count == 3
+    assert (await failures.waiting(world.db, throttle.key("nobody", HERE))).count == 3
     await world.must_wait(name="nobody")
     with pytest.raises(TooManyRequests):
         await world.log_in(name="nobody")
@@ -199,7 +200,7 @@ async def block_address(world: World) -> None:
     """Nobody else may be tried from here for longer than a test takes."""
     address = throttle.key("", HERE)
     for n in range(throttle.FREE_FAILURES_OF_ADDRESS + 10):
-        await world.db.write(lambda conn, n=n: store.record_failure(conn, f"somebody {n}", address))  # type: ignore[misc]
+        await world.db.write(lambda conn, n=n: failures.record(conn, f"somebody {n}", address))  # type: ignore[misc]
 
 
 async def test_who_is_remembered_goes_on_beside_somebody_who_guesses(world: World) -> None:
@@ -258,7 +259,7 @@ async def test_an_unknown_account_is_refused_alike_beside_somebody_who_guesses(w
             refused.append(caught.value.retry_after)
         said[name] = refused
     assert max(said["alice"]) - min(said["nobody"]) <= 2
-    assert (await store.failures(world.db, throttle.key("alice", HERE))).count == 0
+    assert (await failures.waiting(world.db, throttle.key("alice", HERE))).count == 0
 
 
 async def test_one_forgotten_job_with_an_old_password_does_not_keep_its_neighbours_waiting(
@@ -267,7 +268,7 @@ async def test_one_forgotten_job_with_an_old_password_does_not_keep_its_neighbou
     for _ in range(throttle.FREE_FAILURES_OF_ADDRESS * 2):
         await world.fail(1, name="job")
         await world.wait_is_over()
-    address = await store.failures(world.db, throttle.key("", HERE))
+    address = await failures.waiting(world.db, throttle.key("", HERE))
     assert address.count == throttle.FREE_FAILURES
     await world.log_in()
 

@@ -25,13 +25,33 @@ def test_artifacts_by_their_first_tag_or_their_digest(kind: str, operation: str,
     ]
 
 
-def test_tags_and_projects() -> None:
+def test_tags_repositories_and_projects() -> None:
     assert entries("tag.deleted", {**ARTIFACT, "tag": "v1"}) == [
         Entry("alice", "library/app:v1", "tag", "delete", "delete tag: library/app:v1")
+    ]
+    assert entries("tag.created", {**ARTIFACT, "tag": "v1"}) == [
+        Entry("alice", "library/app:v1", "tag", "create", "create tag: library/app:v1")
+    ]
+    assert entries("repository.deleted", {"repository": "library/app", "actor": "alice"}) == [
+        Entry("alice", "library/app", "repository", "delete", "delete repository: library/app")
     ]
     assert entries("project.created", {"name": "team", "by": "bob"}) == [
         Entry("bob", "team", "project", "create", "create project: team")
     ]
+
+
+def test_changes_of_a_project() -> None:
+    facts = {"by": "alice", "name": "bob", "role": "guest", "project": "team", "hard": -1}
+    assert entries("project.updated", {"name": "team", "by": "bob"}) == [
+        Entry("bob", "team", "project", "update", "update project: team")
+    ]
+    assert entries("member.created", facts) == [
+        Entry("alice", "bob", "member", "create", "create member: bob as guest of project team")
+    ]
+    assert entries("quota.updated", {**facts, "name": "team"}) == [
+        Entry("alice", "team", "quota", "update", "update quota: team to -1 bytes")
+    ]
+    assert entries("project.renamed", facts) == entries("nothing", facts) == []
 
 
 def test_blobs_are_not_told() -> None:

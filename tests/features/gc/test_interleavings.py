@@ -21,7 +21,7 @@ from fairway.core.wire.status import status_of
 from fairway.features.artifacts.model import Caller, Periods
 from fairway.features.gc.collect import collect
 from fairway.features.gc.model import Options
-from fairway.features.projects import store as projects
+from fairway.features.projects.store import projects
 from fairway.features.registry import housekeeping
 from fairway.frame.db.tables import gc_reviews, leases, trash
 from features.gc import yard

@@ -11,7 +11,7 @@ from fairway.core.oci.names import Repository
 from fairway.features.artifacts.model import Periods
 from fairway.features.gc.model import NothingToUndo, Restored, UndoRefused
 from fairway.features.gc.undo import undo, undoable
-from fairway.features.projects import store as projects
+from fairway.features.projects.store import projects
 from fairway.frame.db import SECOND, ledger
 from fairway.frame.db.tables import (
     artifacts,

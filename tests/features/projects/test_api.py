@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from sqlalchemy import insert, select
 
 from fairway.core.tokens import SigningKeys
-from fairway.features.accounts import store as accounts
 from fairway.features.accounts.passwords import Hasher, Passwords
+from fairway.features.accounts.store import people
 from fairway.features.projects import api
 from fairway.frame.access.principals import User
 from fairway.frame.clock import utc_now
@@ -54,10 +54,10 @@ async def hub(db: Database) -> AsyncIterator[Hub]:
     hasher = Hasher()
     hashed = await hasher.hash("Secret123")
     for name, sysadmin in PEOPLE.items():
-        await db.write(lambda conn, n=name, s=sysadmin: accounts.create(conn, n, hashed, sysadmin=s))
+        await db.write(lambda conn, n=name, s=sysadmin: people.create(conn, n, hashed, sysadmin=s))
 
     async def user(account: int) -> User | None:
-        found = await accounts.by_id(db, account)
+        found = await people.by_id(db, account)
         return found.user if found else None
 
     authenticators = Authenticators(
@@ -179,7 +179,7 @@ async def test_no_field_of_the_body_sets_what_the_caller_may_not(hub: Hub) -> No
     assert (member["user_id"], member["role"]) == (2, 1)
     (quota,) = await hub.db.all(select(quotas))
     assert quota["hard"] == -1
-    bob = await accounts.by_name(hub.db, "bob")
+    bob = await people.by_name(hub.db, "bob")
     assert bob is not None
     assert not bob.sysadmin
 

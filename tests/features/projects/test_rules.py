@@ -4,8 +4,9 @@ import pytest
 
 from fairway.core.oci.errors import BadRequest
 from fairway.core.oci.names import Repository
-from fairway.features.projects.model import UNLIMITED, Wanted
-from fairway.features.projects.rules import is_name, wanted
+from fairway.features.projects.model import UNLIMITED, Change, Wanted
+from fairway.features.projects.rules import change, is_name, only_setting, person, role, setting, wanted
+from fairway.frame.access.roles import Role
 
 
 @pytest.mark.parametrize("name", ["a", "0", "library", "my-team", "a.b_c-d", "x" * 240, "123"])
@@ -109,3 +110,94 @@ def test_no_limit(limit: int | None) -> None:
 def test_a_limit_that_makes_no_sense(limit: int) -> None:
     with pytest.raises(BadRequest, match="storage_limit"):
         ask(storage_limit=limit, by_sysadmin=True)
+
+
+def test_a_change_is_what_was_said_and_nothing_more() -> None:
+    assert change(public=None, metadata={}) == Change()
+    metadata = {
+        "severity": "LOW",
+        "auto_scan": "",
+        "prevent_vul": None,
+        "retention_id": "",
+        "proxy_speed_kb": "x",
+    }
+    assert change(public=True, metadata=metadata) == Change(True, {"severity": "low", "auto_scan": None})
+    assert change(public=True, metadata={"public": "false"}).public is False
+    assert change(public=True, metadata={"public": ""}).public is True
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        ("public", "1", "true"),
+        ("public", "F", "false"),
+        ("auto_scan", "False", "false"),
+        ("reuse_sys_cve_allowlist", "T", "true"),
+        ("severity", "Critical", "critical"),
+        ("proxy_speed_kb", "-1", "-1"),
+        ("proxy_speed_kb", "007", "7"),
+        ("max_upstream_conn", "3", "3"),
+        ("max_upstream_conn", "-1", "-1"),
+        ("proxy_cache_filter_kind", "regex", "regex"),
+        ("proxy_cache_filter_pattern", "a/**", "a/**"),
+        ("proxy_referrer_api", "true", "true"),
+    ],
+)
+def test_a_setting_is_kept_in_one_way(key: str, value: str, kept: str) -> None:
+    assert setting(key, value) == kept
+    assert only_setting({key: value}) == (key, kept)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("public", ""),
+        ("public", "yes"),
+        ("auto_scan", "true"),
+        ("reuse_sys_cve_allowlist", "false"),
+        ("severity", "severe"),
+        ("proxy_speed_kb", "2147483648"),
+        ("proxy_speed_kb", "1.5"),
+        ("proxy_speed_kb", "\u0663"),
+        ("max_upstream_conn", "0"),
+        ("max_upstream_conn", "-2"),
+        ("proxy_cache_filter_kind", "glob"),
+        ("proxy_cache_filter_pattern", "a\n"),
+        ("proxy_cache_filter_pattern", "x" * 1025),
+        ("retention_id", "1"),
+        ("retention_id", ""),
+        ("colour", "blue"),
+        ("", ""),
+    ],
+)
+def test_what_a_setting_cannot_be(key: str, value: str) -> None:
+    with pytest.raises(BadRequest, match="metadata"):
+        setting(key, value)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"severity": "low", "public": "true"}])
+def test_settings_one_by_one_are_one_at_a_time(metadata: dict[str, str]) -> None:
+    with pytest.raises(BadRequest, match="exactly one"):
+        only_setting(metadata)
+
+
+def test_roles_are_known_by_their_numbers() -> None:
+    known = {
+        1: Role.PROJECT_ADMIN,
+        4: Role.MAINTAINER,
+        2: Role.DEVELOPER,
+        3: Role.GUEST,
+        5: Role.LIMITED_GUEST,
+    }
+    assert {number: role(number) for number in known} == known
+    for number in (0, 6, -1, 10**30):
+        with pytest.raises(BadRequest, match="4 \\(maintainer\\)"):
+            role(number)
+
+
+def test_a_person_is_meant_by_id_before_by_name() -> None:
+    assert person(7, "alice") == 7
+    assert person(0, "alice") == "alice"
+    for user, username in ((0, ""), (-1, "alice"), (2**63, ""), (0, "a\0"), (0, "x" * 256)):
+        with pytest.raises(BadRequest, match="member_user"):
+            person(user, username)

@@ -14,7 +14,16 @@ ALICE = User(7, "alice")
 ROOT = User(1, "admin", sysadmin=True)
 
 # About the whole server; the same in every project.
-SERVER = """garbage-collection:create   no no no no no no no yes
+SERVER = """quota:list                  no no no no no no no yes
+quota:update                no no no no no no no yes
+audit-log:list              no no no no no no no yes
+system-volumes:read         no no no no no no no yes
+user:create                 no no no no no no no yes
+user:read                   no no no no no no no yes
+user:update                 no no no no no no no yes
+user:list                   no no no no no no no yes
+user:delete                 no no no no no no no yes
+garbage-collection:create   no no no no no no no yes
 garbage-collection:read     no no no no no no no yes
 garbage-collection:update   no no no no no no no yes
 garbage-collection:list     no no no no no no no yes
@@ -33,6 +42,18 @@ PRIVATE = f"""
 project:read        no         no        yes            yes    yes        yes         yes            yes
 project:update      no         no        no             no     no         no          yes            yes
 project:delete      no         no        no             no     no         no          yes            yes
+member:create       no         no        no             no     no         no          yes            yes
+member:read         no         no        no             yes    yes        yes         yes            yes
+member:update       no         no        no             no     no         no          yes            yes
+member:list         no         no        no             yes    yes        yes         yes            yes
+member:delete       no         no        no             no     no         no          yes            yes
+metadata:create     no         no        no             no     no         no          yes            yes
+metadata:read       no         no        no             no     no         yes         yes            yes
+metadata:update     no         no        no             no     no         no          yes            yes
+metadata:list       no         no        no             no     no         no          no             yes
+metadata:delete     no         no        no             no     no         no          yes            yes
+quota:read          no         no        yes            yes    yes        yes         yes            yes
+log:list            no         no        no             no     no         no          yes            yes
 repository:pull     no         no        yes            yes    yes        yes         yes            yes
 repository:push     no         no        no             no     yes        yes         yes            yes
 repository:list     no         no        yes            yes    yes        yes         yes            yes
@@ -56,6 +77,18 @@ PUBLIC = f"""
 project:read        yes        yes       yes            yes    yes        yes         yes            yes
 project:update      no         no        no             no     no         no          yes            yes
 project:delete      no         no        no             no     no         no          yes            yes
+member:create       no         no        no             no     no         no          yes            yes
+member:read         no         no        no             yes    yes        yes         yes            yes
+member:update       no         no        no             no     no         no          yes            yes
+member:list         no         no        no             yes    yes        yes         yes            yes
+member:delete       no         no        no             no     no         no          yes            yes
+metadata:create     no         no        no             no     no         no          yes            yes
+metadata:read       no         no        no             no     no         yes         yes            yes
+metadata:update     no         no        no             no     no         no          yes            yes
+metadata:list       no         no        no             no     no         no          no             yes
+metadata:delete     no         no        no             no     no         no          yes            yes
+quota:read          no         no        yes            yes    yes        yes         yes            yes
+log:list            no         no        no             no     no         no          yes            yes
 repository:pull     yes        yes       yes            yes    yes        yes         yes            yes
 repository:push     no         no        no             no     yes        yes         yes            yes
 repository:list     yes        yes       yes            yes    yes        yes         yes            yes
@@ -125,6 +158,13 @@ def test_a_role_says_nothing_about_an_anonymous_request() -> None:
 
 def test_a_role_in_one_project_gives_no_right_on_the_whole_server() -> None:
     assert not may(ALICE, CATALOG_READ, ProjectFacts(3, True, Role.PROJECT_ADMIN))
+
+
+def test_a_permission_of_both_kinds_is_about_the_server_where_no_project_is_named() -> None:
+    assert catalogue.QUOTA_READ in IN_PROJECT & ON_SERVER
+    assert may(ALICE, catalogue.QUOTA_READ, ProjectFacts(3, False, Role.LIMITED_GUEST))
+    assert not may(ALICE, catalogue.QUOTA_READ)
+    assert may(ROOT, catalogue.QUOTA_READ)
 
 
 def test_an_unknown_permission_is_an_error_and_not_a_no() -> None:

@@ -3,25 +3,20 @@
 The table beside this file says which those are: method, path, operation, status, what it returns, and its errors.
 """
 
-import csv
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.routing import iter_route_contexts
 
-from fairway.app import management_api
 from fairway.frame.jobs import records
+from inventory import API, Operation, check_described, check_shape, operations
 from stories.asgi import Answer
 from stories.world import Person, World
 
-API = "/api/v2.0"
 JSON = {"content-type": "application/json"}
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 LISTS_BY_PAGE = {"getGCHistory", "getPurgeHistory", "listSchedules"}
 
 RUN = {
@@ -69,43 +64,7 @@ NEVER: Mapping[str, set[int]] = {
 """Errors that Harbor declares and never answers with."""
 
 
-@dataclass(frozen=True)
-class Operation:
-    """A row of the table."""
-
-    method: str
-    path: str
-    name: str
-    success: int
-    returns: str
-    errors: frozenset[int]
-
-    @property
-    def route(self) -> str:
-        """Method and path, whatever the parameters in it are called."""
-        return f"{self.method} {anonymous(self.path)}"
-
-
-def anonymous(path: str) -> str:
-    return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
-
-
-def inventory() -> list[Operation]:
-    with Path(__file__).with_name("inventory.tsv").open(encoding="utf-8") as lines:
-        return [
-            Operation(
-                row["method"],
-                row["path"],
-                row["operation"],
-                int(row["success"]),
-                row["returns"],
-                frozenset(map(int, row["errors"].split(","))),
-            )
-            for row in csv.DictReader(lines, delimiter="\t")
-        ]
-
-
-OPERATIONS = inventory()
+OPERATIONS = operations(Path(__file__).with_name("inventory.tsv"))
 
 DAILY = {"schedule": {"type": "Daily"}}
 NOW = {"schedule": {"type": "Manual"}}
@@ -163,14 +122,6 @@ async def place(world: World) -> Place:
     return Place(world, gc, purge, task.id)
 
 
-def check(shown: Any, shape: Mapping[str, type]) -> None:
-    assert shown.keys() == shape.keys()
-    for name, kind in shape.items():
-        assert type(shown[name]) is kind or (shown[name] is None and name in NULLABLE), name
-        if name.endswith(("_at", "_time")) and shown[name] is not None:
-            assert MOMENT.fullmatch(shown[name]), name
-
-
 def check_answer(place: Place, operation: Operation, answer: Answer) -> None:
     assert answer.status == operation.success, answer.body
     if operation.returns == "-":
@@ -184,7 +135,7 @@ def check_answer(place: Place, operation: Operation, answer: Answer) -> None:
         shown = answer.json if operation.returns.startswith("[") else [answer.json]
         assert shown
         for each in shown:
-            check(each, shape)
+            check_shape(each, shape, NULLABLE)
     assert ("x-total-count" in answer) is (operation.name in LISTS_BY_PAGE)
     if operation.name.startswith("create"):
         beside = place.target(operation).rpartition("/")[0]
@@ -210,19 +161,4 @@ async def test_each_is_for_administrators(place: Place) -> None:
 
 
 async def test_none_is_missing_and_each_says_what_can_go_wrong(world: World) -> None:
-    api = management_api(world.parts)
-    described = {
-        f"{method.upper()} {anonymous(path.removeprefix(API))}": operation["responses"].keys()
-        for path, methods in api.openapi()["paths"].items()
-        for method, operation in methods.items()
-    }
-    served = {
-        f"{method} {anonymous(context.path.removeprefix(API))}"
-        for context in iter_route_contexts(api.routes)
-        for method in context.methods or ()
-        if context.path
-    }
-    assert not [each.name for each in OPERATIONS if each.route not in served]
-    for each in OPERATIONS:
-        expected = {each.success, *each.errors} - NEVER.get(each.name, set())
-        assert {str(status) for status in expected} <= described[each.route], each.name
+    check_described(world, OPERATIONS, NEVER)

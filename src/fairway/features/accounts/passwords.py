@@ -25,8 +25,9 @@ from typing import Final
 import argon2
 
 from fairway.core.oci.errors import TooManyRequests, Unauthorized, Unavailable
-from fairway.features.accounts import rules, store, throttle
+from fairway.features.accounts import rules, throttle
 from fairway.features.accounts.model import Account, Failures
+from fairway.features.accounts.store import failures, people
 from fairway.frame.access.principals import User
 from fairway.frame.clock import Clock
 from fairway.frame.db import Database
@@ -132,7 +133,7 @@ class Passwords:
 
     async def _check(self, username: str, password: str, key: str, address: str, proof: bytes) -> User:
         # While this one waited for its slot, others may have failed, succeeded or changed the password.
-        failures, account, proven = await self._look(username, key, address, proof)
+        earlier, account, proven = await self._look(username, key, address, proof)
         if account is not None and proven:
             return account.user
         stored = account.password_hash if account is not None and account.enabled else None
@@ -145,8 +146,8 @@ class Passwords:
             )
         self._remember(proof, account)
         self._missed.pop(key, None)
-        if failures.count:
-            await self._db.write(lambda conn: store.clear_failures(conn, key), soft=True)
+        if earlier.count:
+            await self._db.write(lambda conn: failures.clear(conn, key), soft=True)
         return account.user
 
     async def _look(
@@ -156,19 +157,19 @@ class Passwords:
 
         Raises TooManyRequests.
         """
-        failures = await store.failures(self._db, key, address)
-        if failures.wait_seconds:
-            raise _must_wait(failures.wait_seconds)
+        earlier = await failures.waiting(self._db, key, address)
+        if earlier.wait_seconds:
+            raise _must_wait(earlier.wait_seconds)
         account = await self._find(username)
         # From here on without a pause: many guesses sent together must not get around the count of misses.
-        if not failures.address_wait_seconds:
-            return failures, account, account is not None and self._is_proven(proof, account)
+        if not earlier.address_wait_seconds:
+            return earlier, account, account is not None and self._is_proven(proof, account)
         if not self._has_missed_too_often(key):
             if account is not None and self._is_proven(proof, account):
                 self._remember(proof, account)  # it could not be proven anew now
-                return failures, account, True
+                return earlier, account, True
             self._count_miss(key)
-        raise _must_wait(failures.address_wait_seconds)
+        raise _must_wait(earlier.address_wait_seconds)
 
     def _has_missed_too_often(self, key: str) -> bool:
         missed, until = self._missed.get(key, (0, 0.0))
@@ -183,13 +184,13 @@ class Passwords:
             del self._missed[next(iter(self._missed))]
 
     async def _find(self, username: str) -> Account | None:
-        return await store.by_name(self._db, username) if rules.is_username(username) else None
+        return await people.by_name(self._db, username) if rules.is_username(username) else None
 
     async def _count_failure(self, key: str, address: str) -> None:
         self._failed += 1
-        await self._db.write(lambda conn: store.record_failure(conn, key, address), soft=True)
+        await self._db.write(lambda conn: failures.record(conn, key, address), soft=True)
         if self._failed % _SWEEP_EVERY == 0:
-            await self._db.write(store.forget_failures, soft=True)
+            await self._db.write(failures.forget, soft=True)
 
     def _proof(self, username: str, password: str) -> bytes:
         # Neither may be moved across the boundary: a user name cannot contain the zero byte.

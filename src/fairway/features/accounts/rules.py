@@ -7,9 +7,13 @@ from fairway.core.oci.errors import BadRequest
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
 MAX_USERNAME = 255
+MAX_TEXT = 255
+MAX_COMMENT = 30
 
 # Harbor's `,"~#%$` and the colon, which Basic authentication cannot carry in a user name.
 _FORBIDDEN_IN_USERNAME = frozenset(',"~#%$:')
+
+_FORBIDDEN_IN_REALNAME = _FORBIDDEN_IN_USERNAME - {":"}
 
 _PASSWORD_NEEDS = (
     (re.compile(r"[A-Z]"), "an upper-case letter"),
@@ -40,6 +44,23 @@ def check_username(text: str) -> None:
             f"a user name has 1 to {MAX_USERNAME} printable characters, none of {''.join(sorted(_FORBIDDEN_IN_USERNAME))} "
             "and no space at either end"
         )
+
+
+_EMAIL = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,189}")
+
+
+def check_profile(email: str, realname: str, comment: str) -> None:
+    """Raise BadRequest for what an account cannot say about its person; each of them may be empty."""
+    if email and not (email.isprintable() and _EMAIL.fullmatch(email)):
+        raise BadRequest("this is no e-mail address; write one such as name@example.com")
+    if (
+        len(realname) > MAX_TEXT
+        or not realname.isprintable()
+        or not _FORBIDDEN_IN_REALNAME.isdisjoint(realname)
+    ):
+        raise BadRequest(f'a real name has up to {MAX_TEXT} printable characters, none of ,"~#%$')
+    if len(comment) > MAX_COMMENT or not comment.isprintable():
+        raise BadRequest(f"a comment has up to {MAX_COMMENT} printable characters")
 
 
 def check_password(password: str) -> None:

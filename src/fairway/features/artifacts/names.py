@@ -19,16 +19,15 @@ from fairway.core.oci.errors import (
     ManifestBlobUnknown,
     ManifestUnknown,
     NameUnknown,
-    PreconditionFailed,
     Unavailable,
 )
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Session, Stored
+from fairway.features.artifacts import changing, rules
 from fairway.features.artifacts.model import Caller, Periods
-from fairway.features.artifacts.store import blobs, deleted, manifests, uploads
+from fairway.features.artifacts.store import blobs, manifests, uploads
 from fairway.features.artifacts.store import tags as tag_rows
-from fairway.frame import events
 from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, Row, ledger
 from fairway.frame.db.tables.content import LIVE
 
@@ -49,6 +48,7 @@ class SqlNames:
         self.caller = caller
         self.periods = periods
         self.uploads_per_caller = uploads_per_caller
+        self._place = changing.Place(project, caller.name, periods)
 
     # -- reading
 
@@ -80,7 +80,7 @@ class SqlNames:
         return ManifestUnknown(f"{repo} has no manifest {ref}")
 
     async def tags(self, repo: Repository, *, after: str, limit: int) -> list[str]:
-        repository = await self._repository(self.db, repo)
+        repository = await self._place.repository(self.db, repo)
         return await tag_rows.tag_names(self.db, repository, after, limit)
 
     async def referrers(
@@ -123,12 +123,6 @@ class SqlNames:
 
         if not await self._write(body, soft=True):
             raise gone
-
-    async def _repository(self, conn: Conn, repo: Repository) -> int:
-        found = await manifests.repository(conn, self.project, repo.rest)
-        if found is None:
-            raise NameUnknown(f"there is no repository {repo}")
-        return found
 
     # -- blobs
 
@@ -228,7 +222,7 @@ class SqlNames:
         async def body(conn: Conn) -> None:
             repository = await manifests.ensure_repository(conn, self.project, repo.rest)
             await self._require(conn, repository, manifest)
-            artifact = await manifests.add_artifact(conn, self.project, repository, manifest)
+            artifact = await self._add(conn, repository, manifest, tags)
             crashpoint("manifest.after_row")
             moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
             charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
@@ -241,6 +235,16 @@ class SqlNames:
         crashpoint("manifest.before_transaction")
         await self._write(body)
         crashpoint("manifest.after_commit")
+
+    async def _add(self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]) -> int:
+        children = manifest.children()
+        sizes = await manifests.total_sizes(conn, repository, children) if children else []
+        artifact = await manifests.add_artifact(
+            conn, self.project, repository, manifest, total_size=rules.total_size(manifest, sizes)
+        )
+        if (found := rules.accessory(manifest, tags)) is not None:
+            await manifests.make_accessory(conn, artifact, found.kind, found.subject)
+        return artifact
 
     async def _require(self, conn: Conn, repository: int, manifest: Manifest) -> None:
         """All that the manifest needs is here and stays until the transaction ends.  Raises ManifestBlobUnknown."""
@@ -263,55 +267,13 @@ class SqlNames:
         await ledger.review_all(conn, self.project, _in_lock_order(digests), reason, self.periods.grace)
 
     async def delete_tag(self, repo: Repository, tag: Tag) -> None:
-        async def body(conn: Conn) -> None:
-            repository = await self._repository(conn, repo)
-            digest = await tag_rows.remove_tag(conn, repository, tag)
-            if digest is None:
-                raise ManifestUnknown(f"{repo} has no tag {tag}")
-            await ledger.review(conn, self.project, Digest(digest), "tag deleted", self.periods.grace)
-            await self._record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
-
-        await self._write(body)
+        await self._write(lambda conn: changing.delete_tag(conn, self._place, repo, tag))
 
     async def delete_manifest(self, repo: Repository, digest: Digest) -> None:
-        async def body(conn: Conn) -> None:
-            repository = await self._repository(conn, repo)
-            row = await manifests.lock_artifact(conn, repository, digest)
-            if row is None:
-                raise ManifestUnknown(f"{repo} has no manifest {digest}")
-            parent = await manifests.parent(conn, self.project, repository, digest)
-            if parent is not None:
-                raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
-            tag_names = await tag_rows.lock_tags_of(conn, row["id"])
-            await ledger.lock_link(
-                conn, self.project, digest
-            )  # before the reviews, as whoever pushes it does
-            about = await manifests.about(conn, repository, digest)
-            await self._review(
-                conn, [digest, *about, *await manifests.linked(conn, row["id"])], "manifest deleted"
-            )
-            if self.periods.undo:
-                await deleted.keep(conn, row["id"], repo.rest, tag_names, self.caller.name, self.periods.undo)
-            await manifests.remove_artifact(conn, row["id"])
-            released = await self._release_manifest(conn, digest)
-            await self._record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tag_names})
-            await ledger.charge(conn, self.project, -released)
-
-        await self._write(body)
-
-    async def _release_manifest(self, conn: Conn, digest: Digest) -> int:
-        """Drop the project's link to a manifest that no repository has any more; the bytes to release."""
-        if not await ledger.lock_link(conn, self.project, digest):
-            return 0
-        if await manifests.manifest_in_project(conn, self.project, digest):
-            return 0
-        if await blobs.is_blob(conn, self.project, digest):
-            return 0  # the same bytes were pushed as a blob too; the collector decides about that
-        return await ledger.unlink(conn, self.project, digest)
+        await self._write(lambda conn: changing.delete_manifest(conn, self._place, repo, digest))
 
     async def _record(self, conn: Conn, repo: Repository, kind: str, facts: Mapping[str, Any]) -> None:
-        payload = {"project_id": self.project, "repository": repo, "actor": self.caller.name, **facts}
-        await events.record(conn, f"project:{self.project}", kind, payload)
+        await self._place.record(conn, repo, kind, facts)
 
     # -- uploads
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CREATE, DELETE = "create", "delete"
+CREATE, UPDATE, DELETE = "create", "update", "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,30 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     """The lines for one event; none for what Harbor's log does not have, such as blobs."""
     if kind in _ARTIFACTS:
         return [_artifact(facts, *_ARTIFACTS[kind])]
-    if kind == "tag.deleted":
+    if kind in ("tag.created", "tag.deleted"):
+        operation = CREATE if kind == "tag.created" else DELETE
         resource = f"{facts['repository']}:{facts['tag']}"
-        return [Entry(facts["actor"], resource, "tag", DELETE, f"delete tag: {resource}")]
-    if kind in ("project.created", "project.deleted"):
-        operation = CREATE if kind == "project.created" else DELETE
-        name = facts["name"]
-        return [Entry(facts["by"], name, "project", operation, f"{operation} project: {name}")]
+        return [Entry(facts["actor"], resource, "tag", operation, f"{operation} tag: {resource}")]
+    if kind == "repository.deleted":
+        name = facts["repository"]
+        return [Entry(facts["actor"], name, "repository", DELETE, f"delete repository: {name}")]
+    what, _, happened = kind.partition(".")
+    if what in _NAMED and happened in _OPERATIONS:
+        operation, name = _OPERATIONS[happened], facts["name"]
+        more = _NAMED[what].format(**facts)
+        return [Entry(facts["by"], name, what, operation, f"{operation} {what}: {name}{more}")]
     return []
 
+
+_OPERATIONS = {"created": CREATE, "updated": UPDATE, "deleted": DELETE}
+
+# What has a name, and what is said beyond it.
+_NAMED = {
+    "project": "",
+    "user": "",
+    "member": " as {role} of project {project}",
+    "quota": " to {hard} bytes",
+}
 
 # What is done, and how it is described: Harbor has no word for a deletion that was undone.
 _ARTIFACTS = {
@@ -51,7 +66,7 @@ def _artifact(facts: Mapping[str, Any], operation: str, verb: str) -> Entry:
 
 
 # Harbor's "other" is every event but these.
-_NAMED = ("create_artifact", "delete_artifact", "pull_artifact")
+_NOT_OTHER = ("create_artifact", "delete_artifact", "pull_artifact")
 _OTHER = "other"
 
 
@@ -67,7 +82,7 @@ class Chosen:
     @property
     def not_other(self) -> frozenset[str]:
         """The events that "other" leaves out."""
-        return frozenset(_NAMED)
+        return frozenset(_NOT_OTHER)
 
 
 def chosen(event_types: str, operations: str) -> Chosen:
@@ -78,3 +93,17 @@ def chosen(event_types: str, operations: str) -> Chosen:
 
 def _listed(text: str) -> frozenset[str]:
     return frozenset(each.strip().lower() for each in text.split(",") if each.strip())
+
+
+# In the order of Harbor's list; what it has names for beyond these does not happen here yet.
+EVENT_TYPES = (
+    "create_artifact",
+    "delete_artifact",
+    "delete_tag",
+    "create_project",
+    "delete_project",
+    "create_user",
+    "update_user",
+    "delete_user",
+)
+"""What a line can tell of, as operation_resource."""

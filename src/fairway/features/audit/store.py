@@ -1,13 +1,17 @@
-"""The audit log's rows."""
+"""The audit log's rows: written, listed, purged."""
 
 import json
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.audit.rules import Chosen, Entry, entries
-from fairway.frame.db import SECOND, Conn, now_us
-from fairway.frame.db.tables import audit_log
+from fairway.frame.access.catalogue import LOG_LIST
+from fairway.frame.access.principals import Principal, User
+from fairway.frame.access.roles import HELD
+from fairway.frame.db import SECOND, Conn, Row, now_us
+from fairway.frame.db.listing import Field, Filters, Listing, Order
+from fairway.frame.db.tables import audit_log, members
 from fairway.frame.db.types import within
 from fairway.frame.events import Event
 
@@ -45,6 +49,64 @@ def _row(event: Event, entry: Entry) -> dict[str, object]:
         "at": event.at,
     }
 
+
+# -- listing
+
+COUNTED = 10_000
+"""Lines that a filter finds are counted so far."""
+_LISTING = Listing(
+    {
+        "id": Field(audit_log.c.id),
+        "username": Field(audit_log.c.username),
+        "resource": Field(audit_log.c.resource),
+        "resource_type": Field(audit_log.c.resource_type),
+        "operation": Field(audit_log.c.operation),
+        "operation_description": Field(audit_log.c.description),
+        "operation_result": Field(audit_log.c.succeeded),
+        "op_time": Field(audit_log.c.at, moment=True),
+    },
+    default=[("op_time", True)],
+    tie=audit_log.c.id,
+)
+_ROLES_THAT_READ = [int(role) for role, held in HELD.items() if LOG_LIST in held]
+
+
+def _visible_to(viewer: Principal) -> list[ColumnElement[bool]]:
+    """All for a system administrator; else the lines of projects whose log the viewer may list."""
+    if isinstance(viewer, User) and viewer.sysadmin:
+        return []
+    own = select(members.c.project_id).where(
+        members.c.user_id == (viewer.id if isinstance(viewer, User) else 0),
+        members.c.role.in_(_ROLES_THAT_READ),
+    )
+    return [audit_log.c.project_id.in_(own)]
+
+
+async def listed(
+    conn: Conn,
+    viewer: Principal,
+    filters: Filters,
+    order: Order = (),
+    *,
+    project: int | None = None,
+    offset: int,
+    limit: int,
+) -> tuple[list[Row], int]:
+    """One page of the lines that `viewer` may see, the newest first, and how many there are on all pages.
+
+    `project`: of that one only, and whoever asks may see them.  With filters, lines are counted up to COUNTED.
+    Raises BadRequest.
+    """
+    scope = _visible_to(viewer) if project is None else [audit_log.c.project_id == project]
+    conditions = [*scope, *_LISTING.where(filters)]
+    chosen = select(audit_log.c.id).where(*conditions)
+    counted = chosen.limit(COUNTED) if filters else chosen
+    total = int(await conn.scalar(select(func.count()).select_from(counted.subquery())))
+    page = select(audit_log).where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
+    return await conn.all(page) if offset < total else [], total
+
+
+# -- purging
 
 _EVENT = audit_log.c.operation + "_" + audit_log.c.resource_type
 _CHOSEN = or_(

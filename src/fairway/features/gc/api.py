@@ -21,7 +21,7 @@ from fairway.features.gc import rules
 from fairway.features.gc.jobs import GcArguments, OrphanArguments
 from fairway.features.gc.model import Deleted, NothingToUndo, UndoRefused
 from fairway.features.gc.undo import undo, undoable
-from fairway.features.projects import store as projects
+from fairway.features.projects.store import projects
 from fairway.frame.access.catalogue import (
     ARTIFACT_DELETE,
     GC_CREATE,

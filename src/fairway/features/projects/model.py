@@ -1,6 +1,7 @@
-"""What is known about a project, and how projects are asked for."""
+"""What is known about a project and its members."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fairway.frame.access.roles import Role
 
@@ -9,6 +10,9 @@ LIBRARY = "library"
 
 UNLIMITED = -1
 """A storage limit that is none."""
+
+Settings = Mapping[str, str]
+"""What Harbor calls a project's metadata, by name: text, without `public`, which is a field of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Project:
     role: Role | None
     created_at: int
     updated_at: int
+    settings: Settings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,33 @@ class Wanted:
     name: str
     public: bool = False
     storage_limit: int = UNLIMITED
+    settings: Settings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Which of the visible projects to list: part of the name, visibility, the owner's user name."""
+class Change:
+    """What a project should become: `public` None is as it is, a setting that is None is removed, others stay."""
 
-    name: str = ""
     public: bool | None = None
-    owner: str = ""
+    settings: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person in a project; `id` is the membership's, not the person's."""
+
+    id: int
+    project: int
+    user: int
+    username: str
+    role: Role
+
+
+ROLE_NAMES: Mapping[Role, str] = {
+    Role.PROJECT_ADMIN: "projectAdmin",
+    Role.MAINTAINER: "maintainer",
+    Role.DEVELOPER: "developer",
+    Role.GUEST: "guest",
+    Role.LIMITED_GUEST: "limitedGuest",
+}
+"""Harbor's words."""

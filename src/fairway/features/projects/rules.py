@@ -1,38 +1,25 @@
-"""Which projects may be made, as Harbor's API asks for them.
+"""Which projects, settings and members may be had, as Harbor's API asks for them.
 
-Metadata values are strings.  A setting we know but cannot enforce yet may be sent switched off, as clients do, and is
-refused switched on: accepting `prevent_vul: "true"` without preventing anything would be a false promise.
+Settings are text.  One that we know but cannot enforce yet may be sent switched off, as clients do, and is refused
+switched on: accepting `prevent_vul: "true"` without preventing anything would be a false promise.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from fairway.core.oci.errors import BadRequest
-from fairway.features.projects.model import UNLIMITED, Wanted
+from fairway.features.projects.model import ROLE_NAMES, UNLIMITED, Change, Wanted
+from fairway.frame.access.roles import Role
 
 MAX_NAME = 255
 MAX_STORAGE = 1024 * 2**40
+PUBLIC: Final = "public"
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 
-# Known keys of Harbor's metadata, and the values that ask for nothing. None: any value, it means nothing by itself.
-_ASKS_NOTHING: Mapping[str, frozenset[str] | None] = {
-    "enable_content_trust": frozenset({"", "false"}),
-    "enable_content_trust_cosign": frozenset({"", "false"}),
-    "prevent_vul": frozenset({"", "false"}),
-    "auto_scan": frozenset({"", "false"}),
-    "auto_sbom_generation": frozenset({"", "false"}),
-    "reuse_sys_cve_allowlist": frozenset({"", "true"}),
-    "severity": frozenset({"", "none", "low", "medium", "high", "critical"}),
-    "retention_id": frozenset({""}),
-    # Only a proxy cache reads these; Harbor drops them elsewhere too.
-    "proxy_speed_kb": None,
-    "max_upstream_conn": None,
-    "proxy_cache_filter_pattern": None,
-    "proxy_cache_filter_kind": None,
-    "proxy_referrer_api": None,
-    "proxy_cache_local_on_not_found": None,
-}
+Said = Mapping[str, str | None]
+"""Settings as a client sends them."""
 
 
 def is_name(text: str) -> bool:
@@ -52,7 +39,7 @@ def wanted(
     name: str,
     *,
     public: bool | None,
-    metadata: Mapping[str, str | None],
+    metadata: Said,
     storage_limit: int | None,
     by_sysadmin: bool,
 ) -> Wanted:
@@ -62,24 +49,152 @@ def wanted(
     system administrator's limit counts.
     """
     check_name(name)
-    said = metadata.get("public") or ("true" if public else "false")
-    if said not in ("true", "false"):
-        raise BadRequest('metadata.public must be "true" or "false"')
-    _check_metadata(metadata)
+    asked = change(public=public, metadata=metadata)
     limit = UNLIMITED
     if by_sysadmin and storage_limit:
         if storage_limit != UNLIMITED and not 0 < storage_limit <= MAX_STORAGE:
             raise BadRequest(f"storage_limit is -1 for no limit, or 1 to {MAX_STORAGE} bytes")
         limit = storage_limit
-    return Wanted(name, said == "true", limit)
+    settings = {key: value for key, value in asked.settings.items() if value is not None}
+    return Wanted(name, bool(asked.public), limit, settings)
 
 
-def _check_metadata(metadata: Mapping[str, str | None]) -> None:
-    for key, value in metadata.items():
-        if key == "public" or value is None:
-            continue
-        if key not in _ASKS_NOTHING:
-            raise BadRequest(f"metadata.{key[:64]} is not known")
-        allowed = _ASKS_NOTHING[key]
-        if allowed is not None and value not in allowed:
-            raise BadRequest(f"metadata.{key} cannot be set to this value on this server")
+def change(*, public: bool | None, metadata: Said) -> Change:
+    """What a whole project should become; raises BadRequest.
+
+    `metadata.public` counts before `public`.  A setting sent empty is removed.  What only a proxy cache reads is
+    dropped, as Harbor drops it.
+    """
+    said = metadata.get(PUBLIC) or None
+    if said not in (None, "true", "false"):
+        raise BadRequest('metadata.public must be "true" or "false"')
+    settings = {
+        key: setting(key, value) if value else None
+        for key, value in metadata.items()
+        if key != PUBLIC and value is not None and _known(key) and key not in _OF_PROXIES
+    }
+    settings.pop(_RETENTION, None)
+    return Change(public if said is None else said == "true", settings)
+
+
+def only_setting(metadata: Said) -> tuple[str, str]:
+    """The one setting of a request that is about one; raises BadRequest."""
+    if len(metadata) != 1:
+        raise BadRequest('send exactly one setting, such as {"severity": "high"}')
+    ((key, value),) = metadata.items()
+    return key, setting(key, value or "")
+
+
+def setting(key: str, value: str) -> str:
+    """The value as it is kept: truths as true or false, levels in lower case.  Raises BadRequest."""
+    if key == PUBLIC:
+        return _truth(key, value)
+    _known(key)
+    if key == _RETENTION:
+        raise BadRequest("metadata.retention_id is set by making a retention policy, not here")
+    return _KINDS[key](key, value)
+
+
+def role(number: int) -> Role:
+    """The role with this id; raises BadRequest."""
+    try:
+        return Role(number)
+    except ValueError:
+        known = ", ".join(f"{each.value} ({name})" for each, name in ROLE_NAMES.items())
+        raise BadRequest(f"role_id is one of {known}") from None
+
+
+def person(user: int, username: str) -> int | str:
+    """Who is meant, by id if there is one; raises BadRequest for nobody."""
+    if 0 < user < 2**63:
+        return user
+    if user or not username or len(username) > MAX_NAME or not username.isprintable():
+        raise BadRequest('say who: {"role_id": 2, "member_user": {"username": "alice"}}')
+    return username
+
+
+def _known(key: str) -> bool:
+    if key not in _KINDS and key != _RETENTION:
+        raise BadRequest(
+            f"metadata.{key[:64]} is not known; known are {', '.join(sorted(_KINDS))} and public"
+        )
+    return True
+
+
+def _truth(key: str, value: str) -> str:
+    if value in ("1", "t", "T", "TRUE", "true", "True"):
+        return "true"
+    if value in ("0", "f", "F", "FALSE", "false", "False"):
+        return "false"
+    raise BadRequest(f'metadata.{key} must be "true" or "false"')
+
+
+def _off(key: str, value: str) -> str:
+    return _as_it_must_be("false", key, value)
+
+
+def _on(key: str, value: str) -> str:
+    return _as_it_must_be("true", key, value)
+
+
+def _as_it_must_be(only: str, key: str, value: str) -> str:
+    if _truth(key, value) != only:
+        raise BadRequest(
+            f'metadata.{key} cannot be "{value}" on this server yet; leave it out or send "{only}"'
+        )
+    return only
+
+
+_LEVELS = ("none", "low", "medium", "high", "critical")
+
+
+def _level(key: str, value: str) -> str:
+    if value.lower() not in _LEVELS:
+        raise BadRequest(f"metadata.{key} is one of {', '.join(_LEVELS)}")
+    return value.lower()
+
+
+def _number(key: str, value: str) -> str:
+    if not re.fullmatch(r"-?[0-9]{1,10}", value, re.ASCII) or not -(2**31) <= int(value) < 2**31:
+        raise BadRequest(f"metadata.{key} is a whole number, -1 for no limit")
+    return str(int(value))
+
+
+def _connections(key: str, value: str) -> str:
+    text = _number(key, value)
+    if text != "-1" and int(text) <= 0:
+        raise BadRequest(f"metadata.{key} is 1 or more, or -1 for no limit")
+    return text
+
+
+def _pattern(key: str, value: str) -> str:
+    if len(value) > 1024 or not value.isprintable():
+        raise BadRequest(f"metadata.{key} has up to 1024 printable characters")
+    return value
+
+
+def _pattern_kind(key: str, value: str) -> str:
+    if value not in ("doublestar", "regex"):
+        raise BadRequest(f"metadata.{key} is doublestar or regex")
+    return value
+
+
+_RETENTION: Final = "retention_id"
+_KINDS: Final[Mapping[str, Callable[[str, str], str]]] = {
+    "enable_content_trust": _off,
+    "enable_content_trust_cosign": _off,
+    "prevent_vul": _off,
+    "auto_scan": _off,
+    "auto_sbom_generation": _off,
+    "reuse_sys_cve_allowlist": _on,
+    "severity": _level,  # which means nothing without prevent_vul
+    "proxy_speed_kb": _number,
+    "max_upstream_conn": _connections,
+    "proxy_cache_filter_pattern": _pattern,
+    "proxy_cache_filter_kind": _pattern_kind,
+    "proxy_referrer_api": _truth,
+    "proxy_cache_local_on_not_found": _truth,
+}
+"""What each setting can be."""
+
+_OF_PROXIES: Final = frozenset(key for key in _KINDS if key.startswith(("proxy_", "max_upstream")))

@@ -24,9 +24,9 @@ from fairway.core.stores.protocols import Blob
 from fairway.core.tokens import Access
 from fairway.core.wire.challenge import Scope, bearer_challenge
 from fairway.features.artifacts.names import Caller
-from fairway.features.projects import store as projects
 from fairway.features.projects.model import Wanted
 from fairway.features.projects.rules import is_name
+from fairway.features.projects.store import projects
 from fairway.features.registry import rights, store
 from fairway.features.registry.hub import SERVICE, Hub
 from fairway.features.registry.rights import DELETE, PULL, PUSH

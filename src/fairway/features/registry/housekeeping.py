@@ -10,7 +10,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BlobUploadUnknown, FairwayError, Unavailable
 from fairway.core.stores import scrub
 from fairway.core.stores.protocols import BlobStore, Session, Stored, UploadBusy
-from fairway.features.accounts import store as accounts
+from fairway.features.accounts.store import refresh
 from fairway.features.artifacts.store import blobs, uploads
 from fairway.frame.db import Conn, Database, Row, ledger
 from fairway.frame.db.tables.content import CORRUPT
@@ -100,7 +100,7 @@ async def fold_quota_deltas(db: Database) -> int:
 async def forget_expired(db: Database) -> int:
     """Drop refresh tokens and leases whose time is over; how many."""
     dropped = 0
-    for drop in (accounts.expire_refresh_tokens, ledger.drop_expired_leases):
+    for drop in (refresh.expire, ledger.drop_expired_leases):
         while some := await db.write(partial(drop, limit=_BATCH), soft=True):
             dropped += some
     return dropped

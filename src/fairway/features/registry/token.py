@@ -27,9 +27,9 @@ from fairway.core.wire.bodies import Body, Message, Receive, in_time
 from fairway.core.wire.challenge import Scope, parse_scopes
 from fairway.core.wire.replies import Reply, Send, error_reply, json_reply, send_reply
 from fairway.core.wire.server import App, headers_of
-from fairway.features.accounts import store as accounts
-from fairway.features.projects import store as projects
+from fairway.features.accounts.store import refresh
 from fairway.features.projects.rules import is_name
+from fairway.features.projects.store import projects
 from fairway.features.registry import rights
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
@@ -180,7 +180,7 @@ async def _identified(hub: Hub, headers: Mapping[str, str], client: str) -> Prin
 async def _refreshed(hub: Hub, secret: str) -> Principal:
     """Whose token it is, whichever client sends it: what `docker login` was given serves docker's own engine, containerd
     and all who read docker's logins, each under another client_id.  That is a name and no secret (RFC 6749 §2.2)."""
-    found = await accounts.find_refresh_token(hub.token_db, secret)
+    found = await refresh.find(hub.token_db, secret)
     if found is None or found.service != SERVICE:
         raise Unauthorized("this refresh token is not valid any more; log in again")
     return found.account.user
@@ -189,7 +189,7 @@ async def _refreshed(hub: Hub, secret: str) -> Principal:
 async def _refresh_token(hub: Hub, user: User, client_id: str) -> str:
     secret = secrets.token_urlsafe(32)
     made = await hub.token_db.write(
-        lambda conn: accounts.create_refresh_token(
+        lambda conn: refresh.create(
             conn,
             user,
             secret,

@@ -1,8 +1,8 @@
 """Every permission there is, as (resource, action) with Harbor's names.
 
-A permission is either about one project ("push to a repository of it") or about the whole server ("list every
-repository").  Which role holds which project permission is the table in roles.py; permissions about the whole server
-are the system administrator's.
+A permission is about one project ("push to a repository of it"), or about the whole server ("list every repository"),
+or about either, whichever is asked for ("read a quota").  Which role holds which project permission is the table in
+roles.py; permissions about the whole server are the system administrator's.
 """
 
 from typing import NamedTuple
@@ -21,6 +21,18 @@ class Permission(NamedTuple):
 PROJECT_READ = Permission("project", "read")
 PROJECT_UPDATE = Permission("project", "update")
 PROJECT_DELETE = Permission("project", "delete")
+LOG_LIST = Permission("log", "list")
+MEMBER_CREATE = Permission("member", "create")
+MEMBER_READ = Permission("member", "read")
+MEMBER_UPDATE = Permission("member", "update")
+MEMBER_LIST = Permission("member", "list")
+MEMBER_DELETE = Permission("member", "delete")
+METADATA_CREATE = Permission("metadata", "create")
+METADATA_READ = Permission("metadata", "read")
+METADATA_UPDATE = Permission("metadata", "update")
+METADATA_LIST = Permission("metadata", "list")
+METADATA_DELETE = Permission("metadata", "delete")
+QUOTA_READ = Permission("quota", "read")
 REPOSITORY_LIST = Permission("repository", "list")
 REPOSITORY_READ = Permission("repository", "read")
 REPOSITORY_CREATE = Permission("repository", "create")
@@ -37,7 +49,16 @@ TAG_CREATE = Permission("tag", "create")
 TAG_LIST = Permission("tag", "list")
 TAG_DELETE = Permission("tag", "delete")
 
+AUDIT_LOG_LIST = Permission("audit-log", "list")
+SYSTEM_VOLUMES_READ = Permission("system-volumes", "read")
 CATALOG_READ = Permission("catalog", "read")
+USER_CREATE = Permission("user", "create")
+USER_READ = Permission("user", "read")
+USER_UPDATE = Permission("user", "update")
+USER_LIST = Permission("user", "list")
+USER_DELETE = Permission("user", "delete")
+QUOTA_UPDATE = Permission("quota", "update")
+QUOTA_LIST = Permission("quota", "list")
 GC_CREATE = Permission("garbage-collection", "create")
 GC_READ = Permission("garbage-collection", "read")
 GC_UPDATE = Permission("garbage-collection", "update")
@@ -56,6 +77,18 @@ IN_PROJECT = frozenset(
         PROJECT_READ,
         PROJECT_UPDATE,
         PROJECT_DELETE,
+        LOG_LIST,
+        MEMBER_CREATE,
+        MEMBER_READ,
+        MEMBER_UPDATE,
+        MEMBER_LIST,
+        MEMBER_DELETE,
+        METADATA_CREATE,
+        METADATA_READ,
+        METADATA_UPDATE,
+        METADATA_LIST,
+        METADATA_DELETE,
+        QUOTA_READ,
         REPOSITORY_LIST,
         REPOSITORY_READ,
         REPOSITORY_CREATE,
@@ -77,7 +110,17 @@ IN_PROJECT = frozenset(
 
 ON_SERVER = frozenset(
     {
+        AUDIT_LOG_LIST,
+        SYSTEM_VOLUMES_READ,
         CATALOG_READ,
+        USER_CREATE,
+        USER_READ,
+        USER_UPDATE,
+        USER_LIST,
+        USER_DELETE,
+        QUOTA_READ,
+        QUOTA_UPDATE,
+        QUOTA_LIST,
         GC_CREATE,
         GC_READ,
         GC_UPDATE,

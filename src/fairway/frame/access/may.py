@@ -22,14 +22,14 @@ class ProjectFacts:
 def may(principal: Principal, permission: Permission, on: ProjectFacts | None = None) -> bool:
     """Whether `principal` holds `permission`; raises ValueError for one that is not in the catalogue.
 
-    `on` is the project of a project permission.  None means that there is no such project; nobody but the system
-    administrator may do anything there, so that "private" and "absent" cannot be told apart.
+    `on` is the project of a project permission.  None means that there is no such project, or that the whole server is
+    meant; nobody but the system administrator may do anything there, so that "private" and "absent" cannot be told apart.
     """
     if permission not in IN_PROJECT and permission not in ON_SERVER:
         raise ValueError(f"{permission} is not in the permission catalogue")
     if isinstance(principal, User) and principal.sysadmin:
         return True
-    if on is None or permission in ON_SERVER:
+    if on is None or permission not in IN_PROJECT:
         return False
     if on.public and permission in HELD_BY_ANYONE:
         return True

@@ -25,6 +25,10 @@ class Role(IntEnum):
 _TABLE = """
              project_admin  maintainer  developer  guest  limited_guest  anyone
 project      RUD            R           R          R      R              R
+log          L              -           -          -      -              -
+member       CRUDL          RL          RL         RL     -              -
+metadata     CRUD           R           -          -      -              -
+quota        R              R           R          R      R              -
 repository   CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
 artifact     CRDL           CRDL        CRL        RL     RL             RL
 accessory    L              L           L          L      L              L

@@ -10,8 +10,8 @@ async def get_project(project: InProject) -> ProjectOut: ...
 
 The decision sees the matched route and its decoded parameters, which are also what the handler gets.  For a project
 permission it looks the project up (`{project_name_or_id}` or `{project_name}` of the path, or where `project=` says)
-and asks `may`.  A caller without the permission gets 403, or 401 when anonymous, whether the project exists or not;
-only who could see every project gets a 404.
+and asks `may`.  A permission of both kinds, on a route that names no project, is about the server.  A caller without the
+permission gets 403, or 401 when anonymous, whether the project exists or not; only who could see every project gets a 404.
 
 `check_every_route_declares` makes a route without a declaration stop the process at start.
 """
@@ -28,7 +28,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 
 from fairway.core.oci.errors import Denied, FairwayError, Unauthorized, Unsupported
-from fairway.frame.access.catalogue import IN_PROJECT, Permission
+from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, User
@@ -54,7 +54,17 @@ class Everyone(Enum):
 
 PUBLIC: Final = Everyone.PUBLIC
 AUTHENTICATED: Final = Everyone.AUTHENTICATED
-Declared = Everyone | Permission
+
+
+@dataclass(frozen=True, slots=True)
+class OrOwn:
+    """What a route declares that is about one user: `permission`, or being the user whose id the path has."""
+
+    permission: Permission
+    parameter: str = "user_id"
+
+
+Declared = Everyone | Permission | OrOwn
 
 ProjectRef = int | str
 """A project by id or by name."""
@@ -115,7 +125,10 @@ class Authoriser:
             if isinstance(principal, Anonymous):
                 raise Unauthorized("log in first")
             return Caller(principal)
-        assert isinstance(declared, Permission)
+        if isinstance(declared, OrOwn):
+            if isinstance(principal, User) and request.path_params[declared.parameter] == str(principal.id):
+                return Caller(principal)
+            declared = declared.permission
         ref = find(request) if find else None
         project = None if ref is None else await self._look_up(principal, ref)
         if not may(principal, declared, project):
@@ -196,7 +209,7 @@ class Routes:
         find = None
         if isinstance(permission, Permission) and permission in IN_PROJECT:
             find = project or _ref_of_path(path)
-            if find is None:
+            if find is None and permission not in ON_SERVER:
                 raise UndeclaredRoute(f"{method} {path} needs {permission} but names no project")
 
         def add(endpoint: F) -> F:
@@ -269,7 +282,7 @@ def _refusals(method: str) -> Kinds:
 
 
 def _errors_of(permission: Declared, find: FindRef | None) -> Kinds:
-    errors: list[type[FairwayError]] = [Forbidden] if isinstance(permission, Permission) else []
+    errors: list[type[FairwayError]] = [] if isinstance(permission, Everyone) else [Forbidden]
     if find is not None:
         errors.append(NotFound)
     if isinstance(find, InQuery):
@@ -281,6 +294,8 @@ def _needs_login(permission: Declared) -> bool:
     """Whether nobody gets anywhere here without one."""
     if isinstance(permission, Everyone):
         return permission is AUTHENTICATED
+    if isinstance(permission, OrOwn):
+        return True
     return not may(ANONYMOUS, permission, ProjectFacts(id=1, public=True))
 
 

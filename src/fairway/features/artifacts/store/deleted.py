@@ -39,12 +39,13 @@ _KEEP = (
     .returning(deleted_artifacts.c.id)
 )
 _KEEP_LINKS = insert(deleted_links).from_select(
-    ["deleted_id", "digest", "kind", "project_id", "until_at"],
+    ["deleted_id", "digest", "kind", "project_id", "about", "until_at"],
     select(
         deleted_artifacts.c.id,
         artifact_links.c.digest,
         artifact_links.c.kind,
         artifact_links.c.project_id,
+        artifact_links.c.about,
         deleted_artifacts.c.until_at,
     ).where(
         artifact_links.c.artifact_id == bindparam("artifact"), deleted_artifacts.c.id == bindparam("deleted")
@@ -88,12 +89,13 @@ _PUT_BACK = (
     .returning(artifacts.c.id)
 )
 _PUT_LINKS_BACK = insert(artifact_links).from_select(
-    ["artifact_id", "digest", "kind", "project_id"],
+    ["artifact_id", "digest", "kind", "project_id", "about"],
     select(
         bindparam("artifact", type_=BigInteger),
         deleted_links.c.digest,
         deleted_links.c.kind,
         deleted_links.c.project_id,
+        deleted_links.c.about,
     ).where(deleted_links.c.deleted_id == bindparam("deleted"), literal(1) == literal(1)),
 )
 _FORGET = delete(deleted_artifacts).where(

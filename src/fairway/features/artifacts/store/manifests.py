@@ -1,7 +1,7 @@
 """Repositories, and the manifests in them with what they name."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.manifest import Link, Manifest
 from fairway.core.oci.names import Tag
+from fairway.features.artifacts import rules
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import artifact_links, artifacts, repositories, tags
 from fairway.frame.db.types import within
@@ -16,6 +17,7 @@ from fairway.frame.db.types import within
 _REPOSITORY = select(repositories.c.id).where(
     repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("name")
 )
+_KEEP_REPOSITORY = _REPOSITORY.with_for_update(read=True, key_share=True)
 _MAKE_REPOSITORY = (
     upsert(repositories)
     .values(project_id=bindparam("project"), name=bindparam("name"), created_at=now_us(), updated_at=now_us())
@@ -30,10 +32,10 @@ async def repository(conn: Conn, project: int, name: str) -> int | None:
 
 
 async def ensure_repository(conn: Conn, project: int, name: str) -> int:
-    """The id of a repository, made if it is the first push."""
-    while (found := await repository(conn, project, name)) is None:
+    """The id of a repository, made if it is the first push; nobody removes it until the transaction ends."""
+    while (row := await conn.first(_KEEP_REPOSITORY, project=project, name=name)) is None:
         await conn.run(_MAKE_REPOSITORY, project=project, name=name)
-    return found
+    return int(row["id"])
 
 
 _BY_DIGEST = (
@@ -82,6 +84,14 @@ _LOCK_ARTIFACT = (
 )
 
 
+_KEEP_ARTIFACT = _LOCK_ARTIFACT.with_for_update(read=True, key_share=True)
+
+
+async def keep_artifact(conn: Conn, repository: int, digest: Digest) -> Row | None:
+    """id and size of an artifact, which nobody removes until the transaction ends."""
+    return await conn.first(_KEEP_ARTIFACT, repository=repository, digest=digest)
+
+
 async def lock_artifact(conn: Conn, repository: int, digest: Digest) -> Row | None:
     """id and size of an artifact, locked against anybody who wants to refer to it."""
     return await conn.first(_LOCK_ARTIFACT, repository=repository, digest=digest)
@@ -115,6 +125,9 @@ _ADD_ARTIFACT = (
         subject=bindparam("subject"),
         annotations=bindparam("annotations"),
         size=bindparam("size"),
+        type=bindparam("type"),
+        config_media_type=bindparam("config_media_type"),
+        total_size=bindparam("total_size"),
         payload=bindparam("payload"),
         pushed_at=now_us(),
         created_at=now_us(),
@@ -133,10 +146,21 @@ _ADD_LINK = insert(artifact_links).values(
     digest=bindparam("digest"),
     kind=bindparam("kind"),
     project_id=bindparam("project"),
+    about=bindparam("about"),
+)
+_BELONGS = (
+    update(artifacts)
+    .where(artifacts.c.id == bindparam("artifact"))
+    .values(accessory=bindparam("accessory"), accessory_of=bindparam("of"))
+)
+_SIZES = select(artifacts.c.total_size).where(
+    artifacts.c.repository_id == bindparam("repository"), within(artifacts.c.digest, bindparam("digests"))
 )
 
 
-async def add_artifact(conn: Conn, project: int, repository: int, manifest: Manifest) -> int:
+async def add_artifact(
+    conn: Conn, project: int, repository: int, manifest: Manifest, *, total_size: int
+) -> int:
     """Store a manifest with what it names; the id, also when it was there already."""
     row = {
         "project": project,
@@ -148,12 +172,16 @@ async def add_artifact(conn: Conn, project: int, repository: int, manifest: Mani
         "subject": manifest.subject.digest if manifest.subject else None,
         "annotations": json.dumps(dict(manifest.annotations), separators=(",", ":"), ensure_ascii=False),
         "size": manifest.size,
+        "type": rules.type_of(manifest),
+        "config_media_type": rules.media_type_of(manifest),
+        "total_size": total_size,
         "payload": manifest.raw,
     }
     while True:
         made: int | None = await conn.scalar(_ADD_ARTIFACT, **row)
         if made is not None:
-            await conn.many(_ADD_LINK, [_link_row(made, project, link) for link in manifest.links()])
+            about = rules.about_children(manifest)
+            await conn.many(_ADD_LINK, [_link_row(made, project, link, about) for link in manifest.links()])
             return made
         again: int | None = await conn.scalar(
             _PUSHED_AGAIN, repository=repository, digest=manifest.digest, payload=manifest.raw
@@ -163,14 +191,32 @@ async def add_artifact(conn: Conn, project: int, repository: int, manifest: Mani
         # It was deleted between the two statements: store it anew.
 
 
-def _link_row(artifact: int, project: int, link: Link) -> dict[str, object]:
-    return {"artifact": artifact, "project": project, "digest": link.digest, "kind": link.kind}
+def _link_row(artifact: int, project: int, link: Link, about: Mapping[Digest, str]) -> dict[str, object]:
+    told = about.get(link.digest) if link.kind == "child" else None
+    return {
+        "artifact": artifact,
+        "project": project,
+        "digest": link.digest,
+        "kind": link.kind,
+        "about": told,
+    }
+
+
+async def make_accessory(conn: Conn, artifact: int, kind: str, of: Digest) -> None:
+    """Note that an artifact belongs to another manifest, whether that is here or not."""
+    await conn.run(_BELONGS, artifact=artifact, accessory=kind, of=of)
+
+
+async def total_sizes(conn: Conn, repository: int, digests: Sequence[Digest]) -> list[int]:
+    """Bytes of each of these manifests with all they name."""
+    rows = await conn.all(_SIZES, repository=repository, digests=json.dumps(digests))
+    return [row["total_size"] for row in rows]
 
 
 _LINKED = (
     select(artifact_links.c.digest).distinct().where(artifact_links.c.artifact_id == bindparam("artifact"))
 )
-_PARENT = (
+_PARENTS = (
     select(artifacts.c.digest)
     .join(artifact_links, artifact_links.c.artifact_id == artifacts.c.id)
     .where(
@@ -179,7 +225,7 @@ _PARENT = (
         artifact_links.c.kind == "child",
         artifacts.c.repository_id == bindparam("repository"),
     )
-    .limit(1)
+    .limit(1_000)
 )
 _REMOVE_ARTIFACT = delete(artifacts).where(artifacts.c.id == bindparam("artifact"))
 _ELSEWHERE = select(
@@ -203,10 +249,27 @@ async def about(conn: Conn, repository: int, digest: Digest) -> list[Digest]:
     return [Digest(row["digest"]) for row in rows]
 
 
-async def parent(conn: Conn, project: int, repository: int, digest: Digest) -> str | None:
-    """The digest of an index in the repository that names this manifest."""
-    found: str | None = await conn.scalar(_PARENT, project=project, repository=repository, digest=digest)
-    return found
+_ACCESSORIES = (
+    select(artifacts.c.digest)
+    .where(
+        artifacts.c.repository_id == bindparam("repository"), artifacts.c.accessory_of == bindparam("digest")
+    )
+    .order_by(artifacts.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+async def accessories(conn: Conn, repository: int, digest: Digest, limit: int) -> list[Digest]:
+    """The manifests of the repository that are accessories of this one."""
+    rows = await conn.all(_ACCESSORIES, repository=repository, digest=digest, limit=limit)
+    return [Digest(row["digest"]) for row in rows]
+
+
+async def parents(conn: Conn, project: int, repository: int, digest: Digest) -> set[str]:
+    """The digests of the indexes in the repository that name this manifest; a thousand at most, which is more than
+    are ever deleted at once."""
+    rows = await conn.all(_PARENTS, project=project, repository=repository, digest=digest)
+    return {row["digest"] for row in rows}
 
 
 async def remove_artifact(conn: Conn, artifact: int) -> None:

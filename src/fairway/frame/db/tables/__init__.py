@@ -14,7 +14,7 @@ from fairway.frame.db.tables.content import (
     uploads,
 )
 from fairway.frame.db.tables.plumbing import gc_reviews, generations, installation, leases, outbox, trash
-from fairway.frame.db.tables.projects import members, projects, quota_deltas, quotas
+from fairway.frame.db.tables.projects import members, project_metadata, projects, quota_deltas, quotas
 from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, task_steps, tasks, workers
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "notifications",
     "outbox",
     "project_blobs",
+    "project_metadata",
     "projects",
     "queues",
     "quota_deltas",

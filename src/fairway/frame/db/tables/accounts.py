@@ -22,6 +22,7 @@ users = Table(
     Column("credentials_version", Integer, nullable=False, server_default="1"),
     Column("created_at", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
+    Column("deleted_at", Micros),
     UniqueConstraint("username"),
     sqlite_autoincrement=True,
 )

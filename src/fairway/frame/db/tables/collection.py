@@ -10,6 +10,7 @@ What waits to be decided is in `gc_reviews`, and the bytes that wait to be remov
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 
 from fairway.frame.db.tables.base import metadata
+from fairway.frame.db.tables.content import shown_in_lists
 from fairway.frame.db.types import Id, Micros, Name
 
 _DRY = text("step >= 0")
@@ -60,6 +61,7 @@ deleted_artifacts = Table(
     Column("deleted_at", Micros, nullable=False),
     Column("deleted_by", Text, nullable=False),
     Column("until_at", Micros, nullable=False),
+    *shown_in_lists(),
     Column("payload", LargeBinary, nullable=False),
     Index(None, "project_id", "digest"),
     Index(None, "until_at"),
@@ -73,6 +75,7 @@ deleted_links = Table(
     Column("digest", Name, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("project_id", Id, nullable=False),
+    Column("about", Text),
     Column("until_at", Micros, nullable=False),  # that of the artifact: the collector asks here only
     Index(None, "project_id", "digest"),
 )

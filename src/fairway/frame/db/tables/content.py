@@ -10,6 +10,8 @@ project ── repository ── artifact (a manifest, bytes included) ── ar
 `artifact_links` carries digests, not ids: a subject may be pushed later, a foreign layer never is.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -69,6 +71,20 @@ project_blobs = Table(
     Index(None, "blob_id"),
 )
 
+
+def shown_in_lists() -> list[Column[Any]]:
+    """What lists show of a manifest beside its own fields, so that nobody reads payloads for it."""
+    return [
+        Column("type", Text, nullable=False, server_default=""),  # IMAGE, CHART, …
+        Column("config_media_type", Text, nullable=False, server_default=""),
+        Column(
+            "total_size", BigInteger, nullable=False, server_default="0"
+        ),  # with what it names, when pushed
+        Column("accessory", Text, nullable=False, server_default=""),  # signature.cosign, …
+        Column("accessory_of", Name),  # the digest it belongs to, which may be absent
+    ]
+
+
 artifacts = Table(
     "artifacts",
     metadata,
@@ -86,6 +102,7 @@ artifacts = Table(
     Column("pulled_at", Micros),
     Column("pushed_at", Micros, nullable=False),
     Column("created_at", Micros, nullable=False),
+    *shown_in_lists(),
     Column("payload", LargeBinary, nullable=False),  # last: scans that do not ask for it never read its pages
     UniqueConstraint("repository_id", "digest"),
     Index(None, "project_id", "digest"),
@@ -97,6 +114,31 @@ artifacts = Table(
         sqlite_where=text("subject IS NOT NULL"),
         postgresql_where=text("subject IS NOT NULL"),
     ),
+    Index(
+        "ix_artifacts_accessory_of",
+        "repository_id",
+        "accessory_of",
+        "id",
+        sqlite_where=text("accessory_of IS NOT NULL"),
+        postgresql_where=text("accessory_of IS NOT NULL"),
+    ),
+    # The order of lists, newest first; accessories are not in them.
+    Index(
+        "ix_artifacts_in_repository",
+        "repository_id",
+        "pushed_at",
+        "id",
+        sqlite_where=text("accessory_of IS NULL"),
+        postgresql_where=text("accessory_of IS NULL"),
+    ),
+    Index(
+        "ix_artifacts_in_project",
+        "project_id",
+        "pushed_at",
+        "id",
+        sqlite_where=text("accessory_of IS NULL"),
+        postgresql_where=text("accessory_of IS NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -107,6 +149,9 @@ artifact_links = Table(
     Column("digest", Name, primary_key=True),
     Column("kind", Text, primary_key=True),  # config | layer | child | subject | foreign
     Column("project_id", Id, nullable=False),
+    Column(
+        "about", Text
+    ),  # of a child: a JSON object with what its index says about it, such as the platform
     Index(None, "project_id", "digest"),
 )
 
@@ -121,7 +166,7 @@ tags = Table(
     Column("pushed_at", Micros, nullable=False),
     Column("created_at", Micros, nullable=False),
     UniqueConstraint("repository_id", "name"),
-    Index(None, "artifact_id"),
+    Index(None, "artifact_id", "pushed_at", "id"),
     sqlite_autoincrement=True,
 )
 

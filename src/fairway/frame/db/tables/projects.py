@@ -1,10 +1,12 @@
-"""Projects, their members and their quota.
+"""Projects, their settings, their members and their quota.
 
+`project_metadata` has the settings that Harbor calls metadata, as text; whether a project is public is a column, for every
+decision about rights asks it.
 `quotas.hard` is bytes, -1 for no limit.  A project without a limit never touches its quota row on a push: it appends
 to `quota_deltas`, which are folded into `used` in the background, so that a busy project has no hot row.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
@@ -23,14 +25,25 @@ projects = Table(
     sqlite_autoincrement=True,
 )
 
+project_metadata = Table(
+    "project_metadata",
+    metadata,
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Name, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
 members = Table(
     "members",
     metadata,
-    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
-    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("role", Integer, nullable=False),
     Column("created_at", Micros, nullable=False),
+    UniqueConstraint("project_id", "user_id"),
     Index(None, "user_id"),
+    sqlite_autoincrement=True,
 )
 
 quotas = Table(
@@ -39,6 +52,7 @@ quotas = Table(
     Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
     Column("hard", BigInteger, nullable=False),
     Column("used", BigInteger, nullable=False),
+    Column("changed_at", Micros),
 )
 
 quota_deltas = Table(

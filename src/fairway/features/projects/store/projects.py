@@ -1,5 +1,10 @@
-"""The SQL of projects and their members.  Who sees which project is said here once, in `_visible_to`."""
+"""Projects: which there are, who sees them, how they begin and end.
 
+Who sees which project is said here once, in `_visible_to`.
+"""
+
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -16,18 +21,22 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy import true as sql_true
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
-from fairway.features.projects.model import LIBRARY, Filters, Project, Wanted
+from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
+from fairway.features.projects.store import settings
 from fairway.frame import events
+from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal, User
-from fairway.frame.access.roles import Role
+from fairway.frame.access.roles import HELD, Role
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
+from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import (
     deleted_artifacts,
     gc_reviews,
@@ -38,35 +47,38 @@ from fairway.frame.db.tables import (
     repositories,
     users,
 )
+from fairway.frame.db.types import within_ids
 
 NOBODY = 0
 """Stands for an anonymous viewer where a statement wants a user id; no user has it."""
 
+NOT_EMPTY = "the project contains repositories; delete them first"
+"""Why a project stays."""
+
 _viewer = bindparam("viewer", type_=BigInteger)
-_membership = projects.outerjoin(
+membership = projects.outerjoin(
     members, and_(members.c.project_id == projects.c.id, members.c.user_id == _viewer)
 )
+"""Projects, each with the `viewer`'s row in its members, if there is one; a statement with it takes `viewer`."""
 
-_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(_membership)
+_LISTERS = sorted(role for role in Role if REPOSITORY_LIST in HELD[role])
+
+_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(membership)
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
 _FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
 
-_repositories = (
-    select(func.count())
-    .select_from(repositories)
-    .where(repositories.c.project_id == projects.c.id)
-    .scalar_subquery()
-)
+# Outer, though every project has an owner: who only counts projects then needs not look the owners up.
+_owned = membership.outerjoin(users, users.c.id == projects.c.owner_id)
 _PROJECT = select(
     *projects.c,
     users.c.username.label("owner_name"),
     members.c.role,
-    _repositories.label("repositories"),
-).select_from(_membership.join(users, users.c.id == projects.c.owner_id))
+).select_from(_owned)
 _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
 
 
-def _id(principal: Principal) -> int:
+def viewer_id(principal: Principal) -> int:
+    """What statements with `membership` take as `viewer`."""
     return principal.id if isinstance(principal, User) else NOBODY
 
 
@@ -77,32 +89,77 @@ def _role(row: Row) -> Role | None:
 async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFacts | None:
     """What a decision about `principal` in a project (by id or by name) needs; None when there is no such project."""
     if isinstance(ref, int):
-        row = await conn.first(_FACTS_BY_ID, id=ref, viewer=_id(principal))
+        row = await conn.first(_FACTS_BY_ID, id=ref, viewer=viewer_id(principal))
     elif rules.is_name(ref):
-        row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=_id(principal))
+        row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=viewer_id(principal))
     else:
         return None
     return None if row is None else ProjectFacts(row["id"], bool(row["public"]), _role(row))
 
 
-def _project(row: Row) -> Project:
-    return Project(
-        id=row["id"],
-        name=row["name"],
-        public=bool(row["public"]),
-        owner_id=row["owner_id"],
-        owner_name=row["owner_name"],
-        repositories=row["repositories"],
-        role=_role(row),
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+# Asked for a page at a time: beside a row that is only passed over or sorted they would be counted for nothing.
+_COUNTS = (
+    select(repositories.c.project_id, func.count().label("number"))
+    .where(within_ids(repositories.c.project_id, bindparam("projects")))
+    .group_by(repositories.c.project_id)
+)
+
+
+async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
+    """Rows of `_PROJECT`, with all that is in other tables."""
+    if not rows:
+        return []
+    ids = [row["id"] for row in rows]
+    counted = await conn.all(_COUNTS, projects=json.dumps(ids))
+    counts = {row["project_id"]: row["number"] for row in counted}
+    kept = await settings.of_many(conn, ids)
+    return [
+        Project(
+            id=row["id"],
+            name=row["name"],
+            public=bool(row["public"]),
+            owner_id=row["owner_id"],
+            owner_name=row["owner_name"],
+            repositories=counts.get(row["id"], 0),
+            role=_role(row),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            settings=kept.get(row["id"], {}),
+        )
+        for row in rows
+    ]
 
 
 async def by_id(conn: Conn, project: int, viewer: Principal) -> Project | None:
     """A project as `viewer` sees it.  Whether they may see it is decided before."""
-    row = await conn.first(_PROJECT_BY_ID, id=project, viewer=_id(viewer))
-    return None if row is None else _project(row)
+    found = await _projects(conn, await conn.all(_PROJECT_BY_ID, id=project, viewer=viewer_id(viewer)))
+    return found[0] if found else None
+
+
+_REPOSITORIES_OF = (
+    select(func.count()).select_from(repositories).where(repositories.c.project_id == bindparam("project"))
+)
+_HARD = select(quotas.c.hard).where(quotas.c.project_id == bindparam("project"))
+
+
+async def repositories_of(conn: Conn, project: int) -> int:
+    """How many repositories it has."""
+    return int(await conn.scalar(_REPOSITORIES_OF, project=project))
+
+
+async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
+    """The bytes it may store (UNLIMITED: any), and those it does."""
+    hard = await conn.scalar(_HARD, project=project)
+    return (UNLIMITED if hard is None else int(hard)), await ledger.used(conn, project)
+
+
+def listable_by(viewer: Principal) -> ColumnElement[bool]:
+    """With `membership`: the projects whose repositories the viewer may list."""
+    if not isinstance(viewer, User):
+        return projects.c.public
+    if viewer.sysadmin:
+        return sql_true()
+    return or_(projects.c.public, members.c.role.in_([literal(int(role)) for role in _LISTERS]))
 
 
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
@@ -114,36 +171,39 @@ def _visible_to(viewer: Principal) -> ColumnElement[bool]:
     return or_(projects.c.public, members.c.user_id.is_not(None))
 
 
-def _matching(filters: Filters) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if filters.name:
-        conditions.append(projects.c.name.contains(filters.name.lower(), autoescape=True))
-    if filters.public is not None:
-        conditions.append(projects.c.public if filters.public else ~projects.c.public)
-    if filters.owner:
-        conditions.append(users.c.username == filters.owner)
-    return conditions
+_LISTING = Listing(
+    {
+        "project_id": Field(projects.c.id),
+        "name": Field(projects.c.name),
+        "public": Field(projects.c.public),
+        "owner": Field(users.c.username),
+        "creation_time": Field(projects.c.created_at, moment=True),
+        "update_time": Field(projects.c.updated_at, moment=True),
+    },
+    default=[("name", False)],
+    tie=projects.c.id,
+)
 
 
 async def listed(
     conn: Conn,
     viewer: Principal,
     filters: Filters,
+    order: Order = (),
     *,
     offset: int,
     limit: int,
 ) -> tuple[list[Project], int]:
-    """One page of the projects `viewer` may see, by name, and how many there are on all pages."""
-    conditions = [_visible_to(viewer), *_matching(filters)]
-    counted: Select[Any] = (
-        select(func.count())
-        .select_from(_membership.join(users, users.c.id == projects.c.owner_id))
-        .where(*conditions)
-    )
-    page = _PROJECT.where(*conditions).order_by(projects.c.name).offset(offset).limit(limit)
-    total = int(await conn.scalar(counted, viewer=_id(viewer)))
-    rows = await conn.all(page, viewer=_id(viewer)) if offset < total else []
-    return [_project(row) for row in rows], total
+    """One page of the projects `viewer` may see, by name, and how many there are on all pages.
+
+    Raises BadRequest for a value that its field cannot have.
+    """
+    conditions = [_visible_to(viewer), *_LISTING.where(filters)]
+    counted: Select[Any] = select(func.count()).select_from(_owned).where(*conditions)
+    page = _PROJECT.where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
+    total = int(await conn.scalar(counted, viewer=viewer_id(viewer)))
+    rows = await conn.all(page, viewer=viewer_id(viewer)) if offset < total else []
+    return await _projects(conn, rows), total
 
 
 _CREATE = (
@@ -176,6 +236,8 @@ async def create(conn: Conn, wanted: Wanted, owner: User) -> int:
     project = int(await conn.scalar(_CREATE, name=wanted.name, public=wanted.public, owner=owner.id))
     await conn.run(_JOIN, project=project, user=owner.id, role=int(Role.PROJECT_ADMIN))
     await conn.run(_LIMIT, project=project, hard=wanted.storage_limit)
+    for name, value in wanted.settings.items():
+        await settings.keep(conn, project, name, value)
     payload = {"project_id": project, "name": wanted.name, "public": wanted.public, "by": owner.name}
     await events.record(conn, f"project:{project}", "project.created", payload)
     return project
@@ -189,6 +251,49 @@ async def ensure_library(conn: Conn, owner: User) -> bool:
     if await facts(conn, owner, LIBRARY) is not None:
         return False
     await create(conn, Wanted(LIBRARY, public=True), owner)
+    return True
+
+
+_LOCK_ROW = (
+    select(projects.c.name, projects.c.public).where(projects.c.id == bindparam("project")).with_for_update()
+)
+_UPDATE = (
+    update(projects)
+    .where(projects.c.id == bindparam("project"))
+    .values(public=bindparam("is_public"), updated_at=now_us())
+)
+
+
+async def lock(conn: Conn, project: int) -> None:
+    """Let nobody else change the project until the transaction ends."""
+    await conn.first(_LOCK_ROW, project=project)
+
+
+_PUBLIC = select(projects.c.public).where(projects.c.id == bindparam("project"))
+
+
+async def is_public(conn: Conn, project: int) -> bool:
+    """Whether everybody may pull from it."""
+    return bool(await conn.scalar(_PUBLIC, project=project))
+
+
+async def change(conn: Conn, project: int, wanted: Change, by: Principal) -> bool:
+    """Make a project public or private, set and remove settings; False when there is no such project.
+
+    Needs a transaction.
+    """
+    row = await conn.first(_LOCK_ROW, project=project)
+    if row is None:
+        return False
+    public = bool(row["public"]) if wanted.public is None else wanted.public
+    await conn.run(_UPDATE, project=project, is_public=public)
+    for name, value in wanted.settings.items():
+        if value is None:
+            await settings.drop(conn, project, name)
+        else:
+            await settings.keep(conn, project, name, value)
+    payload = {"project_id": project, "name": row["name"], "public": public, "by": by.name}
+    await events.record(conn, f"project:{project}", "project.updated", payload)
     return True
 
 
@@ -257,6 +362,11 @@ async def empty(conn: Conn, project: int, *, grace_seconds: int, limit: int = 50
     return len(dropped) == limit
 
 
+async def has_repositories(conn: Conn, project: int) -> bool:
+    """Whether there is anything in it that keeps it from being deleted."""
+    return bool(await conn.scalar(_HAS_REPOSITORIES, project=project))
+
+
 async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int) -> bool:
     """Delete a project without repositories; False when it is gone already.
 
@@ -278,6 +388,6 @@ async def _lock_empty(conn: Conn, project: int) -> str | None:
     name: str | None = await conn.scalar(
         _LOCK, project=project
     )  # a push that makes a repository waits for this
-    if name is not None and await conn.scalar(_HAS_REPOSITORIES, project=project):
-        raise PreconditionFailed("the project contains repositories; delete them first")
+    if name is not None and await has_repositories(conn, project):
+        raise PreconditionFailed(NOT_EMPTY)
     return name

@@ -1,0 +1,290 @@
+"""`/users` of Harbor's API v2.0: people and their accounts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from fairway.core.oci.errors import BadRequest, PreconditionFailed
+from fairway.features.accounts import rules
+from fairway.features.accounts.model import Account
+from fairway.features.accounts.passwords import Hasher
+from fairway.features.accounts.store import people
+from fairway.frame.access.catalogue import (
+    ON_SERVER,
+    USER_CREATE,
+    USER_DELETE,
+    USER_LIST,
+    USER_READ,
+    USER_UPDATE,
+)
+from fairway.frame.db import Conn, Database, UniqueViolation
+from fairway.frame.db.listing import Contains, Filters
+from fairway.frame.web.body import json_body
+from fairway.frame.web.errors import Conflict, Forbidden, NotFound
+from fairway.frame.web.moments import moment
+from fairway.frame.web.paging import Page, Paged, page_headers
+from fairway.frame.web.query import Filtered, Ordered
+from fairway.frame.web.routes import AUTHENTICATED, Authoriser, LoggedIn, OrOwn, Routes
+
+Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_Part = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class UserIn(BaseModel):
+    """Harbor's UserCreationReq."""
+
+    username: str = ""
+    password: str = ""
+    email: str = ""
+    realname: str = ""
+    comment: str = ""
+
+
+class ProfileIn(BaseModel):
+    """Harbor's UserProfile."""
+
+    email: str = ""
+    realname: str = ""
+    comment: str = ""
+
+
+class SysadminIn(BaseModel):
+    """Harbor's UserSysAdminFlag."""
+
+    sysadmin_flag: bool
+
+
+class PasswordIn(BaseModel):
+    """Harbor's PasswordReq."""
+
+    old_password: str = ""
+    new_password: str = ""
+
+
+class UserOut(BaseModel):
+    """Harbor's UserResp."""
+
+    user_id: int
+    username: str
+    email: str
+    realname: str
+    comment: str
+    sysadmin_flag: bool
+    admin_role_in_auth: bool = False
+    creation_time: str
+    update_time: str
+
+
+class FoundOut(BaseModel):
+    """Harbor's UserSearchRespItem."""
+
+    user_id: int
+    username: str
+
+
+class PermissionOut(BaseModel):
+    """Harbor's Permission."""
+
+    resource: str
+    action: str
+
+
+def routes(db: Database, authoriser: Authoriser, hasher: Hasher) -> APIRouter:
+    """The routes, relative to `/api/v2.0`."""
+    made = Routes(authoriser, tags=["user"])
+    _lists(made, db)
+    _creating(made, db, hasher)
+    _current(made, db)
+    _one_user(made, db)
+    _passwords(made, db, hasher)
+    return made.router
+
+
+def _lists(made: Routes, db: Database) -> None:
+    async def read_page(filters: Filters, order: Ordered, page: Page) -> tuple[list[Account], int]:
+        async def read(conn: Conn) -> tuple[list[Account], int]:
+            return await people.listed(conn, filters, order, offset=page.offset, limit=page.size)
+
+        return await db.read(read)
+
+    @made.get("/users", permission=USER_LIST, raises=(BadRequest,))
+    async def list_users(
+        request: Request, response: Response, page: Paged, filters: Filtered, order: Ordered
+    ) -> list[UserOut]:
+        found, total = await read_page(filters, order, page)
+        response.headers.update(page_headers(request, page, total))
+        return [_shown(account) for account in found]
+
+    @made.get("/users/search", permission=AUTHENTICATED)
+    async def search_users(
+        request: Request, response: Response, page: Paged, username: _Part
+    ) -> list[FoundOut]:
+        found, total = await read_page({"username": Contains(username)}, (), page)
+        response.headers.update(page_headers(request, page, total))
+        return [FoundOut(user_id=account.id, username=account.username) for account in found]
+
+
+def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
+    @made.post(
+        "/users",
+        permission=USER_CREATE,
+        status_code=201,
+        response_class=Response,
+        raises=(BadRequest, Conflict),
+    )
+    async def create_user(
+        request: Request, by: LoggedIn, asked: Annotated[UserIn, json_body(UserIn)]
+    ) -> Response:
+        rules.check_username(asked.username)
+        rules.check_profile(asked.email, asked.realname, asked.comment)
+        rules.check_password(asked.password)
+        password_hash = await hasher.hash(asked.password)
+
+        async def create(conn: Conn) -> int:
+            made = await people.create(
+                conn,
+                asked.username,
+                password_hash,
+                email=asked.email,
+                realname=asked.realname,
+                comment=asked.comment,
+            )
+            await people.record(conn, "created", made, asked.username, by.name)
+            return made
+
+        try:
+            account = await db.write(create)
+        except UniqueViolation:
+            raise Conflict(f"there is a user {asked.username} already") from None
+        location = f"{request.scope['path'].rstrip('/')}/{account}"
+        return Response(status_code=201, headers={"location": location})
+
+
+def _current(made: Routes, db: Database) -> None:
+    @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound,))
+    async def get_current_user(by: LoggedIn) -> UserOut:
+        return _shown(await _present(db, by.id))
+
+    @made.get("/users/current/permissions", permission=AUTHENTICATED)
+    async def get_current_permissions(by: LoggedIn) -> list[PermissionOut]:
+        held = sorted(ON_SERVER) if by.sysadmin else []
+        return [PermissionOut(resource=each.resource, action=each.action) for each in held]
+
+
+def _one_user(made: Routes, db: Database) -> None:
+    @made.get("/users/{user_id}", permission=OrOwn(USER_READ), raises=(NotFound,))
+    async def get_user(user_id: Id) -> UserOut:
+        return _shown(await _present(db, user_id))
+
+    @made.put(
+        "/users/{user_id}",
+        permission=OrOwn(USER_UPDATE),
+        response_class=Response,
+        raises=(BadRequest, NotFound),
+    )
+    async def update_user(
+        user_id: Id, by: LoggedIn, asked: Annotated[ProfileIn, json_body(ProfileIn)]
+    ) -> Response:
+        rules.check_profile(asked.email, asked.realname, asked.comment)
+
+        async def change(conn: Conn) -> None:
+            account = await _present(conn, user_id)
+            await people.set_profile(
+                conn, user_id, email=asked.email, realname=asked.realname, comment=asked.comment
+            )
+            await people.record(conn, "updated", user_id, account.username, by.name)
+
+        await db.write(change)
+        return Response()
+
+    @made.delete("/users/{user_id}", permission=USER_DELETE, response_class=Response, raises=(NotFound,))
+    async def delete_user(user_id: Id, by: LoggedIn) -> Response:
+        if user_id == by.id:
+            raise Forbidden("you cannot delete yourself; ask another system administrator")
+
+        async def remove(conn: Conn) -> None:
+            account = await _present(conn, user_id)
+            if account.username == people.ADMIN:
+                raise Forbidden(f"the account {people.ADMIN} cannot be deleted")
+            await people.close(conn, user_id)
+            await people.record(conn, "deleted", user_id, account.username, by.name)
+
+        await db.write(remove)
+        return Response()
+
+    @made.put(
+        "/users/{user_id}/sysadmin", permission=USER_UPDATE, response_class=Response, raises=(NotFound,)
+    )
+    async def set_sysadmin(
+        user_id: Id, by: LoggedIn, asked: Annotated[SysadminIn, json_body(SysadminIn)]
+    ) -> Response:
+        async def change(conn: Conn) -> None:
+            account = await _present(conn, user_id)
+            if not asked.sysadmin_flag and await people.only_admin(conn, user_id):
+                raise Forbidden("this is the only system administrator; make another one first")
+            await people.set_sysadmin(conn, user_id, sysadmin=asked.sysadmin_flag)
+            await people.record(conn, "updated", user_id, account.username, by.name)
+
+        await db.write(change)
+        return Response()
+
+
+def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
+    @made.put(
+        "/users/{user_id}/password",
+        permission=OrOwn(USER_UPDATE),
+        response_class=Response,
+        raises=(BadRequest, NotFound),
+    )
+    async def change_password(
+        user_id: Id, by: LoggedIn, asked: Annotated[PasswordIn, json_body(PasswordIn)]
+    ) -> Response:
+        """Who changes their own shows the old one."""
+        account = await _present(db, user_id)
+        if user_id == by.id and not await hasher.matches(account.password_hash, asked.old_password):
+            raise Forbidden("the old password is not right")
+        rules.check_password(asked.new_password)
+        if await hasher.matches(account.password_hash, asked.new_password):
+            raise BadRequest("the new password is the old one; choose another")
+        password_hash = await hasher.hash(asked.new_password)
+
+        async def change(conn: Conn) -> None:
+            await _present(conn, user_id)
+            await people.set_password(conn, user_id, password_hash)
+            await people.record(conn, "updated", user_id, account.username, by.name)
+
+        await db.write(change)
+        return Response()
+
+    @made.put(
+        "/users/{user_id}/cli_secret",
+        permission=OrOwn(USER_UPDATE),
+        response_class=Response,
+        raises=(PreconditionFailed,),
+    )
+    async def set_cli_secret(user_id: Id) -> Response:  # noqa: ARG001 - the path has it
+        raise PreconditionFailed(
+            "there are CLI secrets only where people log in by OIDC; here the password is good for clients, too"
+        )
+
+
+async def _present(conn: Conn, account: int) -> Account:
+    found = await people.present(conn, account)
+    if found is None:
+        raise NotFound(f"there is no user {account}")
+    return found
+
+
+def _shown(account: Account) -> UserOut:
+    return UserOut(
+        user_id=account.id,
+        username=account.username,
+        email=account.email,
+        realname=account.realname,
+        comment=account.comment,
+        sysadmin_flag=account.sysadmin,
+        creation_time=moment(account.created_at),
+        update_time=moment(account.updated_at),
+    )

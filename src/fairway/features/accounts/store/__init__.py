@@ -1,0 +1,1 @@
+"""The SQL of accounts: people, failed logins, refresh tokens."""

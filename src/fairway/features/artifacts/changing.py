@@ -1,0 +1,199 @@
+"""What people change about what is there, whichever API they use: deleting manifests and tags, adding tags.
+
+All but `delete_repository` are bodies of transactions.  They lock in the order of digests: artifacts, tags, links; reviews follow, the quota comes last.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import ManifestUnknown, NameUnknown, PreconditionFailed
+from fairway.core.oci.names import Reference, Repository, Tag
+from fairway.features.artifacts.model import Periods
+from fairway.features.artifacts.store import blobs, deleted, manifests, repositories
+from fairway.features.artifacts.store import tags as tag_rows
+from fairway.frame import events
+from fairway.frame.db import Conn, Database, UniqueViolation, ledger
+
+AT_A_TIME = 40
+"""Manifests of a repository that are deleted in one transaction: what each of them names is reviewed, too."""
+
+MOST_ACCESSORIES = 500
+"""Accessories that go in one transaction with their subject; more are left to the collector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A project as somebody changes it: `actor` is told in events."""
+
+    project: int
+    actor: str
+    periods: Periods
+
+    async def record(self, conn: Conn, repo: Repository, kind: str, facts: Mapping[str, Any]) -> None:
+        """Record what was done, to be told with its repository and who did it."""
+        payload = {"project_id": self.project, "repository": repo, "actor": self.actor, **facts}
+        await events.record(conn, f"project:{self.project}", kind, payload)
+
+    async def repository(self, conn: Conn, repo: Repository) -> int:
+        """The id of a repository.  Raises NameUnknown."""
+        found = await manifests.repository(conn, self.project, repo.rest)
+        if found is None:
+            raise NameUnknown(f"there is no repository {repo}")
+        return found
+
+
+async def delete_manifest(conn: Conn, place: Place, repo: Repository, digest: Digest) -> None:
+    """Delete a manifest with its tags.  Raises NameUnknown, ManifestUnknown, and PreconditionFailed when an index
+    names it."""
+    repository = await place.repository(conn, repo)
+    if not await _delete(conn, place, repo, repository, [digest], whole={digest}):
+        raise ManifestUnknown(f"{repo} has no manifest {digest}")
+
+
+async def delete_with_accessories(conn: Conn, place: Place, repo: Repository, ref: Reference) -> None:
+    """The same for what a tag or digest names, with its accessories, and theirs; those that an index names stay."""
+    repository = await place.repository(conn, repo)
+    digest = await _resolve(conn, place, repo, ref)
+    found = await _accessories(conn, repository, digest)
+    if digest not in await _delete(conn, place, repo, repository, [digest, *found], whole={digest}):
+        raise ManifestUnknown(f"{repo} has no manifest {digest}")
+
+
+async def delete_repository(db: Database, place: Place, repo: Repository) -> None:
+    """Delete all that a repository had when this began, in many transactions, and then the repository.
+
+    It stays when somebody pushes to it meanwhile, with what they pushed.  Raises NameUnknown.
+    """
+    repository = await place.repository(db, repo)
+    newest = await repositories.newest(db, repository)
+    while await _delete_unnamed(db, place, repo, repository, newest):
+        continue  # once more, for what was named by an index that is gone now
+
+    async def remove(conn: Conn) -> None:
+        if await repositories.remove_empty(conn, repository):
+            await place.record(conn, repo, "repository.deleted", {})
+
+    await db.write(remove)
+
+
+async def _delete_unnamed(db: Database, place: Place, repo: Repository, repository: int, newest: int) -> int:
+    """Delete each manifest up to the id `newest` that no other one names; how many went."""
+    after, gone = "", 0
+    while digests := await repositories.some_artifacts(db, repository, newest, after, AT_A_TIME):
+        after = digests[-1]
+
+        async def body(conn: Conn, digests: Sequence[Digest] = digests) -> int:
+            return len(await _delete(conn, place, repo, repository, digests))
+
+        gone += await db.write(body)
+    return gone
+
+
+async def _resolve(conn: Conn, place: Place, repo: Repository, ref: Reference) -> Digest:
+    row = await manifests.manifest_info(conn, place.project, repo.rest, ref)
+    if row is None:
+        raise ManifestUnknown(f"{repo} has no manifest {ref}")
+    return Digest(row["digest"])
+
+
+async def _accessories(conn: Conn, repository: int, digest: Digest) -> list[Digest]:
+    """The accessories of a manifest, and theirs, nearest first."""
+    seen, waiting = {digest}, [digest]
+    found: list[Digest] = []
+    while waiting and len(found) < MOST_ACCESSORIES:
+        of = waiting.pop(0)
+        near = await manifests.accessories(conn, repository, of, MOST_ACCESSORIES - len(found))
+        new = [each for each in near if each not in seen]
+        seen.update(new)
+        found += new
+        waiting += new
+    return found
+
+
+async def _delete(
+    conn: Conn,
+    place: Place,
+    repo: Repository,
+    repository: int,
+    digests: Iterable[Digest],
+    *,
+    whole: Collection[Digest] = (),
+) -> list[Digest]:
+    """Delete manifests; those that went.
+
+    One that an index names, which does not go too, stays; of `whole` it is an error then, PreconditionFailed.
+    """
+    rows = {}
+    for digest in sorted(set(digests)):
+        row = await manifests.lock_artifact(conn, repository, digest)
+        if row is not None:
+            rows[digest] = row["id"]
+    parents = {each: await manifests.parents(conn, place.project, repository, each) for each in rows}
+    while named := {each for each in rows if not parents[each] <= rows.keys()}:
+        for digest in sorted(named & set(whole)):
+            parent = min(parents[digest] - rows.keys())
+            raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
+        rows = {digest: artifact for digest, artifact in rows.items() if digest not in named}
+    tag_names = {digest: await tag_rows.lock_tags_of(conn, artifact) for digest, artifact in rows.items()}
+    for digest in rows:
+        await ledger.lock_link(conn, place.project, digest)  # before the reviews, as whoever pushes it does
+    await _review(conn, place, repository, rows)
+    released = 0
+    for digest, artifact in rows.items():
+        tags = tag_names[digest]
+        if place.periods.undo:
+            await deleted.keep(conn, artifact, repo.rest, tags, place.actor, place.periods.undo)
+        await manifests.remove_artifact(conn, artifact)
+        released += await _release(conn, place, digest)
+        await place.record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tags})
+    await ledger.charge(conn, place.project, -released)
+    return list(rows)
+
+
+async def _review(conn: Conn, place: Place, repository: int, rows: Mapping[Digest, int]) -> None:
+    """Ask the collector to look at manifests that go, at what they name and at what is about them."""
+    changed = set(rows)
+    for digest, artifact in rows.items():
+        changed.update(await manifests.about(conn, repository, digest))
+        changed.update(await manifests.linked(conn, artifact))
+    await ledger.review_all(conn, place.project, sorted(changed), "manifest deleted", place.periods.grace)
+
+
+async def _release(conn: Conn, place: Place, digest: Digest) -> int:
+    """Drop the project's link to a manifest that no repository has any more; the bytes to release."""
+    if not await ledger.lock_link(conn, place.project, digest):
+        return 0
+    if await manifests.manifest_in_project(conn, place.project, digest):
+        return 0
+    if await blobs.is_blob(conn, place.project, digest):
+        return 0  # the same bytes were pushed as a blob too; the collector decides about that
+    return await ledger.unlink(conn, place.project, digest)
+
+
+async def delete_tag(
+    conn: Conn, place: Place, repo: Repository, tag: Tag, *, on: Reference | None = None
+) -> None:
+    """Delete a tag, which must be one of the manifest `on` if that is given.  Raises NameUnknown, ManifestUnknown."""
+    repository = await place.repository(conn, repo)
+    expected = None if on is None else await _resolve(conn, place, repo, on)
+    digest = await tag_rows.remove_tag(conn, repository, tag)
+    if digest is None or expected not in (None, digest):
+        raise ManifestUnknown(f"{repo if on is None else f'{repo}@{expected}'} has no tag {tag}")
+    await ledger.review(conn, place.project, Digest(digest), "tag deleted", place.periods.grace)
+    await place.record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
+
+
+async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, tag: Tag) -> None:
+    """Give another tag to a manifest.  Raises NameUnknown, ManifestUnknown, and UniqueViolation when it has it."""
+    repository = await place.repository(conn, repo)
+    digest = await _resolve(conn, place, repo, ref)
+    row = await manifests.keep_artifact(conn, repository, digest)
+    if row is None:
+        raise ManifestUnknown(f"{repo} has no manifest {ref}")
+    if not await tag_rows.add_tag(conn, repository, tag, row["id"]):
+        raise UniqueViolation(f"{repo} has the tag {tag} already; delete it first, or choose another name")
+    await ledger.keep_link(conn, place.project, digest)
+    await ledger.review(conn, place.project, digest, "tag created", place.periods.grace)
+    await place.record(conn, repo, "tag.created", {"tag": tag, "digest": digest})

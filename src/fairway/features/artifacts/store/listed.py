@@ -1,0 +1,180 @@
+"""Lists of artifacts, and one of them as lists show it.
+
+A list shows no accessories, and of what an index names only what has a tag; `base=*` in `q` shows everything.
+Each page is one statement.  What belongs to its artifacts is in details.py, a statement per kind of detail.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, func, literal, or_, select
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import BadRequest
+from fairway.core.oci.names import Tag
+from fairway.frame.db import Conn, Row
+from fairway.frame.db.listing import AnyOf, Contains, Exact, Field, Filters, Listing, Order, Term
+from fairway.frame.db.tables import artifact_links, artifacts, projects, repositories, tags
+from fairway.frame.db.types import some
+
+COUNTED: Final = 10_000
+"""How far a list that is filtered is counted, or to the end of the page that is asked for."""
+
+_parent = artifacts.alias("parent")
+_tagged = some(tags.c.artifact_id == artifacts.c.id, of=[artifacts])
+_named = some(
+    artifact_links.c.project_id == artifacts.c.project_id,
+    artifact_links.c.digest == artifacts.c.digest,
+    artifact_links.c.kind == literal("child"),
+    _parent.c.id == artifact_links.c.artifact_id,
+    _parent.c.repository_id == artifacts.c.repository_id,
+    of=[artifacts],
+)
+on_its_own: Final = and_(artifacts.c.accessory_of.is_(None), or_(_tagged, ~_named))
+"""Artifacts that lists show."""
+
+_FIELDS = {
+    "id": Field(artifacts.c.id),
+    "type": Field(artifacts.c.type),
+    "media_type": Field(artifacts.c.config_media_type),
+    "manifest_media_type": Field(artifacts.c.media_type),
+    "artifact_type": Field(artifacts.c.artifact_type),
+    "digest": Field(artifacts.c.digest),
+    "size": Field(artifacts.c.total_size),
+    "repository_id": Field(artifacts.c.repository_id),
+    "push_time": Field(artifacts.c.pushed_at, moment=True),
+    "pull_time": Field(artifacts.c.pulled_at, moment=True),
+}
+_LISTING = Listing(_FIELDS, default=[("push_time", True)], tie=artifacts.c.id)
+
+_shown = [
+    *(column for column in artifacts.c if column.name != "payload"),
+    repositories.c.name.label("repository"),
+    projects.c.name.label("project"),
+]
+_FROM = artifacts.join(repositories, repositories.c.id == artifacts.c.repository_id).join(
+    projects, projects.c.id == artifacts.c.project_id
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Where to look: a project, or one repository of it.  `latest`: only the newest artifact of each repository."""
+
+    project: int
+    repository: int | None = None
+    latest: bool = False
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """Artifacts that are there."""
+        if self.repository is not None:
+            return artifacts.c.repository_id == self.repository
+        return artifacts.c.project_id == self.project
+
+
+async def page(
+    conn: Conn, within: Within, filters: Filters, order: Order, *, offset: int, limit: int
+) -> tuple[list[Row], int]:
+    """One page, newest first unless `order` says otherwise, and how many there are, counted so far as COUNTED says.
+
+    Raises BadRequest for a filter that its field does not know.
+    """
+    wanted = _wanted(within, filters)
+    source: FromClause = artifacts
+    if within.latest:
+        source = _LATEST
+        conditions = [repositories.c.project_id == within.project, artifacts.c.id == _newest(wanted)]
+    else:
+        conditions = [within.condition, *wanted]
+    total = await _count(conn, source, conditions, filters, offset + limit + 1)
+    if offset >= total:
+        return [], total
+    statement: Select[Any] = (
+        select(*_shown)
+        .select_from(_LATEST if within.latest else _FROM)
+        .where(*conditions)
+        .order_by(*_LISTING.order(order))
+        .offset(offset)
+        .limit(limit)
+    )
+    return await conn.all(statement), total
+
+
+_LATEST = repositories.join(artifacts, artifacts.c.repository_id == repositories.c.id).join(
+    projects, projects.c.id == repositories.c.project_id
+)
+
+
+def _newest(wanted: list[ColumnElement[bool]]) -> Any:
+    """The id of the newest artifact of a repository among those that are asked for: one look into the index."""
+    return (
+        select(artifacts.c.id)
+        .where(artifacts.c.repository_id == repositories.c.id, *wanted)
+        .order_by(artifacts.c.pushed_at.desc(), artifacts.c.id.desc())
+        .limit(1)
+        .correlate(repositories)
+        .scalar_subquery()
+    )
+
+
+async def _count(
+    conn: Conn, source: FromClause, conditions: list[ColumnElement[bool]], filters: Filters, least: int
+) -> int:
+    chosen: Select[Any] = select(literal(1).label("one")).select_from(source).where(*conditions)
+    if filters:
+        chosen = chosen.limit(max(COUNTED, least))
+    return int(await conn.scalar(select(func.count()).select_from(chosen.subquery())))
+
+
+def _wanted(within: Within, filters: Filters) -> list[ColumnElement[bool]]:
+    """Which of the artifacts that are there."""
+    conditions = _LISTING.where(filters)
+    if filters.get("base") != Exact("*"):
+        conditions.append(on_its_own)
+    if "tags" in filters:
+        conditions.append(_by_tags(within, filters["tags"]))
+    return conditions
+
+
+def _by_tags(within: Within, term: Term) -> ColumnElement[bool]:
+    """`*` any tag, `nil` none, else a tag's name or part of it."""
+    match term:
+        case Exact("*"):
+            return _tagged
+        case Exact("nil"):
+            return ~_tagged
+        case Exact(name):
+            named: ColumnElement[bool] = tags.c.name == name
+        case Contains(text):
+            named = func.lower(tags.c.name).contains(text.lower(), autoescape=True)
+        case AnyOf(values):
+            named = or_(*(tags.c.name == str(value) for value in values))
+        case _:
+            raise BadRequest("q: tags is *, nil, a tag, ~part of one, or {one two}")
+    if within.repository is not None:
+        here: ColumnElement[bool] = tags.c.repository_id == within.repository
+    else:
+        here = tags.c.repository_id.in_(
+            select(repositories.c.id).where(repositories.c.project_id == within.project).scalar_subquery()
+        )
+    return artifacts.c.id.in_(select(tags.c.artifact_id).where(here, named).scalar_subquery())
+
+
+_ONE = select(*_shown).select_from(_FROM)
+_BY_DIGEST = _ONE.where(
+    artifacts.c.repository_id == bindparam("repository"), artifacts.c.digest == bindparam("ref")
+)
+_BY_TAG = _ONE.where(
+    artifacts.c.id
+    == select(tags.c.artifact_id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("ref"))
+    .scalar_subquery()
+)
+
+
+async def one(conn: Conn, repository: int, ref: Tag | Digest) -> Row | None:
+    """What a tag or digest names, as `page` has it, also what lists do not show."""
+    return await conn.first(
+        _BY_DIGEST if isinstance(ref, Digest) else _BY_TAG, repository=repository, ref=ref
+    )

@@ -1,0 +1,35 @@
+"""`/projects` of Harbor's API v2.0: projects, their settings, their members."""
+
+from fastapi import APIRouter
+
+from fairway.features.projects.api import members, projects, settings
+from fairway.features.projects.store import projects as store
+from fairway.frame.access.may import ProjectFacts
+from fairway.frame.access.principals import Principal
+from fairway.frame.db import Database
+from fairway.frame.web.routes import Authoriser, LookUp, ProjectRef, Routes
+
+__all__ = ["look_up", "routes"]
+
+
+def look_up(db: Database) -> LookUp:
+    """How the authoriser finds the facts about a project."""
+
+    async def find(principal: Principal, ref: ProjectRef) -> ProjectFacts | None:
+        return await store.facts(db, principal, ref)
+
+    return find
+
+
+def routes(db: Database, authoriser: Authoriser, *, gc_grace_seconds: int) -> APIRouter:
+    """The routes, relative to `/api/v2.0`."""
+    about_projects = Routes(authoriser, tags=["project"])
+    projects.add_routes(about_projects, db, gc_grace_seconds)
+    about_settings = Routes(authoriser, tags=["projectMetadata"])
+    settings.add_routes(about_settings, db)
+    about_members = Routes(authoriser, tags=["member"])
+    members.add_routes(about_members, db)
+    router = APIRouter()
+    for made in (about_projects, about_settings, about_members):
+        router.include_router(made.router)
+    return router

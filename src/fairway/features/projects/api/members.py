@@ -1,0 +1,159 @@
+"""`/projects/{project}/members`: who belongs to a project, and in which role."""
+
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from fairway.core.oci.errors import BadRequest
+from fairway.features.projects import rules
+from fairway.features.projects.model import ROLE_NAMES, Member
+from fairway.features.projects.store import members as store
+from fairway.frame.access.catalogue import (
+    MEMBER_CREATE,
+    MEMBER_DELETE,
+    MEMBER_LIST,
+    MEMBER_READ,
+    MEMBER_UPDATE,
+)
+from fairway.frame.db import Conn, Database, ReferenceViolation, UniqueViolation
+from fairway.frame.web.body import json_body
+from fairway.frame.web.errors import Conflict, NotFound
+from fairway.frame.web.paging import Paged, page_headers
+from fairway.frame.web.routes import AskedBy, InProject, Routes
+
+_ALL = "/projects/{project_name_or_id}/members"
+_ONE = "/projects/{project_name_or_id}/members/{mid}"
+
+Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_Part = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class UserIn(BaseModel):
+    """Harbor's UserEntity: a person by name or by id."""
+
+    user_id: int | None = None
+    username: str | None = None
+
+
+class MemberIn(BaseModel):
+    """Harbor's ProjectMember."""
+
+    role_id: int = 0
+    member_user: UserIn | None = None
+    member_group: dict[str, object] | None = None
+
+
+class RoleIn(BaseModel):
+    """Harbor's RoleRequest."""
+
+    role_id: int = 0
+
+
+class MemberOut(BaseModel):
+    """Harbor's ProjectMemberEntity; `entity_type` is `u`, a user."""
+
+    id: int
+    project_id: int
+    entity_id: int
+    entity_name: str
+    entity_type: str = "u"
+    role_id: int
+    role_name: str
+
+
+def add_routes(made: Routes, db: Database) -> None:
+    """Add the routes of this page."""
+    _listing(made, db)
+    _adding(made, db)
+    _one_member(made, db)
+
+
+def _listing(made: Routes, db: Database) -> None:
+    @made.get(_ALL, permission=MEMBER_LIST)
+    async def list_members(
+        request: Request, response: Response, project: InProject, page: Paged, entityname: _Part = ""
+    ) -> list[MemberOut]:
+        async def read(conn: Conn) -> tuple[list[Member], int]:
+            return await store.listed(conn, project.id, entityname, offset=page.offset, limit=page.size)
+
+        found, total = await db.read(read)
+        response.headers.update(page_headers(request, page, total))
+        return [_shown(member) for member in found]
+
+
+def _adding(made: Routes, db: Database) -> None:
+    @made.post(
+        _ALL,
+        permission=MEMBER_CREATE,
+        status_code=201,
+        response_class=Response,
+        raises=(BadRequest, Conflict),
+    )
+    async def create_member(
+        request: Request, project: InProject, by: AskedBy, asked: Annotated[MemberIn, json_body(MemberIn)]
+    ) -> Response:
+        role = rules.role(asked.role_id)
+        person = rules.person(*_named(asked))
+
+        async def add(conn: Conn) -> int | None:
+            return await store.add(conn, project.id, person, role, by)
+
+        try:
+            member = await db.write(add)
+        except UniqueViolation:
+            raise Conflict(f"{person} is a member already; change the role with PUT") from None
+        except ReferenceViolation:
+            raise NotFound("the project was deleted just now") from None
+        if member is None:
+            raise NotFound(f"there is no user {person}")
+        location = f"{request.scope['path'].rstrip('/')}/{member}"
+        return Response(status_code=201, headers={"location": location})
+
+
+def _named(asked: MemberIn) -> tuple[int, str]:
+    if asked.member_user is None:
+        if asked.member_group is not None:
+            raise BadRequest("there are no groups on this server yet; add people with member_user")
+        return 0, ""
+    return asked.member_user.user_id or 0, asked.member_user.username or ""
+
+
+def _one_member(made: Routes, db: Database) -> None:
+    @made.get(_ONE, permission=MEMBER_READ)
+    async def get_member(project: InProject, mid: Id) -> MemberOut:
+        found = await store.by_id(db, project.id, mid)
+        if found is None:
+            raise _unknown(mid)
+        return _shown(found)
+
+    @made.put(_ONE, permission=MEMBER_UPDATE, response_class=Response, raises=(BadRequest,))
+    async def update_member(
+        project: InProject, mid: Id, by: AskedBy, asked: Annotated[RoleIn, json_body(RoleIn)]
+    ) -> Response:
+        role = rules.role(asked.role_id)
+        if not await db.write(lambda conn: store.set_role(conn, project.id, mid, role, by)):
+            raise _unknown(mid)
+        return Response()
+
+    @made.delete(_ONE, permission=MEMBER_DELETE, response_class=Response)
+    async def delete_member(project: InProject, mid: Id, by: AskedBy) -> Response:
+        if not await db.write(lambda conn: store.remove(conn, project.id, mid, by)):
+            raise _unknown(mid)
+        return Response()
+
+
+def _unknown(member: int) -> NotFound:
+    return NotFound(f"the project has no member {member}; GET members lists their ids")
+
+
+def _shown(member: Member) -> MemberOut:
+    return MemberOut(
+        id=member.id,
+        project_id=member.project,
+        entity_id=member.user,
+        entity_name=member.username,
+        role_id=int(member.role),
+        role_name=ROLE_NAMES[member.role],
+    )

@@ -1,0 +1,1 @@
+"""The SQL of projects: projects, their settings, their members."""

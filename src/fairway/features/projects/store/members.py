@@ -1,0 +1,127 @@
+"""Who belongs to a project, and in which role."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Integer, bindparam, delete, func, insert, select, update
+
+from fairway.features.projects.model import ROLE_NAMES, Member
+from fairway.frame import events
+from fairway.frame.access.principals import Principal
+from fairway.frame.access.roles import Role
+from fairway.frame.db import Conn, Row, now_us
+from fairway.frame.db.listing import Contains, Field, Listing
+from fairway.frame.db.tables import members, projects, users
+
+_in_project = members.c.project_id == bindparam("project", type_=BigInteger)
+_named = members.join(users, users.c.id == members.c.user_id)
+_MEMBER = select(
+    members.c.id, members.c.project_id, members.c.user_id, users.c.username, members.c.role
+).select_from(_named)
+_BY_ID = _MEMBER.where(_in_project, members.c.id == bindparam("id"))
+_LOCK = _BY_ID.with_for_update(of=members)
+_COUNT = select(func.count()).select_from(_named).where(_in_project)
+_BY_ROLE = select(members.c.role, func.count().label("number")).where(_in_project).group_by(members.c.role)
+_LISTING = Listing({"entityname": Field(users.c.username)}, default=[("entityname", False)], tie=members.c.id)
+
+# Whoever deletes the account waits, and then finds the membership.
+_PERSON = select(users.c.id, users.c.username).where(users.c.deleted_at.is_(None)).with_for_update(read=True)
+_PERSON_BY_NAME = _PERSON.where(users.c.username == bindparam("username"))
+_PERSON_BY_ID = _PERSON.where(users.c.id == bindparam("user"))
+_ADD = (
+    insert(members)
+    .values(
+        project_id=bindparam("project"),
+        user_id=bindparam("user"),
+        role=bindparam("role", type_=Integer),
+        created_at=now_us(),
+    )
+    .returning(members.c.id)
+)
+_SET_ROLE = (
+    update(members)
+    .where(members.c.id == bindparam("member"))
+    .values(role=bindparam("new_role", type_=Integer))
+)
+_REMOVE = delete(members).where(members.c.id == bindparam("member"))
+_PROJECT_NAME = select(projects.c.name).where(projects.c.id == bindparam("project"))
+
+
+def _member(row: Row) -> Member:
+    return Member(row["id"], row["project_id"], row["user_id"], row["username"], Role(row["role"]))
+
+
+async def by_id(conn: Conn, project: int, member: int) -> Member | None:
+    """The member of this project with this id."""
+    row = await conn.first(_BY_ID, project=project, id=member)
+    return None if row is None else _member(row)
+
+
+async def listed(
+    conn: Conn, project: int, name: str = "", *, offset: int, limit: int
+) -> tuple[list[Member], int]:
+    """One page of the members whose names have `name` in them, by name, and how many there are."""
+    conditions = _LISTING.where({"entityname": Contains(name)} if name else {})
+    total = int(await conn.scalar(_COUNT.where(*conditions), project=project))
+    page: Any = (
+        _MEMBER.where(_in_project, *conditions).order_by(*_LISTING.order()).offset(offset).limit(limit)
+    )
+    rows = await conn.all(page, project=project) if offset < total else []
+    return [_member(row) for row in rows], total
+
+
+async def by_role(conn: Conn, project: int) -> dict[Role, int]:
+    """How many members there are of each role that anybody has."""
+    return {Role(row["role"]): row["number"] for row in await conn.all(_BY_ROLE, project=project)}
+
+
+async def add(conn: Conn, project: int, person: int | str, role: Role, by: Principal) -> int | None:
+    """Let a person, by id or by name, belong to a project; the membership's id, None when there is no such person.
+
+    Needs a transaction.  Raises UniqueViolation when they belong to it already, ReferenceViolation when the project is
+    gone.
+    """
+    if isinstance(person, int):
+        found = await conn.first(_PERSON_BY_ID, user=person)
+    else:
+        found = await conn.first(_PERSON_BY_NAME, username=person)
+    if found is None:
+        return None
+    made = int(await conn.scalar(_ADD, project=project, user=found["id"], role=int(role)))
+    await _record(conn, "created", Member(made, project, found["id"], found["username"], role), by)
+    return made
+
+
+async def set_role(conn: Conn, project: int, member: int, role: Role, by: Principal) -> bool:
+    """Give a member another role; False when there is no such member.  Needs a transaction."""
+    row = await conn.first(_LOCK, project=project, id=member)
+    if row is None:
+        return False
+    await conn.run(_SET_ROLE, member=member, new_role=int(role))
+    await _record(conn, "updated", _member({**row, "role": int(role)}), by)
+    return True
+
+
+async def remove(conn: Conn, project: int, member: int, by: Principal) -> bool:
+    """Let somebody leave; False when there is no such member.  Needs a transaction.
+
+    The last project administrator may go, too: a system administrator can make another one.
+    """
+    row = await conn.first(_LOCK, project=project, id=member)
+    if row is None:
+        return False
+    await conn.run(_REMOVE, member=member)
+    await _record(conn, "deleted", _member(row), by)
+    return True
+
+
+async def _record(conn: Conn, what: str, member: Member, by: Principal) -> None:
+    payload = {
+        "project_id": member.project,
+        "project": await conn.scalar(_PROJECT_NAME, project=member.project),
+        "member_id": member.id,
+        "user_id": member.user,
+        "name": member.username,
+        "role": ROLE_NAMES[member.role],
+        "by": by.name,
+    }
+    await events.record(conn, f"project:{member.project}", f"member.{what}", payload)

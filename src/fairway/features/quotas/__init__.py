@@ -1,0 +1,1 @@
+"""Quotas: how much each project may store, and how much it does."""

@@ -1,0 +1,44 @@
+"""What is counted about the whole server."""
+
+from sqlalchemy import bindparam, func, or_, select
+
+from fairway.features.system.model import Statistics
+from fairway.frame.access.principals import Principal, User
+from fairway.frame.db import Conn, Database, now_us
+from fairway.frame.db.tables import members, projects, quota_deltas, quotas, repositories
+
+_own = select(members.c.project_id).where(members.c.user_id == bindparam("viewer"))
+_COUNT = select(projects.c.public, func.count().label("projects")).group_by(projects.c.public)
+_COUNT_OWN = _COUNT.where(or_(projects.c.public, projects.c.id.in_(_own)))
+_REPOSITORIES = (
+    select(projects.c.public, func.count().label("repositories"))
+    .select_from(repositories.join(projects, projects.c.id == repositories.c.project_id))
+    .group_by(projects.c.public)
+)
+_REPOSITORIES_OWN = _REPOSITORIES.where(or_(projects.c.public, projects.c.id.in_(_own)))
+_USED = select(
+    select(func.coalesce(func.sum(quotas.c.used), 0)).scalar_subquery()
+    + select(func.coalesce(func.sum(quota_deltas.c.delta), 0)).scalar_subquery()
+)
+_NOW = select(now_us())
+
+
+async def statistics(db: Database, viewer: Principal) -> Statistics:
+    """Projects and repositories that `viewer` may see; for a system administrator all, and the bytes they are charged."""
+    everything = isinstance(viewer, User) and viewer.sysadmin
+    given = {} if everything else {"viewer": viewer.id if isinstance(viewer, User) else 0}
+
+    async def read(conn: Conn) -> Statistics:
+        counted = await conn.all(_COUNT if everything else _COUNT_OWN, **given)
+        of = {bool(row["public"]): row["projects"] for row in counted}
+        counted = await conn.all(_REPOSITORIES if everything else _REPOSITORIES_OWN, **given)
+        within = {bool(row["public"]): row["repositories"] for row in counted}
+        used = int(await conn.scalar(_USED)) if everything else 0
+        return Statistics(of.get(True, 0), of.get(False, 0), within.get(True, 0), within.get(False, 0), used)
+
+    return await db.read(read)
+
+
+async def now(conn: Conn) -> int:
+    """The database's time, in microseconds since the epoch."""
+    return int(await conn.scalar(_NOW))

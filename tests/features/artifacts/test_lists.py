@@ -1,0 +1,221 @@
+"""Lists of artifacts stay quick: how many statements a page takes, and by which indexes they are answered."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.expression import ClauseElement
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.names import Tag
+from fairway.features.artifacts.api import shown
+from fairway.features.artifacts.api.shown import Wanted
+from fairway.features.artifacts.store import details, listed, repositories
+from fairway.features.artifacts.store.listed import Within
+from fairway.frame.access.principals import User
+from fairway.frame.db import Conn, Row
+from fairway.frame.db.listing import Contains, Exact, Filters
+from fairway.frame.db.tables import artifact_links, artifacts, tags
+from fairway.frame.db.tables import repositories as repository_rows
+from stories.world import World
+
+MANY = 3000
+"""Enough for PostgreSQL to prefer an index to reading the whole table."""
+
+
+def digest(name: object) -> str:
+    return Digest.of(str(name).encode())
+
+
+def artifact(n: int, project: int, repository: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": n,
+        "project_id": project,
+        "repository_id": repository,
+        "digest": digest(n),
+        "media_type": "m",
+        "kind": "image",
+        "artifact_type": "",
+        "annotations": "{}",
+        "size": 1,
+        "pushed_at": n,
+        "created_at": n,
+        "accessory_of": None,
+        "payload": b"{}",
+        **more,
+    }
+
+
+@pytest.fixture
+async def full(world: World) -> World:
+    """Two repositories with many artifacts: every third has a tag, every tenth is an index of the one before, every tenth
+    an accessory."""
+    project = await world.project("team")
+    for name in ("app", "other"):
+        row = {"project_id": project, "name": name, "created_at": 0, "updated_at": 0}
+        await world.run(insert(repository_rows).values(**row))
+    rows = [artifact(n, project, 1 + n % 2) for n in range(1, MANY)]
+    for row in rows[::10]:
+        row["accessory_of"] = digest(row["id"] + 2)
+    for row in rows[5::10]:
+        row["kind"] = "index"
+    links = [
+        {"artifact_id": row["id"], "digest": digest(row["id"] - 2), "kind": "child", "project_id": project}
+        for row in rows[5::10]
+    ]
+    named = [
+        {"repository_id": 1 + n % 2, "name": f"v{n}", "artifact_id": n, "pushed_at": n, "created_at": n}
+        for n in range(1, MANY, 3)
+    ]
+    for table, values in ((artifacts, rows), (artifact_links, links), (tags, named)):
+        for at in range(0, len(values), 500):
+            await world.run(insert(table).values(values[at : at + 500]))
+    if world.db.dialect == "postgresql":
+        await world.db.write(lambda conn: conn.all(text("ANALYZE")))
+    return world
+
+
+class Counting:
+    """A connection that remembers what it was asked."""
+
+    def __init__(self, conn: Conn) -> None:
+        self.conn = conn
+        self.asked: list[tuple[Executable, Mapping[str, Any]]] = []
+
+    async def all(self, statement: Executable, /, **params: Any) -> list[Row]:
+        self.asked.append((statement, params))
+        return await self.conn.all(statement, **params)
+
+    async def first(self, statement: Executable, /, **params: Any) -> Row | None:
+        self.asked.append((statement, params))
+        return await self.conn.first(statement, **params)
+
+    async def scalar(self, statement: Executable, /, **params: Any) -> Any:
+        self.asked.append((statement, params))
+        return await self.conn.scalar(statement, **params)
+
+
+async def ask(world: World, within: Within, filters: Filters, limit: int) -> Counting:
+    conn: Any = Counting(world.db)
+    rows, _ = await listed.page(conn, within, filters, (), offset=0, limit=limit)
+    assert len(rows) == limit
+    await shown.artifacts(conn, rows, Wanted(tags=True, labels=True, accessories=True))
+    return conn
+
+
+class explain(Executable, ClauseElement):  # noqa: N801 - a construct is named as it is written
+    """EXPLAIN of a statement, which is compiled as it always is."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
+
+
+@compiles(explain, "postgresql")
+def _explain_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"EXPLAIN {compiler.process(element.statement, **kw)}"
+
+
+@compiles(explain, "sqlite")
+def _explain_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"EXPLAIN QUERY PLAN {compiler.process(element.statement, **kw)}"
+
+
+async def plan(world: World, asked: Counting, *, scans: bool = True) -> str:
+    """How the database answers what was asked, in its own words; without `scans` PostgreSQL reads tables by index only
+    where that can be done, however small they are here."""
+
+    async def body(conn: Conn) -> list[list[Row]]:
+        if world.db.dialect == "postgresql" and not scans:
+            await conn.all(text("SET LOCAL enable_seqscan = off"))
+        return [await conn.all(explain(statement), **params) for statement, params in asked.asked]
+
+    return "\n".join(str(tuple(dict(row).values())) for rows in await world.db.write(body) for row in rows)
+
+
+NOTHING: Filters = {}
+
+
+@pytest.mark.parametrize("within", [Within(1, 1), Within(1)], ids=["repository", "project"])
+async def test_a_page_takes_as_many_statements_as_there_are_kinds_of_details(
+    full: World, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count, the page, references, tags and accessories: five, whether there are two rows or a hundred."""
+    assert len((await ask(full, within, NOTHING, 50)).asked) == 5
+    assert len((await ask(full, within, NOTHING, 100)).asked) == 5
+    conn: Any = Counting(full.db)
+    rows, total = await repositories.page(
+        conn, User(1, "admin", sysadmin=True), None, {}, (), offset=0, limit=10
+    )
+    assert total == len(rows) == 2
+    counts = await repositories.artifact_counts(conn, [row["id"] for row in rows])
+    assert len(conn.asked) == 3
+    monkeypatch.setattr(details, "MOST", 2)
+    for n in range(4):
+        row = {
+            "repository_id": 1,
+            "name": f"more{n}",
+            "artifact_id": 10,
+            "pushed_at": MANY + n,
+            "created_at": 0,
+        }
+        await full.run(insert(tags).values(**row))
+    found = await details.tags_of(full.db, [10, 16])
+    assert [[row["name"] for row in found[n]] for n in (10, 16)] == [["more3", "more2"], ["v16"]]
+    for row in rows:
+        _, artifacts_listed = await listed.page(full.db, Within(1, row["id"]), {}, (), offset=0, limit=1)
+        assert counts[row["id"]] == artifacts_listed
+
+
+@pytest.mark.parametrize(
+    ("within", "filters", "index"),
+    [
+        (Within(1, 1), NOTHING, "ix_artifacts_in_repository"),
+        (Within(1), NOTHING, "ix_artifacts_in_project"),
+        (Within(1, 1), {"tags": Exact("*")}, "ix_artifacts_in_repository"),
+        (Within(1, 1), {"type": Exact("")}, "ix_artifacts_in_repository"),
+    ],
+)
+async def test_the_order_of_a_list_is_that_of_an_index(
+    full: World, within: Within, filters: Filters, index: str
+) -> None:
+    asked = await ask(full, within, filters, 10)
+    asked.asked = asked.asked[1:2]
+    how = await plan(full, asked)
+    assert index in how
+    assert "TEMP B-TREE" not in how, how
+    assert "Sort" not in how, how
+
+
+async def test_details_and_look_ups_are_answered_by_indexes(full: World) -> None:
+    conn: Any = Counting(full.db)
+    ids = list(range(1, 101))
+    await details.tags_of(conn, ids)
+    await details.references_of(conn, ids)
+    await details.accessories_of(conn, ids)
+    await details.tag_page(conn, 7, {}, (), offset=0, limit=10)
+    await details.accessory_page(conn, 7, {}, (), offset=0, limit=10)
+    await listed.one(conn, 1, Tag("v10"))
+    await listed.one(conn, 1, Digest(digest(10)))
+    await repositories.some_artifacts(conn, 1, 50, "", 10)
+    how = await plan(full, conn, scans=False)
+    for table in ("artifacts", "tags", "artifact_links", "accessory", "child", "owner", "subject"):
+        assert f"SCAN {table}" not in how, how
+        assert f"Seq Scan on {table}" not in how, how
+
+
+async def test_filters_by_tag_find_what_they_should(full: World) -> None:
+    within = Within(1, 1)
+    [only], total = await listed.page(full.db, within, {"tags": Exact("v10")}, (), offset=0, limit=10)
+    assert (only["id"], total) == (10, 1)
+    rows, _ = await listed.page(full.db, within, {"tags": Contains("V10")}, (), offset=0, limit=100)
+    assert {row["id"] for row in rows} >= {10, 100, 1000}
+    assert all(str(row["id"]).startswith("10") for row in rows)
+    _, everything = await listed.page(full.db, within, {"base": Exact("*")}, (), offset=0, limit=1)
+    assert everything == len([n for n in range(1, MANY) if n % 2 == 0])
+    assert json.loads(only["annotations"]) == {}
