@@ -87,7 +87,7 @@ def _redirected(request: Request, reply: Reply, address: Address) -> Request:
     location = reply.headers.get("location", "")
     target = urlsplit(urljoin(f"{address}{request.path}", location))
     try:
-        there = parse_address(f"{target.scheme}://{target.netloc}")
+        there = parse_address(f"{target.scheme}://{target.netloc}" if location else "")
     except Misaddressed:
         raise SentElsewhere("the hub redirects to what is no address; nothing was sent there") from None
     if there != address:
