@@ -123,7 +123,7 @@ def sure(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         sys.stderr.write("fairway: nothing was changed; say that you mean it with --yes\n")
         raise typer.Exit(1)
-    if not typer.confirm(question):
+    if not typer.confirm(question, err=True):
         typer.echo("Nothing was changed.", err=True)
         raise typer.Exit(1)
 

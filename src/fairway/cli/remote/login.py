@@ -42,7 +42,10 @@ def login(
         ),
     ] = None,
 ) -> None:
-    """Log in to a hub and remember it.  The password is asked for; the hub is the one that other commands ask from now on."""
+    """Log in to a hub and remember it.
+
+    The password is asked for.  Other commands ask this hub from now on.
+    """
     text = hub or os.environ.get("FAIRWAY_HUB", "")
     if not text:
         raise typer.BadParameter("say which hub: its address, or FAIRWAY_HUB", param_hint="HUB")

@@ -1,5 +1,6 @@
 """`fairway project list | show | create | set | delete`."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -78,12 +79,13 @@ def show(project: Name, as_json: AsJson = False, hub: HubName = "") -> None:
     """Show a project and its settings."""
     with asking(hub) as opened:
         found = opened.ask(projects.get(project))
-        settings = [
-            Column[Project](f"setting {name}", lambda found, name=name: found.metadata[name])  # type: ignore[misc]
-            for name in sorted(found.metadata)
-            if name != "public"
-        ]
+        names = sorted(found.metadata.keys() - {"public"})
+        settings = [Column(f"setting {name}", partial(_metadata, name)) for name in names]
         one(found, [*_COLUMNS, *settings], as_json=as_json)
+
+
+def _metadata(name: str, project: Project) -> str:
+    return project.metadata[name]
 
 
 @app.command()
