@@ -101,6 +101,7 @@ async def saying(answer: Callable[..., Awaitable[None]]) -> AsyncIterator[str]:
         await asyncio.wait_for(asyncio.gather(*talks), 60)
 
 
+@pytest.mark.system
 class TestARunningHub:
     async def test_a_project_from_its_beginning_to_its_end(self, running: RunningHub, shell: Shell) -> None:
         name, person = f"team-{shell.kind}", f"kim-{shell.kind}"

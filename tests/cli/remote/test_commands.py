@@ -5,6 +5,8 @@ import pytest
 from cli.remote.conftest import SECRET, Desk, push
 from hub import Hub
 
+pytestmark = pytest.mark.system
+
 
 class TestProjects:
     def test_from_its_beginning_to_its_end(self, admin: Desk) -> None:

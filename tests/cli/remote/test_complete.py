@@ -10,6 +10,8 @@ import pytest
 from cli.remote.conftest import Desk
 from hub import PASSWORD, Hub
 
+pytestmark = pytest.mark.system
+
 
 def complete(desk: Desk, line: str, **env: str) -> list[str]:
     """What bash is told for a line of which the last word is being written."""

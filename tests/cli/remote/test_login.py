@@ -11,6 +11,8 @@ from cli.remote.conftest import SECRET, Desk
 from hub import PASSWORD, Hub
 from postgres import free_port
 
+pytestmark = pytest.mark.system
+
 
 def kept(desk: Desk) -> Path:
     return desk.home / "config" / "fairway" / "hubs.json"

@@ -12,6 +12,8 @@ from cli.remote.conftest import Desk
 from hub import Hub
 from postgres import free_port
 
+pytestmark = pytest.mark.system
+
 ALL = [
     ["project", "list"],
     ["project", "show", "x"],

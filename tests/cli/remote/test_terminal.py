@@ -15,6 +15,8 @@ import pytest
 from cli.remote.conftest import SECRET, Desk
 from hub import Hub
 
+pytestmark = pytest.mark.system
+
 _SECONDS = 60
 
 
