@@ -21,6 +21,7 @@ TABLE: Final[lazy.Table] = {
     "repo": Entry("fairway.cli.remote.repo:app", "Repositories.", _REGISTRY),
     "artifact": Entry("fairway.cli.remote.artifact:app", "Images and other artifacts.", _REGISTRY),
     "tag": Entry("fairway.cli.remote.tag:app", "Tags of artifacts.", _REGISTRY),
+    "label": Entry("fairway.cli.remote.label:app", "Labels, and the artifacts they are on.", _REGISTRY),
     "quota": Entry("fairway.cli.remote.quota:app", "How much projects may store.", _HUB),
     "user": Entry("fairway.cli.user:app", "Accounts.", _HUB),
     "log": Entry("fairway.cli.remote.log:log", "Show who did what, the last first.", _HUB),

@@ -134,7 +134,8 @@ def _repository_path(repository: Repository) -> str:
     return f"{API}/projects/{project}/repositories/{rest}"
 
 
-def _path(named: Named) -> str:
+def path_of(named: Named) -> str:
+    """Where the API has an artifact."""
     return f"{_repository_path(named.repository)}/artifacts/{segment(named.reference)}"
 
 
@@ -167,24 +168,24 @@ def listed(name: Repository, *, q: str = "", sort: str = "") -> Listing[Artifact
 
 def get(named: Named) -> Call[Artifact]:
     """One artifact with its tags and accessories."""
-    return asking(reader(Artifact), _path(named), {"with_tag": True, "with_accessory": True})
+    return asking(reader(Artifact), path_of(named), {"with_tag": True, "with_accessory": True})
 
 
 def delete(named: Named) -> Call[None]:
     """Delete an artifact with its tags and accessories."""
-    return changing("DELETE", _path(named))
+    return changing("DELETE", path_of(named))
 
 
 def tags(named: Named, *, q: str = "", sort: str = "") -> Listing[TagRow]:
     """Tags of an artifact."""
-    return Listing(f"{_path(named)}/tags", reader(TagRow), {"q": filters(q), "sort": sort})
+    return Listing(f"{path_of(named)}/tags", reader(TagRow), {"q": filters(q), "sort": sort})
 
 
 def add_tag(named: Named, tag: str) -> Call[None]:
     """Give an artifact one more tag."""
-    return changing("POST", f"{_path(named)}/tags", {"name": tag})
+    return changing("POST", f"{path_of(named)}/tags", {"name": tag})
 
 
 def delete_tag(named: Named, tag: str) -> Call[None]:
     """Take a tag away; the artifact stays."""
-    return changing("DELETE", f"{_path(named)}/tags/{segment(tag)}")
+    return changing("DELETE", f"{path_of(named)}/tags/{segment(tag)}")

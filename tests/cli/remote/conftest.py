@@ -102,6 +102,13 @@ def kim(running: Hub, kims: str, tmp_path: Path) -> Desk:
     return desk
 
 
+def offers(running: Hub, path: str) -> None:
+    """Skip the test where the hub has no such route."""
+    answer = Wire(running).ask("GET", path)
+    if answer.status == 404 and b"nothing is served" in answer.body:
+        pytest.skip(f"this hub does not offer {path.partition('?')[0]} yet")
+
+
 def push(running: Hub, name: str, tag: str, content: bytes = b"layer") -> str:
     """An image of one layer; its digest."""
     wire = Wire(running)
