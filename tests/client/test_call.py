@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from fairway.client import artifacts, logs, projects, quotas, users
+from fairway.client import artifacts, logs, projects, quotas, search, users
 from fairway.client.artifacts import Named, parse_named, parse_repository
 from fairway.client.call import Call, Listing, Page, Reply, filters, matching, reader
 from fairway.client.errors import Unreadable
@@ -59,6 +59,11 @@ def line(call: Call[object]) -> str:
             artifacts.delete_tag(TAGGED, "v1"),
             "DELETE /api/v2.0/projects/team/repositories/a%252Fb/artifacts/v1/tags/v1",
         ),
+        (
+            artifacts.copy(TAGGED, Repository("shop/x/y")),
+            "POST /api/v2.0/projects/shop/repositories/x%252Fy/artifacts?from=team%2Fa%2Fb%3Av1",
+        ),
+        (search.search("a b"), "GET /api/v2.0/search?q=a%20b"),
         (quotas.set_limit(3, -1), 'PUT /api/v2.0/quotas/3 {"hard": {"storage": -1}}'),
         (users.set_sysadmin(3, sysadmin=True), 'PUT /api/v2.0/users/3/sysadmin {"sysadmin_flag": true}'),
         (

@@ -22,6 +22,11 @@ TABLE: Final[lazy.Table] = {
     "artifact": Entry("fairway.cli.remote.artifact:app", "Images and other artifacts.", _REGISTRY),
     "tag": Entry("fairway.cli.remote.tag:app", "Tags of artifacts.", _REGISTRY),
     "label": Entry("fairway.cli.remote.label:app", "Labels, and the artifacts they are on.", _REGISTRY),
+    "search": Entry(
+        "fairway.cli.remote.search:find",
+        "Look for projects and repositories by a part of their names.",
+        _REGISTRY,
+    ),
     "quota": Entry("fairway.cli.remote.quota:app", "How much projects may store.", _HUB),
     "user": Entry("fairway.cli.user:app", "Accounts.", _HUB),
     "log": Entry("fairway.cli.remote.log:log", "Show who did what, the last first.", _HUB),

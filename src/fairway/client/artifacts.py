@@ -13,6 +13,7 @@ from fairway.client.call import (
     reader,
     repository_segment,
     segment,
+    with_query,
 )
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BadRequest
@@ -189,3 +190,9 @@ def add_tag(named: Named, tag: str) -> Call[None]:
 def delete_tag(named: Named, tag: str) -> Call[None]:
     """Take a tag away; the artifact stays."""
     return changing("DELETE", f"{path_of(named)}/tags/{segment(tag)}")
+
+
+def copy(source: Named, to: Repository) -> Call[None]:
+    """Put an artifact into another repository of the hub, with what it names and what belongs to it."""
+    path = with_query(f"{_repository_path(to)}/artifacts", {"from": str(source)})
+    return changing("POST", path)

@@ -1,10 +1,11 @@
-"""`fairway artifact list | show | tags | delete`: images and other artifacts."""
+"""`fairway artifact list | show | tags | copy | delete`: images and other artifacts."""
 
 from typing import Annotated, Any
 
 import typer
 
 from fairway.cli.progress import over
+from fairway.cli.remote import copying
 from fairway.cli.remote.asking import HubName, Yes, asking, parsed, sure
 from fairway.cli.remote.repo import Name as Repository
 from fairway.cli.remote.shown import (
@@ -60,6 +61,9 @@ def _platform(child: artifacts.Child) -> str:
         return child.child_digest
     parts = (child.platform.os, child.platform.architecture, child.platform.variant)
     return "/".join(filter(None, parts)) or child.child_digest
+
+
+app.command("copy")(copying.copy)
 
 
 @app.command("list")
