@@ -60,6 +60,7 @@ CALLS = [
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1") for method in ("GET", "DELETE")],
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/accessories"),
+    ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/additions/files"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags") for method in ("GET", "POST")],
     ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags/v1"),
     ("GET", "/api/fairway/gc/projects/{}/deleted"),
@@ -74,6 +75,7 @@ NAMES_NO_PROJECT = {
     ("GET", "/api/version"),
     ("GET", "/api/v2.0/openapi.json"),
     ("GET", "/api/v2.0/repositories"),
+    ("GET", "/api/v2.0/icons/{digest}"),
     ("GET", "/service/token"),
     ("POST", "/service/token"),
 }
@@ -97,7 +99,7 @@ def test_no_route_is_missing(world: World) -> None:
     for path, operations in described.items():
         bare = path.replace("{name}", "/app").replace("{project_name_or_id}", "").replace("{reference}", "")
         bare = bare.replace("{digest}", "").replace("{id}", "").replace("{project_name}", "")
-        bare = bare.replace("{repository_name}", "app").replace("{tag_name}", "")
+        bare = bare.replace("{repository_name}", "app").replace("{tag_name}", "").replace("{addition}", "files")
         for method in operations:
             key = (method.upper(), bare)
             known = key in asked or (method.upper(), path) in NAMES_NO_PROJECT | MAKES_ONE
