@@ -99,7 +99,9 @@ def test_no_route_is_missing(world: World) -> None:
     for path, operations in described.items():
         bare = path.replace("{name}", "/app").replace("{project_name_or_id}", "").replace("{reference}", "")
         bare = bare.replace("{digest}", "").replace("{id}", "").replace("{project_name}", "")
-        bare = bare.replace("{repository_name}", "app").replace("{tag_name}", "").replace("{addition}", "files")
+        bare = (
+            bare.replace("{repository_name}", "app").replace("{tag_name}", "").replace("{addition}", "files")
+        )
         for method in operations:
             key = (method.upper(), bare)
             known = key in asked or (method.upper(), path) in NAMES_NO_PROJECT | MAKES_ONE

@@ -197,7 +197,7 @@ def _pax_path(records: bytes) -> str:
     found, at = "", 0
     while at < len(records):
         length, blank, _ = records[at : at + 21].partition(b" ")
-        if not blank or not length.isdigit() or int(length) <= len(length):
+        if not blank or not length.isdigit() or not len(length) < int(length) <= len(records) - at:
             raise ArchiveRefused("a header of the archive cannot be read")
         key, _, value = records[at + len(length) + 1 : at + int(length)].partition(b"=")
         if key == b"path":
