@@ -111,7 +111,7 @@ class Describer:
         self._db = db
         self._open = open_blob
         self._facts: Kept[Facts] = Kept()
-        self._pages: Kept[Page] = Kept()
+        self._pages: Kept[Page | Unreadable] = Kept()
         self._waiting = 0
 
     async def facts(self, project: int, repo: Repository, digest: Digest) -> Facts:
@@ -160,7 +160,7 @@ class Describer:
         blob = await self._open(project, repo, where.digest)
         if not 0 < blob.size <= LARGEST_CONFIG:
             return {}, 0
-        raw = await _whole(blob, where.digest)
+        raw = await whole(blob, where.digest)
         return await _aside(len(raw), lambda: _json_object(raw)), len(raw)
 
     async def _icon(self, project: int, repo: Repository, layer: Descriptor | None) -> str:
@@ -170,7 +170,7 @@ class Describer:
         blob = await self._open(project, repo, layer.digest)
         if blob.size > icons.LARGEST:
             return ""
-        raw = await _whole(blob, layer.digest)
+        raw = await whole(blob, layer.digest)
         shown = await _aside(len(raw), lambda: icons.picture(raw))
         return layer.digest if shown is not None else ""
 
@@ -181,7 +181,7 @@ class Describer:
         bytes are not there.
         """
         if (kept := self._pages.get((digest, name))) is not None:
-            return kept
+            return _read(kept)
         manifest = await self._manifest(project, repo, digest)
         processor = processor_of(manifest)
         there = {each.name: each for each in additions_of(processor, manifest)}
@@ -189,13 +189,17 @@ class Describer:
             has = f"it has {', '.join(sorted(there))}" if there else "it has none"
             raise BadRequest(f"this artifact has no addition {name[:80]!r}; {has}")
         content = await self._content(project, repo, manifest, processor, addition)
+        if isinstance(content, Unreadable):  # nor will it be next time
+            return _read(self._pages.keep((digest, name), content, 0))
         if addition.content_type in (TEXT, MARKDOWN):
             content = content.decode("utf-8", "replace").replace("\0", "\ufffd").encode()
-        return self._pages.keep((digest, name), Page(addition.content_type, content), len(content))
+        page = Page(addition.content_type, content)
+        self._pages.keep((digest, name), page, len(content))
+        return page
 
     async def _content(
         self, project: int, repo: Repository, manifest: Manifest, processor: Processor, addition: Addition
-    ) -> bytes:
+    ) -> bytes | Unreadable:
         match addition.source:
             case FromManifest(content):
                 return content
@@ -203,14 +207,14 @@ class Describer:
                 config, _ = await self._config(project, repo, manifest, processor)
                 return safely(processor, lambda: make(config), b"")
             case WholeLayer(layer):
-                return await _whole(await self._layer(project, repo, layer, LARGEST_PAGE), layer.digest)
+                return await whole(await self._layer(project, repo, layer, LARGEST_PAGE), layer.digest)
             case InLayer(layer, find, arguments):
                 blob = await self._layer(project, repo, layer, LARGEST_LAYER)
                 with self._place():
                     found = await _found(blob, find, arguments)
-                if not isinstance(found, bytes):
-                    raise Unreadable(str(found or f"there is no {addition.name} in it")[:500])
-                return found
+                if isinstance(found, bytes):
+                    return found
+                return Unreadable(str(found or f"there is no {addition.name} in it")[:500])
 
     async def _layer(self, project: int, repo: Repository, layer: Descriptor, most: int) -> Blob:
         blob = await self._open(project, repo, layer.digest)
@@ -228,6 +232,12 @@ class Describer:
             yield
         finally:
             self._waiting -= 1
+
+
+def _read(kept: Page | Unreadable) -> Page:
+    if isinstance(kept, Unreadable):
+        raise Unreadable(str(kept))
+    return kept
 
 
 def additions_of(processor: Processor, manifest: Manifest) -> tuple[Addition, ...]:
@@ -259,7 +269,7 @@ async def _pieces(blob: Blob) -> Any:
         yield piece
 
 
-async def _whole(blob: Blob, digest: Digest) -> bytes:
+async def whole(blob: Blob, digest: Digest) -> bytes:
     """All of a blob, hashed.  Raises BlobUnknown when it is damaged."""
     if blob.content is not None:
         return blob.content

@@ -22,7 +22,7 @@ from fairway.features.artifacts.api.places import (
     repository_id,
 )
 from fairway.features.artifacts.api.shown import AdditionOut, ArtifactOut
-from fairway.features.artifacts.facts import Describer, OpenBlob, Unreadable
+from fairway.features.artifacts.facts import Describer, OpenBlob, Unreadable, whole
 from fairway.features.artifacts.icons import Icon
 from fairway.features.artifacts.store import blobs, details, listed
 from fairway.frame.access.catalogue import ARTIFACT_ADDITION_READ
@@ -113,8 +113,7 @@ def _icons(made: Routes, db: Database, open_blob: OpenBlob) -> None:
         blob = await open_blob(place["project_id"], repo, digest)
         if blob.size > icons.LARGEST:
             return None
-        raw = b"".join([piece async for piece in blob.read(0, blob.size)])
-        return await asyncio.to_thread(icons.picture, raw)
+        return await asyncio.to_thread(icons.picture, await whole(blob, digest))
 
     @made.get("/icons/{digest}", permission=PUBLIC, raises=(BadRequest, NotFound, Unavailable))
     async def get_icon(viewer: AskedBy, digest: str) -> IconOut:
