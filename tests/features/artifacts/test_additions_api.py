@@ -165,6 +165,26 @@ class TestKinds:
         assert (found["type"], links(found)) == ("MODEL", ["build_history", "files"])
         assert (await page(alice, "files")).json == [{"name": "model.onnx", "type": "file", "size": 4}]
 
+    async def test_models_of_those_who_run_them(self, alice: Person) -> None:
+        docker, ollama = "application/vnd.docker.ai", "application/vnd.ollama.image"
+        of_docker = artifact(
+            config(f"{docker}.model.config.v0.1+json", {"config": {"format": "gguf"}, "rootfs": {}}),
+            blob(b"GGUF", f"{docker}.gguf.v3"),
+            blob(b"MIT\n", f"{docker}.license"),
+        )
+        of_ollama = artifact(
+            config("application/vnd.docker.container.image.v1+json", {"model_format": "gguf"}),
+            blob(b"GGUF", f"{ollama}.model"),
+            blob(b"MIT\n", f"{ollama}.license"),
+        )
+        for tag, made, expected in (
+            ("docker", of_docker, {"config": {"format": "gguf"}}),
+            ("ollama", of_ollama, {"model_format": "gguf"}),
+        ):
+            found = await shown(alice, made, tag)
+            assert (found["type"], found["extra_attrs"], links(found)) == ("MODEL", expected, ["license"])
+            assert (await page(alice, "license", tag)).body == b"MIT\n"
+
     async def test_a_bundle_of_an_application(self, alice: Person) -> None:
         bundle = artifact(
             config("application/vnd.cnab.config.v1+json", {"name": "dock", "version": "0.1"}),

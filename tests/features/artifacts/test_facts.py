@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import Unavailable
 from fairway.core.oci.names import Repository
 from fairway.features.artifacts import facts
-from fairway.features.artifacts.facts import Describer, Kept
+from fairway.features.artifacts.facts import Describer, Facts, Kept
 from fairway.features.artifacts.store import blobs, details
 from fairway.features.projects.store import projects as projects_store
 from fairway.frame.db.statements import Compiler
@@ -149,24 +150,58 @@ async def test_what_was_found_out_is_not_asked_again(alice: Person, monkeypatch:
     assert not [sql for sql in asked if "payload" in sql]
 
 
-async def test_failures_are_not_remembered(world: World, alice: Person) -> None:
-    """Facts follow from the digest; that bytes cannot be read just now does not."""
-    assert (await alice.push("team/app:v1", an_image())).status == 201
+def storage_that(world: World, does: Callable[[int], Any]) -> facts.OpenBlob:
+    """Opens blobs after it has done something, which is told how often it was asked."""
     opened = 0
 
     async def open_blob(project: int, repo: Repository, digest: Digest) -> Any:
         nonlocal opened
         opened += 1
-        if opened == 1:
-            raise facts.Unavailable("the storage is not there")
+        await does(opened)
         return await world.parts.hub.open_blob(project, repo, digest)
 
-    describer = Describer(world.db, open_blob)
-    asked = (1, Repository("team/app"), an_image().digest)
-    assert await describer.facts(*asked) == facts.Facts()
-    assert '"arm64"' in (await describer.facts(*asked)).attributes
-    await describer.facts(*asked)
-    assert opened == 2
+    return open_blob
+
+
+async def test_failures_are_not_remembered(world: World, alice: Person) -> None:
+    """Facts follow from the digest; that bytes cannot be read just now does not."""
+    assert (await alice.push("team/app:v1", an_image())).status == 201
+    asked: list[int] = []
+
+    async def fail_once(number: int) -> None:
+        asked.append(number)
+        if number == 1:
+            raise Unavailable("the storage is not there")
+
+    describer = Describer(world.db, storage_that(world, fail_once))
+    places = [(Repository("team/app"), an_image().digest)] * 2
+    assert await describer.facts(1, places) == [Facts(), Facts()]
+    for _ in range(2):
+        found, same = await describer.facts(1, places)
+        assert '"arm64"' in found.attributes
+        assert found is same
+    assert asked == [1, 2]
+
+
+async def test_a_storage_that_hangs_holds_no_list_up(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(facts, "_MOST_LOOKS", 1)
+    both = [an_image(name="one"), an_image(name="two")]
+    for number, each in enumerate(both):
+        assert (await alice.push(f"team/app:v{number}", each)).status == 201
+    goes_on = asyncio.Event()
+    describer = Describer(world.db, storage_that(world, lambda _: goes_on.wait()))
+    places = [(Repository("team/app"), each.digest) for each in both]
+    for _ in range(3):
+        assert await describer.facts(1, places) == [Facts(), Facts()]
+    assert len(describer._looks) == 1
+    goes_on.set()
+    await asyncio.gather(*describer._looks.values())
+    for place in places:
+        monkeypatch.setattr(facts, "PATIENCE_SECONDS", 60)
+        assert [each.additions for each in await describer.facts(1, [place])] == [("build_history",)]
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -8,7 +8,7 @@ and there is nothing to repair.  Of a manifest or config that cannot be read not
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -47,6 +47,10 @@ KEPT: Final = 16 * MIB
 """Bytes of facts, and as many of pages, that one process keeps."""
 _QUICK: Final = 2**15
 """Bytes of JSON that are parsed on the event loop: more takes it milliseconds."""
+PATIENCE_SECONDS: Final = 5.0
+"""For which a list waits for what its artifacts say."""
+_AT_A_TIME: Final = 8
+_MOST_LOOKS: Final = 1_000
 _MOST_WAITING: Final = 32
 _MEMORY, _SECONDS = 256 * MIB, 10
 
@@ -112,20 +116,42 @@ class Describer:
         self._open = open_blob
         self._facts: Kept[Facts] = Kept()
         self._pages: Kept[Page | Unreadable] = Kept()
+        self._looks: dict[Digest, asyncio.Task[Facts]] = {}
+        self._places = asyncio.Semaphore(_AT_A_TIME)
         self._waiting = 0
 
-    async def facts(self, project: int, repo: Repository, digest: Digest) -> Facts:
-        """What the artifact says, as far as it can be read now."""
+    async def facts(self, project: int, asked: Sequence[tuple[Repository, Digest]]) -> list[Facts]:
+        """What each of these artifacts says, as far as it can be read now and soon.
+
+        Who waits for one that somebody else is looking at already waits for the same look, which goes on when they give
+        up: a storage that hangs holds no list up.
+        """
+        looks = {digest: self._look(project, repo, digest) for repo, digest in asked}
+        waiting = [look for look in looks.values() if isinstance(look, asyncio.Task) and not look.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=PATIENCE_SECONDS)
+        return [_said(looks[digest]) for _, digest in asked]
+
+    def _look(self, project: int, repo: Repository, digest: Digest) -> Facts | asyncio.Task[Facts]:
         if (kept := self._facts.get(digest)) is not None:
             return kept
-        try:
-            manifest = await self._manifest(project, repo, digest)
-            made = await self._look(project, repo, manifest)
-        except FairwayError:  # damaged or unavailable just now, or gone meanwhile
+        if (look := self._looks.get(digest)) is not None:
+            return look
+        if len(self._looks) >= _MOST_LOOKS:
             return Facts()
+        look = self._looks[digest] = asyncio.create_task(self._find_out(project, repo, digest))
+        look.add_done_callback(lambda _: self._looks.pop(digest, None))
+        return look
+
+    async def _find_out(self, project: int, repo: Repository, digest: Digest) -> Facts:
+        async with self._places:
+            try:
+                made = await self._read(project, repo, await self._manifest(project, repo, digest))
+            except FairwayError:  # damaged or unavailable just now, or gone meanwhile
+                return Facts()
         return self._facts.keep(digest, made, len(made.attributes))
 
-    async def _look(self, project: int, repo: Repository, manifest: Manifest) -> Facts:
+    async def _read(self, project: int, repo: Repository, manifest: Manifest) -> Facts:
         processor = processor_of(manifest)
         config, size = await self._config(project, repo, manifest, processor)
         nothing: Mapping[str, Any] = {}
@@ -181,7 +207,7 @@ class Describer:
         bytes are not there.
         """
         if (kept := self._pages.get((digest, name))) is not None:
-            return _read(kept)
+            return _shown_page(kept)
         manifest = await self._manifest(project, repo, digest)
         processor = processor_of(manifest)
         there = {each.name: each for each in additions_of(processor, manifest)}
@@ -190,7 +216,7 @@ class Describer:
             raise BadRequest(f"this artifact has no addition {name[:80]!r}; {has}")
         content = await self._content(project, repo, manifest, processor, addition)
         if isinstance(content, Unreadable):  # nor will it be next time
-            return _read(self._pages.keep((digest, name), content, 0))
+            return _shown_page(self._pages.keep((digest, name), content, 0))
         if addition.content_type in (TEXT, MARKDOWN):
             content = content.decode("utf-8", "replace").replace("\0", "\ufffd").encode()
         page = Page(addition.content_type, content)
@@ -234,7 +260,13 @@ class Describer:
             self._waiting -= 1
 
 
-def _read(kept: Page | Unreadable) -> Page:
+def _said(look: Facts | asyncio.Task[Facts]) -> Facts:
+    if isinstance(look, Facts):
+        return look
+    return look.result() if look.done() else Facts()
+
+
+def _shown_page(kept: Page | Unreadable) -> Page:
     if isinstance(kept, Unreadable):
         raise Unreadable(str(kept))
     return kept

@@ -31,7 +31,6 @@ from fairway.frame.db import Conn, Database
 from fairway.frame.web.errors import NotFound, Unprocessable
 from fairway.frame.web.routes import PUBLIC, AskedBy, Authoriser, InProject, Routes
 
-_AT_A_TIME: Final = 8
 # Whoever opens a page in a browser: it is no document of ours.
 _HARMLESS: Final = {
     "x-content-type-options": "nosniff",
@@ -46,24 +45,22 @@ class IconOut(BaseModel):
     content: str
 
 
-async def describe(db: Database, describer: Describer, found: Sequence[ArtifactOut]) -> list[ArtifactOut]:
-    """The same artifacts with what they say about themselves, and links to what there is."""
-    places = asyncio.Semaphore(_AT_A_TIME)
+async def describe(
+    db: Database, describer: Describer, project: int, found: Sequence[ArtifactOut]
+) -> list[ArtifactOut]:
+    """The same artifacts of a project with what they say about themselves, and links to what there is."""
     ids = [each.id for each in found]
     sboms = await details.newest_of(db, ids, rules.SBOM) if ids else {}
-
-    async def one(artifact: ArtifactOut) -> ArtifactOut:
-        repo = Repository(artifact.repository_name)
-        async with places:
-            facts = await describer.facts(artifact.project_id, repo, Digest(artifact.digest))
+    places = [(Repository(each.repository_name), Digest(each.digest)) for each in found]
+    for artifact, (repo, digest), facts in zip(
+        found, places, await describer.facts(project, places), strict=True
+    ):
         artifact.extra_attrs = json.loads(facts.attributes)
         artifact.icon = facts.icon or icons.of_type(artifact.type)
-        artifact.addition_links = {name: _link(repo, artifact.digest, name) for name in facts.additions}
+        artifact.addition_links = {name: _link(repo, digest, name) for name in facts.additions}
         if artifact.id in sboms:
             artifact.addition_links["sboms"] = _link(repo, sboms[artifact.id], "sbom")
-        return artifact
-
-    return list(await asyncio.gather(*map(one, found)))
+    return list(found)
 
 
 def _link(repo: Repository, digest: str, name: str) -> AdditionOut:

@@ -72,7 +72,7 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
 
         found, total = await db.read(read)
         response.headers.update(page_headers(request, page, total))
-        return await describe(db, describer, found)
+        return await describe(db, describer, project.id, found)
 
     @made.get("/projects/{project_name_or_id}/artifacts", permission=ARTIFACT_LIST, raises=(BadRequest,))
     async def list_artifacts_of_project(
@@ -92,7 +92,7 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
 
         found, total = await db.read(read)
         response.headers.update(page_headers(request, page, total))
-        return await describe(db, describer, found)
+        return await describe(db, describer, project.id, found)
 
 
 def _one_artifact(made: Routes, db: Database, periods: Periods, describer: Describer) -> None:
@@ -107,7 +107,7 @@ def _one_artifact(made: Routes, db: Database, periods: Periods, describer: Descr
             [found] = await shown.artifacts(conn, [row], wanted)
             return found
 
-        [described] = await describe(db, describer, [await db.read(read)])
+        [described] = await describe(db, describer, project.id, [await db.read(read)])
         return described
 
     @made.delete(

@@ -18,6 +18,7 @@ from fairway.features.artifacts.processors.image import Image, Index
 from fairway.features.artifacts.processors.kind import Anything, Processor
 from fairway.features.artifacts.processors.modelpack import ModelImage, ModelKit, ModelPack
 from fairway.features.artifacts.processors.packed import Policy, Singularity
+from fairway.features.artifacts.processors.runners import RunnerModel
 from fairway.features.artifacts.processors.sbom import Sbom
 from fairway.features.artifacts.processors.wasm import Module
 from fairway.frame.log import get_logger
@@ -37,6 +38,7 @@ OURS: Final[Sequence[Processor]] = (
     Module(),
     Policy(),
     Singularity(),
+    RunnerModel(),
     ModelImage(),
     Image(),
     Index(),
