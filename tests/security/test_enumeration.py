@@ -60,6 +60,7 @@ CALLS = [
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1") for method in ("GET", "DELETE")],
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/accessories"),
+    ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/additions/files"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags") for method in ("GET", "POST")],
     ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags/v1"),
     ("PUT", "/api/v2.0/projects/{}"),
@@ -87,6 +88,7 @@ EXAMPLES = {
     "id": "0123",
     "mid": "1",
     "meta_name": "public",
+    "addition": "files",
 }
 """What stands for the parameters of a path in the calls above."""
 NAMES_NO_PROJECT = {
@@ -95,6 +97,7 @@ NAMES_NO_PROJECT = {
     "GET /api/v2.0/ping",
     "GET /api/version",
     "GET /api/v2.0/health",
+    "GET /api/v2.0/icons/{digest}",
     "GET /api/v2.0/openapi.json",
     "GET /api/v2.0/permissions",
     "GET /api/v2.0/repositories",

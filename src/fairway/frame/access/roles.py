@@ -31,6 +31,7 @@ metadata     CRUD           R           -          -      -              -
 quota        R              R           R          R      R              -
 repository   CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
 artifact     CRDL           CRDL        CRL        RL     RL             RL
+artifact-addition R         R           R          R      R              R
 accessory    L              L           L          L      L              L
 tag          CDL            CDL         CL         L      L              L
 """
