@@ -25,6 +25,11 @@ def reactions(notifications: Notifications) -> Reactions:
         "tag.created": [audit.write],
         "tag.deleted": [audit.write, tell],
         "repository.deleted": [audit.write],
+        "label.created": [audit.write],
+        "label.updated": [audit.write],
+        "label.deleted": [audit.write],
+        "artifact.labelled": [audit.write],
+        "artifact.unlabelled": [audit.write],
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }

@@ -1,8 +1,9 @@
-"""`/repositories` and all below it in Harbor's API v2.0: repositories, artifacts, tags and accessories."""
+"""`/repositories` and all below it in Harbor's API v2.0: repositories, artifacts, tags, labels on artifacts, and
+accessories."""
 
 from fastapi import APIRouter
 
-from fairway.features.artifacts.api import artifacts, repositories, tags
+from fairway.features.artifacts.api import artifacts, labels, repositories, tags
 from fairway.features.artifacts.model import Periods
 from fairway.frame.db import Database
 from fairway.frame.web.routes import Authoriser
@@ -14,4 +15,5 @@ def routes(db: Database, authoriser: Authoriser, periods: Periods) -> APIRouter:
     made.include_router(repositories.routes(db, authoriser, periods))
     made.include_router(artifacts.routes(db, authoriser, periods))
     made.include_router(tags.routes(db, authoriser, periods))
+    made.include_router(labels.routes(db, authoriser, periods))
     return made
