@@ -138,6 +138,7 @@ def management_api(parts: Parts) -> FastAPI:
         system.routes(parts.db, parts.store, parts.settings, parts.origin, authoriser), prefix="/api"
     )
     api.include_router(accounts.routes(parts.db, authoriser, parts.hasher), prefix=_API)
+    api.include_router(accounts.own_routes(parts.db, authoriser), prefix=_OWN_API)
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
     )

@@ -49,6 +49,8 @@ _NAMED = {
     "user": "",
     "member": " as {role} of project {project}",
     "label": "{where}",
+    "usergroup": "",
+    "groupmember": " in group {group}",
     "quota": " to {hard} bytes",
 }
 
