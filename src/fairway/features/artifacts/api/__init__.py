@@ -3,7 +3,7 @@ accessories."""
 
 from fastapi import APIRouter
 
-from fairway.features.artifacts.api import artifacts, labels, repositories, tags
+from fairway.features.artifacts.api import artifacts, copies, labels, repositories, tags
 from fairway.features.artifacts.model import Periods
 from fairway.frame.db import Database
 from fairway.frame.web.routes import Authoriser
@@ -14,6 +14,7 @@ def routes(db: Database, authoriser: Authoriser, periods: Periods) -> APIRouter:
     made = APIRouter()
     made.include_router(repositories.routes(db, authoriser, periods))
     made.include_router(artifacts.routes(db, authoriser, periods))
+    made.include_router(copies.routes(db, authoriser, periods))
     made.include_router(tags.routes(db, authoriser, periods))
     made.include_router(labels.routes(db, authoriser, periods))
     return made
