@@ -62,6 +62,11 @@ CALLS = [
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/accessories"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags") for method in ("GET", "POST")],
     ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags/v1"),
+    ("POST", "/api/v2.0/projects/{}/repositories/app/artifacts?from=mine/app:v1"),
+    ("POST", "/api/v2.0/projects/mine/repositories/app/artifacts?from={}/app:v1"),
+    ("POST", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/labels"),
+    ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/labels/0123"),
+    ("GET", "/api/v2.0/search?q={}"),
     ("GET", "/api/fairway/gc/projects/{}/deleted"),
     ("POST", "/api/fairway/gc/projects/{}/undo"),
 ]
@@ -74,10 +79,13 @@ NAMES_NO_PROJECT = {
     ("GET", "/api/version"),
     ("GET", "/api/v2.0/openapi.json"),
     ("GET", "/api/v2.0/repositories"),
+    ("GET", "/api/v2.0/labels"),
+    ("POST", "/api/v2.0/labels"),
+    *[(method, "/api/v2.0/labels/{label_id}") for method in ("GET", "PUT", "DELETE")],
     ("GET", "/service/token"),
     ("POST", "/service/token"),
 }
-"""Or says the same of all: `test_a_token_says_the_same_of_both`."""
+"""Or says the same of all: `test_a_token_says_the_same_of_both`, and of labels what their own tests say."""
 OF_THE_SERVER = (
     "/api/v2.0/system/",
     "/api/v2.0/jobservice/",
@@ -97,7 +105,7 @@ def test_no_route_is_missing(world: World) -> None:
     for path, operations in described.items():
         bare = path.replace("{name}", "/app").replace("{project_name_or_id}", "").replace("{reference}", "")
         bare = bare.replace("{digest}", "").replace("{id}", "").replace("{project_name}", "")
-        bare = bare.replace("{repository_name}", "app").replace("{tag_name}", "")
+        bare = bare.replace("{repository_name}", "app").replace("{tag_name}", "").replace("{label_id}", "")
         for method in operations:
             key = (method.upper(), bare)
             known = key in asked or (method.upper(), path) in NAMES_NO_PROJECT | MAKES_ONE

@@ -56,7 +56,6 @@ async def test_everybody_finds_what_they_may_see(world: World) -> None:
         ("", ["web-shown/nginx", *own]),
         ("%25", []),
         ("_", []),
-        ("%00", []),
         ("'%3B--", []),
         ("hidden", []),
     ):
@@ -83,7 +82,8 @@ async def test_what_is_told_of_them(world: World) -> None:
         }
     ]
     assert (await alice("GET", "/api/v2.0/search")).status == 422
-    assert (await alice("GET", SEARCH + "a" * 256)).status == 422
+    for q in ("a" * 256, "%00", "%0A"):
+        assert (await alice("GET", SEARCH + q)).status == 422
 
 
 async def test_an_answer_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,9 @@ MOST: Final = 100
 """Projects, and repositories, in one answer.  Lists have all of them, by pages."""
 
 
+_Part = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
 class SearchRepositoryOut(BaseModel):
     """Harbor's SearchRepository; `repository_name` is the full one."""
 
@@ -38,7 +41,7 @@ def add_routes(made: Routes, db: Database) -> None:
     """Add the route of this page."""
 
     @made.get("/search", permission=PUBLIC, response_model_exclude_none=True)
-    async def search_all(viewer: AskedBy, q: Annotated[str, Query(max_length=255)]) -> SearchOut:
+    async def search_all(viewer: AskedBy, q: _Part) -> SearchOut:
         async def read(conn: Conn) -> SearchOut:
             named = {"name": Contains(q)}
             projects, _ = await store.listed(conn, viewer, named, offset=0, limit=MOST)
