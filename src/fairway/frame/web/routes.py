@@ -26,6 +26,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
+from starlette.routing import Match
+from starlette.types import Scope
 
 from fairway.core.oci.errors import Denied, FairwayError, Unauthorized, Unsupported
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
@@ -161,12 +163,30 @@ class Guard:
         request.state.caller = await self._authoriser.decide(request, self.declared, self._find)
 
 
+class _Route(APIRoute):
+    """A route that takes no path which another one declares letter by letter, whatever the method.
+
+    Otherwise `DELETE /users/search` would be about a user called search where only `GET /users/search` is declared.
+    """
+
+    as_written: Collection[str] = ()
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        if match is not Match.NONE and self.param_convertors:
+            values = {name: found["path_params"][name] for name in self.param_convertors}
+            if self.path_format.format_map(values) in self.as_written:
+                return Match.NONE, {}
+        return match, found
+
+
 class Routes:
     """A router whose every route must declare its permission.  Include `router` in the application."""
 
     def __init__(self, authoriser: Authoriser, *, tags: Collection[str] = ()) -> None:
-        self.router = APIRouter(tags=list(tags))
+        self.router = APIRouter(tags=list(tags), route_class=_Route)
         self._authoriser = authoriser
+        self._as_written: set[str] = set()
 
     def get(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
         """Declare a GET route.
@@ -221,6 +241,11 @@ class Routes:
                 **_described(path, endpoint, permission, find, [*raises, *_refusals(method)]),
                 **options,
             )
+            made = self.router.routes[-1]
+            assert isinstance(made, _Route)
+            made.as_written = self._as_written
+            if "{" not in path:
+                self._as_written.add(path)
             return endpoint
 
         return add
