@@ -33,6 +33,7 @@ from fairway.features.audit import api as audit
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
 from fairway.features.gc.model import GARBAGE_COLLECTION, ORPHAN_SEARCH
+from fairway.features.labels import api as labels
 from fairway.features.projects import api as projects
 from fairway.features.quotas import api as quotas
 from fairway.features.registry.described import described_paths
@@ -137,12 +138,14 @@ def management_api(parts: Parts) -> FastAPI:
         system.routes(parts.db, parts.store, parts.settings, parts.origin, authoriser), prefix="/api"
     )
     api.include_router(accounts.routes(parts.db, authoriser, parts.hasher), prefix=_API)
+    api.include_router(accounts.own_routes(parts.db, authoriser), prefix=_OWN_API)
     api.include_router(
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
     )
     api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
+    api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
     return api

@@ -38,6 +38,22 @@ DELETE:/api/v2.0/users/1                                               401      
 PUT:/api/v2.0/users/1/sysadmin                                         401       403      403           403   403       403        403           200
 PUT:/api/v2.0/users/1/password                                         401       403      403           403   403       403        403           403
 PUT:/api/v2.0/users/1/cli_secret                                       401       403      403           403   403       403        403           412
+GET:/api/v2.0/usergroups                                               401       403      403           403   403       403        403           200
+POST:/api/v2.0/usergroups                                              401       403      403           403   403       403        403           409
+GET:/api/v2.0/usergroups/search?groupname=a                            401       200      200           200   200       200        200           200
+GET:/api/v2.0/usergroups/1                                             401       403      403           403   403       403        403           200
+PUT:/api/v2.0/usergroups/1                                             401       403      403           403   403       403        403           200
+DELETE:/api/v2.0/usergroups/2                                          401       403      403           403   403       403        403           404
+GET:/api/fairway/usergroups/1/members                                  401       403      403           403   403       403        403           200
+POST:/api/fairway/usergroups/1/members                                 401       403      403           403   403       403        403           409
+DELETE:/api/fairway/usergroups/1/members/4711                          401       403      403           403   403       403        403           404
+GET:/api/v2.0/search?q=a                                               200       200      200           200   200       200        200           200
+GET:/api/v2.0/labels?scope=g                                           401       200      200           200   200       200        200           200
+GET:/api/v2.0/labels?scope=p&project_id=1                              401       403      403           200   200       200        200           200
+POST:/api/v2.0/labels                                                  401       403      403           403   403       409        409           409
+GET:/api/v2.0/labels/1                                                 401       404      404           200   200       200        200           200
+PUT:/api/v2.0/labels/1                                                 401       404      404           403   403       200        200           200
+DELETE:/api/v2.0/labels/1                                              401       404      404           403   403       200        404           404
 GET:/api/v2.0/audit-logs                                               401       200      200           200   200       200        200           200
 GET:/api/v2.0/auditlog-exts                                            401       200      200           200   200       200        200           200
 GET:/api/v2.0/auditlog-exts/events                                     401       403      403           403   403       403        403           200
@@ -101,6 +117,9 @@ GET:/api/v2.0/icons/none                                               400      
 GET:/api/v2.0/projects/team/repositories/app/artifacts/v1/accessories  401       403      200           200   200       200        200           200
 GET:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags         401       403      200           200   200       200        200           200
 POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags        401       403      403           403   409       409        409           409
+POST:/api/v2.0/projects/team/repositories/app/artifacts?from=team/app:none 401       403      403           403   404       404        404           404
+POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/labels      401       403      403           403   404       404        404           404
+DELETE:/api/v2.0/projects/team/repositories/app/artifacts/v1/labels/7  401       403      403           403   404       404        404           404
 DELETE:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags/none 401       403      403           403   403       404        404           404
 POST:/api/fairway/gc/orphans/schedule                                  401       403      403           403   403       403        403           201
 GET:/api/fairway/gc/orphans                                            401       403      403           403   403       403        403           200
@@ -133,6 +152,12 @@ BODIES = {
     "PUT:/api/v2.0/users/1/sysadmin": {"sysadmin_flag": True},
     "PUT:/api/v2.0/users/1/password": {"old_password": "wrong", "new_password": "Another-1-secret"},
     "PUT:/api/v2.0/users/1/cli_secret": {"secret": "x"},
+    "POST:/api/v2.0/usergroups": {"group_name": "devs", "group_type": 3},
+    "PUT:/api/v2.0/usergroups/1": {"group_name": "devs"},
+    "POST:/api/fairway/usergroups/1/members": {"user_id": 1},
+    "POST:/api/v2.0/labels": {"name": "first", "scope": "p", "project_id": 1},
+    "PUT:/api/v2.0/labels/1": {"name": "first"},
+    "POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/labels": {"id": 4711},
     "POST:/api/v2.0/system/gc/schedule": {"schedule": {"type": "Manual"}},
     "PUT:/api/v2.0/system/gc/schedule": {"schedule": {"type": "Daily"}},
     "POST:/api/v2.0/system/purgeaudit/schedule": {"schedule": {"type": "Manual"}, "parameters": HOURS},
@@ -154,6 +179,11 @@ BODIES = {
 }
 TEMPLATES = {
     "users/1": "users/{user_id}",
+    "usergroups/1": "usergroups/{group_id}",
+    "usergroups/2": "usergroups/{group_id}",
+    "members/4711": "members/{user_id}",
+    "v2.0/labels/1": "v2.0/labels/{label_id}",
+    "labels/7": "labels/{label_id}",
     "team/logs": "{project_name}/logs",
     "team/auditlog-exts": "{project_name}/auditlog-exts",
     "team/repositories": "{project_name}/repositories",
@@ -198,6 +228,13 @@ async def test_who_may_do_what(world: World) -> None:
     team = await world.project("team")
     people = await callers(world, team)
     assert (await world.admin.push("team/app:v1", image("base"))).status == 201
+    for target, body in (
+        ("v2.0/labels", {"name": "first", "scope": "p", "project_id": team}),
+        ("v2.0/usergroups", {"group_name": "devs", "group_type": 3}),
+        ("fairway/usergroups/1/members", {"user_id": 1}),
+    ):
+        made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)
+        assert made.status == 201
     expected = cells(TABLE)
     before = await world.stored()
     (root,) = (row for row in before["users"] if row["id"] == 1)

@@ -63,6 +63,11 @@ CALLS = [
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/additions/files"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags") for method in ("GET", "POST")],
     ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags/v1"),
+    ("POST", "/api/v2.0/projects/{}/repositories/app/artifacts?from=mine/app:v1"),
+    ("POST", "/api/v2.0/projects/mine/repositories/app/artifacts?from={}/app:v1"),
+    ("POST", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/labels"),
+    ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/labels/7"),
+    ("GET", "/api/v2.0/search?q={}"),
     ("PUT", "/api/v2.0/projects/{}"),
     *[
         ("GET", f"/api/v2.0/projects/{{}}/{part}")
@@ -89,6 +94,7 @@ EXAMPLES = {
     "mid": "1",
     "meta_name": "public",
     "addition": "files",
+    "label_id": "7",
 }
 """What stands for the parameters of a path in the calls above."""
 NAMES_NO_PROJECT = {
@@ -98,6 +104,9 @@ NAMES_NO_PROJECT = {
     "GET /api/version",
     "GET /api/v2.0/health",
     "GET /api/v2.0/icons/{digest}",
+    "GET /api/v2.0/labels",
+    "POST /api/v2.0/labels",
+    *(f"{method} /api/v2.0/labels/{{label_id}}" for method in ("GET", "PUT", "DELETE")),
     "GET /api/v2.0/openapi.json",
     "GET /api/v2.0/permissions",
     "GET /api/v2.0/repositories",
@@ -106,7 +115,7 @@ NAMES_NO_PROJECT = {
     "GET /service/token",
     "POST /service/token",
 }
-"""Or says the same of all: `test_a_token_says_the_same_of_both`."""
+"""Or says the same of all: `test_a_token_says_the_same_of_both`, and of labels `test_a_label_of_a_hidden_project…`."""
 OF_THE_SERVER = (
     "/api/v2.0/audit",
     "/api/v2.0/jobservice/",
@@ -114,7 +123,9 @@ OF_THE_SERVER = (
     "/api/v2.0/schedules",
     "/api/v2.0/system/",
     "/api/v2.0/systeminfo/",
+    "/api/v2.0/usergroups",
     "/api/v2.0/users",
+    "/api/fairway/usergroups/",
     "/api/fairway/gc/orphans",
 )
 """What lies below is about the server as a whole."""

@@ -18,8 +18,8 @@ from fairway.features.artifacts.store import details, listed, repositories
 from fairway.features.artifacts.store.listed import Within
 from fairway.frame.access.principals import User
 from fairway.frame.db import Conn, Row
-from fairway.frame.db.listing import Contains, Exact, Filters
-from fairway.frame.db.tables import artifact_links, artifacts, tags
+from fairway.frame.db.listing import AllOf, Contains, Exact, Filters
+from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, tags
 from fairway.frame.db.tables import repositories as repository_rows
 from stories.world import World
 
@@ -145,9 +145,9 @@ NOTHING: Filters = {}
 async def test_a_page_takes_as_many_statements_as_there_are_kinds_of_details(
     full: World, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The count, the page, references, tags and accessories: five, whether there are two rows or a hundred."""
-    assert len((await ask(full, within, NOTHING, 50)).asked) == 5
-    assert len((await ask(full, within, NOTHING, 100)).asked) == 5
+    """The count, the page, references, tags, labels and accessories: six, whether there are two rows or a hundred."""
+    assert len((await ask(full, within, NOTHING, 50)).asked) == 6
+    assert len((await ask(full, within, NOTHING, 100)).asked) == 6
     conn: Any = Counting(full.db)
     rows, total = await repositories.page(
         conn, User(1, "admin", sysadmin=True), None, {}, (), offset=0, limit=10
@@ -196,6 +196,7 @@ async def test_details_and_look_ups_are_answered_by_indexes(full: World) -> None
     conn: Any = Counting(full.db)
     ids = list(range(1, 101))
     await details.tags_of(conn, ids)
+    await details.labels_of(conn, ids)
     await details.references_of(conn, ids)
     await details.accessories_of(conn, ids)
     await details.tag_page(conn, 7, {}, (), offset=0, limit=10)
@@ -204,7 +205,29 @@ async def test_details_and_look_ups_are_answered_by_indexes(full: World) -> None
     await listed.one(conn, 1, Digest(digest(10)))
     await repositories.some_artifacts(conn, 1, 50, "", 10)
     how = await plan(full, conn, scans=False)
-    for table in ("artifacts", "tags", "artifact_links", "accessory", "child", "owner", "subject"):
+    for table in (
+        *("artifacts", "tags", "labels", "artifact_labels", "artifact_links"),
+        *("accessory", "child", "owner", "subject"),
+    ):
+        assert f"SCAN {table}" not in how, how
+        assert f"Seq Scan on {table}" not in how, how
+
+
+@pytest.mark.parametrize("within", [Within(1, 1), Within(1)], ids=["repository", "project"])
+async def test_lists_by_label_are_answered_by_indexes(full: World, within: Within) -> None:
+    for number in (1, 2):
+        row = {"id": number, "name": f"l{number}", "created_at": 0, "updated_at": 0}
+        await full.run(insert(labels).values(**row))
+    hung = [{"artifact_id": n, "label_id": 1 + n % 2, "created_at": 0} for n in range(2, MANY, 20)]
+    hung += [{"artifact_id": n, "label_id": 2, "created_at": 0} for n in range(2, MANY, 20)]
+    await full.run(insert(artifact_labels).values(hung))
+    conn: Any = Counting(full.db)
+    rows, total = await listed.page(conn, within, {"labels": AllOf((1, 2))}, (), offset=0, limit=5)
+    _, with_one = await listed.page(full.db, within, {"labels": AllOf((1,))}, (), offset=0, limit=1)
+    assert (len(rows), total) == (5, with_one)
+    how = await plan(full, conn, scans=False)
+    assert "artifact_labels" in how
+    for table in ("artifacts", "artifact_labels"):
         assert f"SCAN {table}" not in how, how
         assert f"Seq Scan on {table}" not in how, how
 

@@ -23,6 +23,11 @@ user:read                   no no no no no no no yes
 user:update                 no no no no no no no yes
 user:list                   no no no no no no no yes
 user:delete                 no no no no no no no yes
+user-group:create           no no no no no no no yes
+user-group:read             no no no no no no no yes
+user-group:update           no no no no no no no yes
+user-group:list             no no no no no no no yes
+user-group:delete           no no no no no no no yes
 garbage-collection:create   no no no no no no no yes
 garbage-collection:read     no no no no no no no yes
 garbage-collection:update   no no no no no no no yes
@@ -70,6 +75,13 @@ accessory:list      no         no        yes            yes    yes        yes   
 tag:create          no         no        no             no     yes        yes         yes            yes
 tag:list            no         no        yes            yes    yes        yes         yes            yes
 tag:delete          no         no        no             no     no         yes         yes            yes
+label:create          no         no        no             no     no         yes         yes            yes
+label:read            no         no        no             yes    yes        yes         yes            yes
+label:update          no         no        no             no     no         yes         yes            yes
+label:list            no         no        no             yes    yes        yes         yes            yes
+label:delete          no         no        no             no     no         yes         yes            yes
+artifact-label:create no         no        no             no     yes        yes         yes            yes
+artifact-label:delete no         no        no             no     yes        yes         yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
 {SERVER}"""
 
@@ -106,6 +118,13 @@ accessory:list      yes        yes       yes            yes    yes        yes   
 tag:create          no         no        no             no     yes        yes         yes            yes
 tag:list            yes        yes       yes            yes    yes        yes         yes            yes
 tag:delete          no         no        no             no     no         yes         yes            yes
+label:create          no         no        no             no     no         yes         yes            yes
+label:read            yes        yes       yes            yes    yes        yes         yes            yes
+label:update          no         no        no             no     no         yes         yes            yes
+label:list            yes        yes       yes            yes    yes        yes         yes            yes
+label:delete          no         no        no             no     no         yes         yes            yes
+artifact-label:create no         no        no             no     yes        yes         yes            yes
+artifact-label:delete no         no        no             no     yes        yes         yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
 {SERVER}"""
 

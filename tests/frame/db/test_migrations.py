@@ -78,3 +78,50 @@ async def test_members_get_ids_in_postgresql(postgres: Postgres) -> None:
     finally:
         await engine.dispose()
         postgres.drop("members")
+
+
+GROUP = """INSERT INTO user_groups (id, group_name, group_type, created_at, updated_at) VALUES (1, 'devs', 3, 1, 1)"""
+JOINED = """INSERT INTO members (project_id, group_id, role, created_at) VALUES (1, 1, 3, 9)"""
+
+
+def groups_become_members(connection: Connection) -> None:
+    before = ScriptDirectory(FOLDER).get_revision("0010").down_revision
+    assert isinstance(before, str)
+    move(connection, command.upgrade, before)
+    for id in (1, 2):
+        connection.execute(text(USER), {"id": id, "name": f"n{id}"})
+        connection.execute(text(PROJECT), {"id": id, "name": f"n{id}"})
+    for project, user, role, at in MEMBERS:
+        connection.execute(
+            text("INSERT INTO members (project_id, user_id, role, created_at) VALUES (:p, :u, :r, :a)"),
+            {"p": project, "u": user, "r": role, "a": at},
+        )
+    connection.execute(text("DELETE FROM members WHERE id = 2"))
+    kept = rows(connection, "id, project_id, user_id, role, created_at")
+    move(connection, command.upgrade, "0010")
+    assert rows(connection, "id, project_id, user_id, role, created_at") == kept
+    connection.execute(text(GROUP))
+    connection.execute(text(JOINED))
+    assert rows(connection, "id, user_id, group_id")[-1] == (4, None, 1)
+    move(connection, command.downgrade, before)
+    assert rows(connection, "id, project_id, user_id, role, created_at") == kept
+    move(connection, command.upgrade, "0010")
+    assert rows(connection, "id, project_id, user_id, role, created_at") == kept
+
+
+def test_groups_become_members_in_sqlite(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'fairway.db'}")
+    with engine.connect() as connection:
+        groups_become_members(connection)
+    engine.dispose()
+
+
+async def test_groups_become_members_in_postgresql(postgres: Postgres) -> None:
+    url = postgres.create("groups")
+    engine = create_async_engine(url.replace("postgresql", "postgresql+asyncpg", 1))
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(groups_become_members)
+    finally:
+        await engine.dispose()
+        postgres.drop("groups")

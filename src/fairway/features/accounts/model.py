@@ -1,4 +1,4 @@
-"""What is known about an account and about the refresh tokens made for it."""
+"""What is known about an account, about the refresh tokens made for it, and about groups of people."""
 
 from dataclasses import dataclass, field
 
@@ -51,3 +51,17 @@ class Failures:
 
 
 NO_FAILURES = Failures(0, 0)
+
+
+LDAP, HTTP, OIDC = 1, 2, 3
+"""Where a group is known from, in Harbor's numbers: a directory, a proxy that logs people in, or an OIDC provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of people; `dn` is how a directory names it, else empty."""
+
+    id: int
+    name: str
+    type: int
+    dn: str = ""

@@ -1,8 +1,9 @@
-"""Which user names and passwords are acceptable."""
+"""Which user names, passwords and groups are acceptable."""
 
 import re
 
 from fairway.core.oci.errors import BadRequest
+from fairway.features.accounts.model import HTTP, LDAP, OIDC
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
@@ -71,3 +72,39 @@ def check_password(password: str) -> None:
         raise BadRequest(f"the password needs {' and '.join(missing)}")
     if password.lower() in _KNOWN_DEFAULTS:
         raise BadRequest("this password is a well-known default; choose another one")
+
+
+MAX_DN = 512
+
+
+def dn_of(text: str) -> str:
+    """A name in a directory as it is kept and compared: whatever the case."""
+    return text.strip().lower()
+
+
+def check_group_name(name: str) -> None:
+    """Raise BadRequest when no group may have this name."""
+    if not 0 < len(name) <= MAX_TEXT or not name.isprintable() or name != name.strip():
+        raise BadRequest(
+            f"a group's name has 1 to {MAX_TEXT} printable characters and no space at either end"
+        )
+
+
+def check_group(name: str, kind: int, dn: str) -> None:
+    """Raise BadRequest when there can be no such group."""
+    check_group_name(name)
+    if kind not in (LDAP, HTTP, OIDC):
+        raise BadRequest("group_type is 1 (LDAP), 2 (HTTP) or 3 (OIDC)")
+    if kind == LDAP and not (0 < len(dn) <= MAX_DN and dn.isprintable() and "=" in dn):
+        raise BadRequest("an LDAP group needs ldap_group_dn, such as cn=devs,ou=groups,dc=example,dc=com")
+    if kind != LDAP and dn:
+        raise BadRequest("only an LDAP group (group_type 1) has an ldap_group_dn")
+
+
+def person(user: int, username: str, *, how: str = 'say who: {"username": "alice"}') -> int | str:
+    """Who is meant, by id if there is one; raises BadRequest, which says `how`, for nobody."""
+    if 0 < user < 2**63:
+        return user
+    if user or not username or len(username) > MAX_USERNAME or not username.isprintable():
+        raise BadRequest(how)
+    return username

@@ -185,14 +185,21 @@ async def delete_tag(
     await place.record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
 
 
-async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, tag: Tag) -> None:
-    """Give another tag to a manifest.  Raises NameUnknown, ManifestUnknown, and UniqueViolation when it has it."""
+async def keep(conn: Conn, place: Place, repo: Repository, ref: Reference) -> tuple[int, Digest]:
+    """A manifest's id and digest; nobody removes it until the transaction ends.  Raises NameUnknown, ManifestUnknown."""
     repository = await place.repository(conn, repo)
     digest = await _resolve(conn, place, repo, ref)
     row = await manifests.keep_artifact(conn, repository, digest)
     if row is None:
         raise ManifestUnknown(f"{repo} has no manifest {ref}")
-    if not await tag_rows.add_tag(conn, repository, tag, row["id"]):
+    return row["id"], digest
+
+
+async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, tag: Tag) -> None:
+    """Give another tag to a manifest.  Raises NameUnknown, ManifestUnknown, and UniqueViolation when it has it."""
+    repository = await place.repository(conn, repo)
+    artifact, digest = await keep(conn, place, repo, ref)
+    if not await tag_rows.add_tag(conn, repository, tag, artifact):
         raise UniqueViolation(f"{repo} has the tag {tag} already; delete it first, or choose another name")
     await ledger.keep_link(conn, place.project, digest)
     await ledger.review(conn, place.project, digest, "tag created", place.periods.grace)

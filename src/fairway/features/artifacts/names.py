@@ -171,15 +171,20 @@ class SqlNames:
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository) -> bool:
         async def body(conn: Conn) -> bool:
-            row = await blobs.mountable(conn, source.project, digest)
-            if row is None:
-                return False
-            charge = await ledger.link(conn, self.project, digest, row["size"], row["id"])
-            await self._record_blob(conn, repo, digest, row["size"], mounted_from=source)
-            await ledger.charge(conn, self.project, charge)
-            return True
+            charge = await self._mount(conn, repo, digest, source)
+            await ledger.charge(conn, self.project, charge or 0)
+            return charge is not None
 
         return await self._write(body)
+
+    async def _mount(self, conn: Conn, repo: Repository, digest: Digest, source: Repository) -> int | None:
+        """The bytes to charge; None when the project of `source` has no such blob."""
+        row = await blobs.mountable(conn, source.project, digest)
+        if row is None:
+            return None
+        charge = await ledger.link(conn, self.project, digest, row["size"], row["id"])
+        await self._record_blob(conn, repo, digest, row["size"], mounted_from=source)
+        return charge
 
     async def _record_blob(
         self,
@@ -220,21 +225,45 @@ class SqlNames:
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
         async def body(conn: Conn) -> None:
-            repository = await manifests.ensure_repository(conn, self.project, repo.rest)
-            await self._require(conn, repository, manifest)
-            artifact = await self._add(conn, repository, manifest, tags)
-            crashpoint("manifest.after_row")
-            moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
-            charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
-            await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
-            changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
-            await self._review(conn, changed, "manifest pushed")
-            await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
-            await ledger.charge(conn, self.project, charge)
+            await ledger.charge(conn, self.project, await self._put(conn, repo, manifest, tags))
 
         crashpoint("manifest.before_transaction")
         await self._write(body)
         crashpoint("manifest.after_commit")
+
+    async def copy_manifest(
+        self, source: Repository, repo: Repository, manifest: Manifest, tags: Sequence[Tag]
+    ) -> None:
+        """The same for what is in `source` already: the blobs it needs come from there, in the same transaction."""
+
+        async def body(conn: Conn) -> None:
+            charge = await self._mount_all(conn, source, repo, manifest)
+            charge += await self._put(conn, repo, manifest, tags)
+            await ledger.charge(conn, self.project, charge)
+
+        await self._write(body)
+
+    async def _mount_all(self, conn: Conn, source: Repository, repo: Repository, manifest: Manifest) -> int:
+        """Mount what this project has not; the bytes to charge."""
+        kinds = ("config", "layer", "foreign")  # a layer with `urls` may be here, or elsewhere only
+        named = _in_lock_order(link.digest for link in manifest.links() if link.kind in kinds)
+        present = await blobs.present_blobs(conn, self.project, named)
+        missing = [digest for digest in named if digest not in present]
+        return sum([await self._mount(conn, repo, digest, source) or 0 for digest in missing])
+
+    async def _put(self, conn: Conn, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> int:
+        """The bytes to charge."""
+        repository = await manifests.ensure_repository(conn, self.project, repo.rest)
+        await self._require(conn, repository, manifest)
+        artifact = await self._add(conn, repository, manifest, tags)
+        crashpoint("manifest.after_row")
+        moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
+        charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
+        await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
+        changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
+        await self._review(conn, changed, "manifest pushed")
+        await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
+        return charge
 
     async def _add(self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]) -> int:
         children = manifest.children()

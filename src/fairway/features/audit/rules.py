@@ -29,6 +29,10 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     if kind == "repository.deleted":
         name = facts["repository"]
         return [Entry(facts["actor"], name, "repository", DELETE, f"delete repository: {name}")]
+    if kind in _LABELS:
+        resource = f"{facts['repository']}@{facts['digest']}"
+        told = f"{_LABELS[kind].format(**facts)}: {resource}"
+        return [Entry(facts["actor"], resource, "artifact", UPDATE, told)]
     what, _, happened = kind.partition(".")
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]
@@ -44,7 +48,15 @@ _NAMED = {
     "project": "",
     "user": "",
     "member": " as {role} of project {project}",
+    "label": "{where}",
+    "usergroup": "",
+    "groupmember": " in group {group}",
     "quota": " to {hard} bytes",
+}
+
+_LABELS = {
+    "artifact.labelled": "put label {label} on artifact",
+    "artifact.unlabelled": "take label {label} off artifact",
 }
 
 # What is done, and how it is described: Harbor has no word for a deletion that was undone.

@@ -6,12 +6,13 @@ from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func,
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.audit.rules import Chosen, Entry, entries
+from fairway.features.projects.store.belonging import projects_of
 from fairway.frame.access.catalogue import LOG_LIST
 from fairway.frame.access.principals import Principal, User
 from fairway.frame.access.roles import HELD
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import audit_log, members
+from fairway.frame.db.tables import audit_log
 from fairway.frame.db.types import within
 from fairway.frame.events import Event
 
@@ -68,17 +69,14 @@ _LISTING = Listing(
     default=[("op_time", True)],
     tie=audit_log.c.id,
 )
-_ROLES_THAT_READ = [int(role) for role, held in HELD.items() if LOG_LIST in held]
+_ROLES_THAT_READ = frozenset(role for role, held in HELD.items() if LOG_LIST in held)
 
 
 def _visible_to(viewer: Principal) -> list[ColumnElement[bool]]:
     """All for a system administrator; else the lines of projects whose log the viewer may list."""
     if isinstance(viewer, User) and viewer.sysadmin:
         return []
-    own = select(members.c.project_id).where(
-        members.c.user_id == (viewer.id if isinstance(viewer, User) else 0),
-        members.c.role.in_(_ROLES_THAT_READ),
-    )
+    own = projects_of(viewer.id if isinstance(viewer, User) else 0, _ROLES_THAT_READ)
     return [audit_log.c.project_id.in_(own)]
 
 

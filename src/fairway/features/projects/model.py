@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from fairway.frame.access.roles import Role
+from fairway.frame.access.roles import Role, strongest
 
 LIBRARY = "library"
 """The public project that every server has from the first start."""
@@ -17,7 +18,7 @@ Settings = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as one viewer sees it; `role` is the viewer's own in it.  Times in µs since the epoch."""
+    """A project as one viewer sees it; `roles` are the viewer's in it, own and by groups.  Times in µs since the epoch."""
 
     id: int
     name: str
@@ -25,10 +26,15 @@ class Project:
     owner_id: int
     owner_name: str
     repositories: int
-    role: Role | None
+    roles: frozenset[Role]
     created_at: int
     updated_at: int
     settings: Settings = field(default_factory=dict)
+
+    @property
+    def role(self) -> Role | None:
+        """The one that counts."""
+        return strongest(self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +55,30 @@ class Change:
     settings: Mapping[str, str | None] = field(default_factory=dict)
 
 
+PERSON: Final = "u"
+GROUP: Final = "g"
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person in a project; `id` is the membership's, not the person's."""
+    """A PERSON or a GROUP of people in a project; `id` is the membership's, `entity` the person's or the group's."""
 
     id: int
     project: int
-    user: int
-    username: str
+    entity: int
+    name: str
     role: Role
+    kind: str = PERSON
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRef:
+    """A group as a request names it: by id, or as those of a directory are by DN, or else by name and type."""
+
+    id: int = 0
+    dn: str = ""
+    name: str = ""
+    type: int = 0
 
 
 ROLE_NAMES: Mapping[Role, str] = {

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest
-from fairway.features.projects.model import ROLE_NAMES, UNLIMITED, Change, Wanted
+from fairway.features.accounts import rules as accounts
+from fairway.features.accounts.model import HTTP, LDAP, OIDC
+from fairway.features.projects.model import ROLE_NAMES, UNLIMITED, Change, GroupRef, Wanted
 from fairway.frame.access.roles import Role
 
 MAX_NAME = 255
@@ -106,11 +108,24 @@ def role(number: int) -> Role:
 
 def person(user: int, username: str) -> int | str:
     """Who is meant, by id if there is one; raises BadRequest for nobody."""
-    if 0 < user < 2**63:
-        return user
-    if user or not username or len(username) > MAX_NAME or not username.isprintable():
-        raise BadRequest('say who: {"role_id": 2, "member_user": {"username": "alice"}}')
-    return username
+    how = 'say who: {"role_id": 2, "member_user": {"username": "alice"}}'
+    return accounts.person(user, username, how=how)
+
+
+def group(asked: GroupRef) -> GroupRef:
+    """Which group is meant; raises BadRequest for none."""
+    if 0 < asked.id < 2**63:
+        return GroupRef(id=asked.id)
+    dn = accounts.dn_of(asked.dn)
+    named = len(asked.name) <= MAX_NAME and asked.name.isprintable()
+    if asked.id or not (dn or asked.name) or len(dn) > accounts.MAX_DN or not dn.isprintable() or not named:
+        raise BadRequest(
+            'say which group: {"role_id": 2, "member_group": {"group_name": "devs", "group_type": 3}}, '
+            "or its id, or its ldap_group_dn"
+        )
+    if not dn and asked.type not in (LDAP, HTTP, OIDC):
+        raise BadRequest("member_group.group_type is 1 (LDAP), 2 (HTTP) or 3 (OIDC)")
+    return GroupRef(dn=dn, name=asked.name, type=asked.type)
 
 
 def _known(key: str) -> bool:

@@ -1,13 +1,14 @@
 """What is counted about the whole server."""
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import func, or_, select
 
+from fairway.features.projects.store import belonging
 from fairway.features.system.model import Statistics
 from fairway.frame.access.principals import Principal, User
 from fairway.frame.db import Conn, Database, now_us
-from fairway.frame.db.tables import members, projects, quota_deltas, quotas, repositories
+from fairway.frame.db.tables import projects, quota_deltas, quotas, repositories
 
-_own = select(members.c.project_id).where(members.c.user_id == bindparam("viewer"))
+_own = belonging.projects_of(belonging.viewer)
 _COUNT = select(projects.c.public, func.count().label("projects")).group_by(projects.c.public)
 _COUNT_OWN = _COUNT.where(or_(projects.c.public, projects.c.id.in_(_own)))
 _REPOSITORIES = (

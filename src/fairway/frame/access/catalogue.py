@@ -49,6 +49,13 @@ ACCESSORY_LIST = Permission("accessory", "list")
 TAG_CREATE = Permission("tag", "create")
 TAG_LIST = Permission("tag", "list")
 TAG_DELETE = Permission("tag", "delete")
+LABEL_CREATE = Permission("label", "create")
+LABEL_READ = Permission("label", "read")
+LABEL_UPDATE = Permission("label", "update")
+LABEL_LIST = Permission("label", "list")
+LABEL_DELETE = Permission("label", "delete")
+ARTIFACT_LABEL_CREATE = Permission("artifact-label", "create")
+ARTIFACT_LABEL_DELETE = Permission("artifact-label", "delete")
 
 AUDIT_LOG_LIST = Permission("audit-log", "list")
 SYSTEM_VOLUMES_READ = Permission("system-volumes", "read")
@@ -58,6 +65,11 @@ USER_READ = Permission("user", "read")
 USER_UPDATE = Permission("user", "update")
 USER_LIST = Permission("user", "list")
 USER_DELETE = Permission("user", "delete")
+USER_GROUP_CREATE = Permission("user-group", "create")
+USER_GROUP_READ = Permission("user-group", "read")
+USER_GROUP_UPDATE = Permission("user-group", "update")
+USER_GROUP_LIST = Permission("user-group", "list")
+USER_GROUP_DELETE = Permission("user-group", "delete")
 QUOTA_UPDATE = Permission("quota", "update")
 QUOTA_LIST = Permission("quota", "list")
 GC_CREATE = Permission("garbage-collection", "create")
@@ -106,6 +118,13 @@ IN_PROJECT = frozenset(
         TAG_CREATE,
         TAG_LIST,
         TAG_DELETE,
+        LABEL_CREATE,
+        LABEL_READ,
+        LABEL_UPDATE,
+        LABEL_LIST,
+        LABEL_DELETE,
+        ARTIFACT_LABEL_CREATE,
+        ARTIFACT_LABEL_DELETE,
     }
 )
 """Permissions that are about one project."""
@@ -120,6 +139,15 @@ ON_SERVER = frozenset(
         USER_UPDATE,
         USER_LIST,
         USER_DELETE,
+        USER_GROUP_CREATE,
+        USER_GROUP_READ,
+        USER_GROUP_UPDATE,
+        USER_GROUP_LIST,
+        USER_GROUP_DELETE,
+        LABEL_CREATE,
+        LABEL_READ,
+        LABEL_UPDATE,
+        LABEL_DELETE,
         QUOTA_READ,
         QUOTA_UPDATE,
         QUOTA_LIST,

@@ -4,6 +4,7 @@ Ids are the values of Harbor's API and stored as they are; they are not ordered 
 `HELD` and `HELD_BY_ANYONE` when this module is imported; a word in it that the catalogue does not know is an error.
 """
 
+from collections.abc import Collection
 from enum import IntEnum
 from typing import Final
 
@@ -23,17 +24,19 @@ class Role(IntEnum):
 # C create, R read, U update, D delete, L list, P pull, S push. "anyone" is everybody, logged in or not, on a public
 # project; a member holds that too.
 _TABLE = """
-             project_admin  maintainer  developer  guest  limited_guest  anyone
-project      RUD            R           R          R      R              R
-log          L              -           -          -      -              -
-member       CRUDL          RL          RL         RL     -              -
-metadata     CRUD           R           -          -      -              -
-quota        R              R           R          R      R              -
-repository   CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
-artifact     CRDL           CRDL        CRL        RL     RL             RL
-artifact-addition R         R           R          R      R              R
-accessory    L              L           L          L      L              L
-tag          CDL            CDL         CL         L      L              L
+                   project_admin  maintainer  developer  guest  limited_guest  anyone
+project            RUD            R           R          R      R              R
+log                L              -           -          -      -              -
+member             CRUDL          RL          RL         RL     -              -
+metadata           CRUD           R           -          -      -              -
+quota              R              R           R          R      R              -
+label              CRUDL          CRUDL       RL         RL     -              RL
+repository         CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
+artifact           CRDL           CRDL        CRL        RL     RL             RL
+artifact-addition  R              R           R          R      R              R
+artifact-label     CD             CD          CD         -      -              -
+accessory          L              L           L          L      L              L
+tag                CDL            CDL         CL         L      L              L
 """
 
 _ACTIONS = {
@@ -59,6 +62,21 @@ def _columns(table: str) -> dict[str, frozenset[Permission]]:
 
 
 _HELD = _columns(_TABLE)
+
+STRONGEST_FIRST: Final = (
+    Role.PROJECT_ADMIN,
+    Role.MAINTAINER,
+    Role.DEVELOPER,
+    Role.GUEST,
+    Role.LIMITED_GUEST,
+)
+"""Each holds all that those after it hold."""
+
+
+def strongest(roles: Collection[Role]) -> Role | None:
+    """The one that counts for who has these, by themselves and by groups; None for nobody's."""
+    return next((role for role in STRONGEST_FIRST if role in roles), None)
+
 
 HELD: Final = {role: _HELD[role.name.lower()] for role in Role}
 """What each role holds in its project."""

@@ -11,7 +11,7 @@ from fairway.frame import events
 from fairway.frame.access.principals import User
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import members, refresh_tokens, users
+from fairway.frame.db.tables import members, refresh_tokens, user_group_members, users
 
 ADMIN = "admin"
 """The name of the account that the first start makes."""
@@ -175,6 +175,7 @@ _CLOSE = (
     )
 )
 _LEAVE_PROJECTS = delete(members).where(members.c.user_id == bindparam("account"))
+_LEAVE_GROUPS = delete(user_group_members).where(user_group_members.c.user_id == bindparam("account"))
 _DROP_TOKENS = delete(refresh_tokens).where(refresh_tokens.c.user_id == bindparam("account"))
 
 
@@ -216,13 +217,14 @@ async def set_sysadmin(conn: Conn, account: int, *, sysadmin: bool) -> bool:
 
 
 async def close(conn: Conn, account: int) -> bool:
-    """Delete an account: it leaves all projects and its name is free again; False when there is no such account.
+    """Delete an account: it leaves all projects and groups, and its name is free again; False when there is no such account.
 
     Needs a transaction.
     """
     if await conn.run(_CLOSE, account=account, suffix=str(account)) == 0:
         return False
     await conn.run(_LEAVE_PROJECTS, account=account)
+    await conn.run(_LEAVE_GROUPS, account=account)
     await conn.run(_DROP_TOKENS, account=account)
     return True
 

@@ -10,6 +10,9 @@ from pydantic import BaseModel, Field
 from fairway.features.artifacts import icons
 from fairway.features.artifacts.store import details
 from fairway.features.artifacts.store.details import Grouped
+from fairway.features.labels import model as labels_model
+from fairway.features.labels.model import LabelOut
+from fairway.features.labels.store import label_of
 from fairway.frame.db import Conn, Row
 from fairway.frame.web.moments import moment
 
@@ -105,7 +108,7 @@ class ArtifactOut(BaseModel):
     annotations: dict[str, str]
     references: list[ReferenceOut]
     tags: list[TagOut] | None
-    labels: list[dict[str, Any]] | None
+    labels: list[LabelOut] | None
     accessories: list[AccessoryOut] | None
     addition_links: dict[str, AdditionOut] = {}
 
@@ -149,6 +152,11 @@ def tag(row: Row) -> TagOut:
     )
 
 
+def label(row: Row) -> LabelOut:
+    """A label."""
+    return labels_model.shown(label_of(row))
+
+
 def accessory(row: Row, repo: str) -> AccessoryOut:
     """An accessory of something in the repository with this full name."""
     return AccessoryOut(
@@ -188,12 +196,13 @@ async def artifacts(conn: Conn, rows: Sequence[Row], wanted: Wanted) -> list[Art
     indexes = [row["id"] for row in rows if row["kind"] == "index"]
     references = await details.references_of(conn, indexes) if indexes else {}
     tags = await details.tags_of(conn, ids) if wanted.tags and ids else {}
+    labels = await details.labels_of(conn, ids) if wanted.labels and ids else {}
     accessories = await details.accessories_of(conn, ids) if wanted.accessories and ids else {}
-    return [_artifact(row, wanted, references, tags, accessories) for row in rows]
+    return [_artifact(row, wanted, references, tags, labels, accessories) for row in rows]
 
 
 def _artifact(
-    row: Row, wanted: Wanted, references: Grouped, tags: Grouped, accessories: Grouped
+    row: Row, wanted: Wanted, references: Grouped, tags: Grouped, labels: Grouped, accessories: Grouped
 ) -> ArtifactOut:
     id, repo = row["id"], f"{row['project']}/{row['repository']}"
     return ArtifactOut(
@@ -212,7 +221,7 @@ def _artifact(
         annotations=json.loads(row["annotations"]),
         references=[_reference(each) for each in references.get(id, ())],
         tags=[tag(each) for each in tags.get(id, ())] if wanted.tags else None,
-        labels=[] if wanted.labels else None,
+        labels=[label(each) for each in labels.get(id, ())] if wanted.labels else None,
         accessories=[accessory(each, repo) for each in accessories.get(id, ())]
         if wanted.accessories
         else None,

@@ -238,7 +238,7 @@ async def release(conn: Conn, project: int, digest: Digest) -> int:
 _LAYER_SEEN = (
     select(projects.c.id.label("project_id"), projects.c.name.label("project"), repositories.c.name)
     .select_from(
-        projects_store.membership.join(project_blobs, project_blobs.c.project_id == projects.c.id)
+        projects.join(project_blobs, project_blobs.c.project_id == projects.c.id)
         .join(blobs, blobs.c.id == project_blobs.c.blob_id)
         .join(
             artifact_links,
@@ -258,4 +258,4 @@ _LAYER_SEEN = (
 async def where_seen(conn: Conn, viewer: Principal, digest: Digest) -> Row | None:
     """A place where a viewer may see a layer: project_id, project, and the repository's name without it."""
     seen = _LAYER_SEEN.where(projects_store.listable_by(viewer))
-    return await conn.first(seen, digest=digest, viewer=projects_store.viewer_id(viewer))
+    return await conn.first(seen, digest=digest)

@@ -1,4 +1,4 @@
-"""What belongs to the artifacts of a page: tags, what indexes name, accessories.  One statement each for a whole page."""
+"""What belongs to the artifacts of a page: tags, labels, what indexes name, accessories.  One statement each for a whole page."""
 
 import json
 from collections import defaultdict
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from fairway.core.oci.digest import Digest
 from fairway.frame.db import Conn, Row
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import artifact_links, artifacts, tags
+from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, tags
 from fairway.frame.db.types import within_ids
 
 MOST = 1_000
@@ -45,6 +45,21 @@ _TAGS = _first(
 async def tags_of(conn: Conn, ids: Sequence[int]) -> Grouped:
     """The tags of each artifact, the newest first, MOST at most."""
     return _grouped(await conn.all(_TAGS, ids=json.dumps(list(ids)), most=MOST), "artifact_id")
+
+
+_LABELS = _first(
+    select(*labels.c, artifact_labels.c.artifact_id)
+    .select_from(artifact_labels.join(labels, labels.c.id == artifact_labels.c.label_id))
+    .where(within_ids(artifact_labels.c.artifact_id, _these)),
+    artifact_labels.c.artifact_id,
+    labels.c.name.asc(),
+    labels.c.id.asc(),
+)
+
+
+async def labels_of(conn: Conn, ids: Sequence[int]) -> Grouped:
+    """The labels of each artifact, by name, MOST at most."""
+    return _grouped(await conn.all(_LABELS, ids=json.dumps(list(ids)), most=MOST), "artifact_id")
 
 
 _child, _owner = artifacts.alias("child"), artifacts.alias("owner")

@@ -13,8 +13,15 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BadRequest
 from fairway.core.oci.names import Tag
 from fairway.frame.db import Conn, Row
-from fairway.frame.db.listing import AnyOf, Contains, Exact, Field, Filters, Listing, Order, Term
-from fairway.frame.db.tables import artifact_links, artifacts, projects, repositories, tags
+from fairway.frame.db.listing import AllOf, AnyOf, Contains, Exact, Field, Filters, Listing, Order, Term
+from fairway.frame.db.tables import (
+    artifact_labels,
+    artifact_links,
+    artifacts,
+    projects,
+    repositories,
+    tags,
+)
 from fairway.frame.db.types import some
 
 COUNTED: Final = 10_000
@@ -134,7 +141,29 @@ def _wanted(within: Within, filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(on_its_own)
     if "tags" in filters:
         conditions.append(_by_tags(within, filters["tags"]))
+    if "labels" in filters:
+        conditions += _by_labels(filters["labels"])
     return conditions
+
+
+_LABELLED = Listing({"labels": Field(artifact_labels.c.label_id)}, default=(), tie=artifact_labels.c.label_id)
+
+
+def _by_labels(term: Term) -> list[ColumnElement[bool]]:
+    """Has each of these labels, named by their ids; with `{1 2}` one of them."""
+    match term:
+        case AllOf(values):
+            terms: list[Term] = [Exact(str(value)) for value in dict.fromkeys(values)]
+        case Exact() | AnyOf():
+            terms = [term]
+        case _:
+            raise BadRequest("q: labels is a label's id, (one two) for all of them, or {one two} for any")
+    return [
+        artifacts.c.id.in_(
+            select(artifact_labels.c.artifact_id).where(*_LABELLED.where({"labels": each})).scalar_subquery()
+        )
+        for each in terms
+    ]
 
 
 def _by_tags(within: Within, term: Term) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import artifacts, projects, repositories
 from fairway.frame.db.types import within_ids
 
-_FROM = projects_store.membership.join(repositories, repositories.c.project_id == projects.c.id)
+_FROM = projects.join(repositories, repositories.c.project_id == projects.c.id)
 _shown = [*repositories.c, projects.c.name.label("project")]
 
 _LISTING = Listing(
@@ -55,14 +55,13 @@ async def page(
         projects_store.listable_by(viewer) if project is None else projects.c.id == project
     )
     conditions = [where, *_LISTING.where(filters)]
-    given = {"viewer": projects_store.viewer_id(viewer)}
     counted: Select[Any] = select(func.count()).select_from(_FROM).where(*conditions)
-    total = int(await conn.scalar(counted, **given))
+    total = int(await conn.scalar(counted))
     if offset >= total:
         return [], total
     chosen: Select[Any] = select(*_shown).select_from(_FROM).where(*conditions)
     ordered = chosen.order_by(*_LISTING.order(order)).offset(offset).limit(limit)
-    return await conn.all(ordered, **given), total
+    return await conn.all(ordered), total
 
 
 _ONE = (

@@ -1,8 +1,8 @@
-"""`/projects` of Harbor's API v2.0: projects, their settings, their members."""
+"""`/projects` of Harbor's API v2.0: projects, their settings, their members; and `/search`."""
 
 from fastapi import APIRouter
 
-from fairway.features.projects.api import members, projects, settings
+from fairway.features.projects.api import members, projects, search, settings
 from fairway.features.projects.store import projects as store
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
@@ -29,7 +29,9 @@ def routes(db: Database, authoriser: Authoriser, *, gc_grace_seconds: int) -> AP
     settings.add_routes(about_settings, db)
     about_members = Routes(authoriser, tags=["member"])
     members.add_routes(about_members, db)
+    searching = Routes(authoriser, tags=["search"])
+    search.add_routes(searching, db)
     router = APIRouter()
-    for made in (about_projects, about_settings, about_members):
+    for made in (about_projects, about_settings, about_members, searching):
         router.include_router(made.router)
     return router

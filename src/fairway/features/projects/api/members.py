@@ -1,5 +1,6 @@
 """`/projects/{project}/members`: who belongs to a project, and in which role."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Query, Response
@@ -8,7 +9,7 @@ from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest
 from fairway.features.projects import rules
-from fairway.features.projects.model import ROLE_NAMES, Member
+from fairway.features.projects.model import ROLE_NAMES, GroupRef, Member
 from fairway.features.projects.store import members as store
 from fairway.frame.access.catalogue import (
     MEMBER_CREATE,
@@ -17,7 +18,9 @@ from fairway.frame.access.catalogue import (
     MEMBER_READ,
     MEMBER_UPDATE,
 )
-from fairway.frame.db import Conn, Database, ReferenceViolation, UniqueViolation
+from fairway.frame.access.principals import Principal
+from fairway.frame.access.roles import Role
+from fairway.frame.db import Body, Conn, Database, ReferenceViolation, UniqueViolation
 from fairway.frame.web.body import json_body
 from fairway.frame.web.errors import Conflict, NotFound
 from fairway.frame.web.paging import Paged, page_headers
@@ -37,12 +40,21 @@ class UserIn(BaseModel):
     username: str | None = None
 
 
+class GroupIn(BaseModel):
+    """Harbor's UserGroup: a group of people by id, by its name in a directory, or by name and type."""
+
+    id: int | None = None
+    group_name: str | None = None
+    group_type: int | None = None
+    ldap_group_dn: str | None = None
+
+
 class MemberIn(BaseModel):
-    """Harbor's ProjectMember."""
+    """Harbor's ProjectMember: one of the two."""
 
     role_id: int = 0
     member_user: UserIn | None = None
-    member_group: dict[str, object] | None = None
+    member_group: GroupIn | None = None
 
 
 class RoleIn(BaseModel):
@@ -52,13 +64,13 @@ class RoleIn(BaseModel):
 
 
 class MemberOut(BaseModel):
-    """Harbor's ProjectMemberEntity; `entity_type` is `u`, a user."""
+    """Harbor's ProjectMemberEntity; `entity_type` is `u`, a user, or `g`, a group."""
 
     id: int
     project_id: int
     entity_id: int
     entity_name: str
-    entity_type: str = "u"
+    entity_type: str
     role_id: int
     role_name: str
 
@@ -95,29 +107,32 @@ def _adding(made: Routes, db: Database) -> None:
         request: Request, project: InProject, by: AskedBy, asked: Annotated[MemberIn, json_body(MemberIn)]
     ) -> Response:
         role = rules.role(asked.role_id)
-        person = rules.person(*_named(asked))
-
-        async def add(conn: Conn) -> int | None:
-            return await store.add(conn, project.id, person, role, by)
-
+        add, who = _adder(project.id, asked, role, by)
         try:
             member = await db.write(add)
         except UniqueViolation:
-            raise Conflict(f"{person} is a member already; change the role with PUT") from None
+            raise Conflict(f"{who} is a member already; change the role with PUT") from None
         except ReferenceViolation:
             raise NotFound("the project was deleted just now") from None
         if member is None:
-            raise NotFound(f"there is no user {person}")
+            raise NotFound(f"there is no {who}")
         location = f"{request.scope['path'].rstrip('/')}/{member}"
         return Response(status_code=201, headers={"location": location})
 
 
-def _named(asked: MemberIn) -> tuple[int, str]:
-    if asked.member_user is None:
-        if asked.member_group is not None:
-            raise BadRequest("there are no groups on this server yet; add people with member_user")
-        return 0, ""
-    return asked.member_user.user_id or 0, asked.member_user.username or ""
+def _adder(project: int, asked: MemberIn, role: Role, by: Principal) -> tuple[Body[int | None], str]:
+    """What adds the one who is asked for, and their name for messages.  Raises BadRequest."""
+    if asked.member_user is None and asked.member_group is not None:
+        group = rules.group(_group_ref(asked.member_group))
+        who = f"group {group.id or group.dn or group.name}"
+        return partial(store.add_group, project=project, group=group, role=role, by=by), who
+    user = asked.member_user or UserIn()
+    person = rules.person(user.user_id or 0, user.username or "")
+    return partial(store.add, project=project, person=person, role=role, by=by), f"user {person}"
+
+
+def _group_ref(asked: GroupIn) -> GroupRef:
+    return GroupRef(asked.id or 0, asked.ldap_group_dn or "", asked.group_name or "", asked.group_type or 0)
 
 
 def _one_member(made: Routes, db: Database) -> None:
@@ -152,8 +167,9 @@ def _shown(member: Member) -> MemberOut:
     return MemberOut(
         id=member.id,
         project_id=member.project,
-        entity_id=member.user,
-        entity_name=member.username,
+        entity_id=member.entity,
+        entity_name=member.name,
+        entity_type=member.kind,
         role_id=int(member.role),
         role_name=ROLE_NAMES[member.role],
     )

@@ -143,7 +143,7 @@ def _listing(made: Routes, db: Database) -> None:
 
         found, total = await db.read(read)
         response.headers.update(page_headers(request, page, total))
-        return [_shown(project, viewer, detail=with_detail) for project in found]
+        return [shown(project, viewer, detail=with_detail) for project in found]
 
     @made.head(
         "/projects",
@@ -193,7 +193,7 @@ def _reading(made: Routes, db: Database) -> None:
         found = await store.by_id(db, project.id, viewer)
         if found is None:
             raise NotFound("the project was deleted just now")
-        return _shown(found, viewer)
+        return shown(found, viewer)
 
     @made.get(
         "/projects/{project_name_or_id}/summary",
@@ -265,9 +265,9 @@ def _deleting(made: Routes, db: Database, gc_grace_seconds: int) -> None:
         return Response()
 
 
-def _shown(project: Project, viewer: Principal, *, detail: bool = True) -> ProjectOut:
+def shown(project: Project, viewer: Principal, *, detail: bool = True) -> ProjectOut:
     """Without `detail`, what a list of names and ids needs."""
-    shown = ProjectOut(
+    out = ProjectOut(
         project_id=project.id,
         owner_id=project.owner_id,
         owner_name=project.owner_name,
@@ -277,10 +277,10 @@ def _shown(project: Project, viewer: Principal, *, detail: bool = True) -> Proje
     )
     if detail:
         facts = ProjectFacts(project.id, project.public, project.role)
-        shown.togglable = may(viewer, PROJECT_UPDATE, facts)
-        shown.current_user_role_id = int(project.role or 0)
-        shown.current_user_role_ids = [int(project.role)] if project.role else []
-        shown.repo_count = project.repositories
-        shown.chart_count = 0
-        shown.metadata = {"public": "true" if project.public else "false", **project.settings}
-    return shown
+        out.togglable = may(viewer, PROJECT_UPDATE, facts)
+        out.current_user_role_id = int(project.role or 0)
+        out.current_user_role_ids = sorted(map(int, project.roles))
+        out.repo_count = project.repositories
+        out.chart_count = 0
+        out.metadata = {"public": "true" if project.public else "false", **project.settings}
+    return out

@@ -1,37 +1,63 @@
-"""Who belongs to a project, and in which role."""
+"""Which people and groups of people belong to a project, and in which role."""
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, delete, func, insert, select, update
 
-from fairway.features.projects.model import ROLE_NAMES, Member
+from fairway.features.accounts.model import LDAP
+from fairway.features.projects.model import GROUP, PERSON, ROLE_NAMES, GroupRef, Member
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
 from fairway.frame.access.roles import Role
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Contains, Field, Listing
-from fairway.frame.db.tables import members, projects, users
+from fairway.frame.db.tables import members, projects, user_groups, users
+from fairway.frame.db.types import Id, Name
 
 _in_project = members.c.project_id == bindparam("project", type_=BigInteger)
-_named = members.join(users, users.c.id == members.c.user_id)
+_named = members.outerjoin(users, users.c.id == members.c.user_id).outerjoin(
+    user_groups, user_groups.c.id == members.c.group_id
+)
+_name = func.coalesce(users.c.username, user_groups.c.group_name, type_=Name)
 _MEMBER = select(
-    members.c.id, members.c.project_id, members.c.user_id, users.c.username, members.c.role
+    members.c.id,
+    members.c.project_id,
+    members.c.user_id,
+    members.c.group_id,
+    _name.label("name"),
+    members.c.role,
 ).select_from(_named)
 _BY_ID = _MEMBER.where(_in_project, members.c.id == bindparam("id"))
 _LOCK = _BY_ID.with_for_update(of=members)
 _COUNT = select(func.count()).select_from(_named).where(_in_project)
 _BY_ROLE = select(members.c.role, func.count().label("number")).where(_in_project).group_by(members.c.role)
-_LISTING = Listing({"entityname": Field(users.c.username)}, default=[("entityname", False)], tie=members.c.id)
+_LISTING = Listing({"entityname": Field(_name)}, default=[("entityname", False)], tie=members.c.id)
 
-# Whoever deletes the account waits, and then finds the membership.
-_PERSON = select(users.c.id, users.c.username).where(users.c.deleted_at.is_(None)).with_for_update(read=True)
+# Whoever deletes the account or the group waits, and then finds the membership.
+_PERSON = (
+    select(users.c.id, users.c.username.label("name"))
+    .where(users.c.deleted_at.is_(None))
+    .with_for_update(read=True)
+)
 _PERSON_BY_NAME = _PERSON.where(users.c.username == bindparam("username"))
 _PERSON_BY_ID = _PERSON.where(users.c.id == bindparam("user"))
+_GROUP = select(user_groups.c.id, user_groups.c.group_name.label("name")).with_for_update(read=True)
+_GROUP_BY_ID = _GROUP.where(user_groups.c.id == bindparam("group"))
+_GROUP_BY_DN = _GROUP.where(user_groups.c.ldap_group_dn == bindparam("dn"), user_groups.c.group_type == LDAP)
+_GROUP_BY_NAME = (
+    _GROUP.where(
+        user_groups.c.group_name == bindparam("name"),
+        user_groups.c.group_type == bindparam("type", type_=SmallInteger),
+    )
+    .order_by(user_groups.c.id)
+    .limit(1)
+)
 _ADD = (
     insert(members)
     .values(
         project_id=bindparam("project"),
-        user_id=bindparam("user"),
+        user_id=bindparam("user", type_=Id),
+        group_id=bindparam("group", type_=Id),
         role=bindparam("role", type_=Integer),
         created_at=now_us(),
     )
@@ -47,7 +73,15 @@ _PROJECT_NAME = select(projects.c.name).where(projects.c.id == bindparam("projec
 
 
 def _member(row: Row) -> Member:
-    return Member(row["id"], row["project_id"], row["user_id"], row["username"], Role(row["role"]))
+    of_group = row["user_id"] is None
+    return Member(
+        id=row["id"],
+        project=row["project_id"],
+        entity=row["group_id"] if of_group else row["user_id"],
+        name=row["name"],
+        role=Role(row["role"]),
+        kind=GROUP if of_group else PERSON,
+    )
 
 
 async def by_id(conn: Conn, project: int, member: int) -> Member | None:
@@ -84,10 +118,24 @@ async def add(conn: Conn, project: int, person: int | str, role: Role, by: Princ
         found = await conn.first(_PERSON_BY_ID, user=person)
     else:
         found = await conn.first(_PERSON_BY_NAME, username=person)
-    if found is None:
-        return None
-    made = int(await conn.scalar(_ADD, project=project, user=found["id"], role=int(role)))
-    await _record(conn, "created", Member(made, project, found["id"], found["username"], role), by)
+    return None if found is None else await _add(conn, project, found, PERSON, role, by)
+
+
+async def add_group(conn: Conn, project: int, group: GroupRef, role: Role, by: Principal) -> int | None:
+    """The same for everybody who is in a group."""
+    if group.id:
+        found = await conn.first(_GROUP_BY_ID, group=group.id)
+    elif group.dn:
+        found = await conn.first(_GROUP_BY_DN, dn=group.dn)
+    else:
+        found = await conn.first(_GROUP_BY_NAME, name=group.name, type=group.type)
+    return None if found is None else await _add(conn, project, found, GROUP, role, by)
+
+
+async def _add(conn: Conn, project: int, found: Row, kind: str, role: Role, by: Principal) -> int:
+    entity = {"user": None, "group": None, "user" if kind == PERSON else "group": found["id"]}
+    made = int(await conn.scalar(_ADD, project=project, role=int(role), **entity))
+    await _record(conn, "created", Member(made, project, found["id"], found["name"], role, kind), by)
     return made
 
 
@@ -102,7 +150,7 @@ async def set_role(conn: Conn, project: int, member: int, role: Role, by: Princi
 
 
 async def remove(conn: Conn, project: int, member: int, by: Principal) -> bool:
-    """Let somebody leave; False when there is no such member.  Needs a transaction.
+    """Let a person or a group leave; False when there is no such member.  Needs a transaction.
 
     The last project administrator may go, too: a system administrator can make another one.
     """
@@ -119,8 +167,8 @@ async def _record(conn: Conn, what: str, member: Member, by: Principal) -> None:
         "project_id": member.project,
         "project": await conn.scalar(_PROJECT_NAME, project=member.project),
         "member_id": member.id,
-        "user_id": member.user,
-        "name": member.username,
+        "group_id" if member.kind == GROUP else "user_id": member.entity,
+        "name": member.name,
         "role": ROLE_NAMES[member.role],
         "by": by.name,
     }

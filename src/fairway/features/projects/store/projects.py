@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
-    and_,
     bindparam,
     delete,
     exists,
@@ -30,11 +29,12 @@ from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
 from fairway.features.projects.store import settings
+from fairway.features.projects.store.belonging import group_roles, membership, projects_of, roles
 from fairway.frame import events
 from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal, User
-from fairway.frame.access.roles import HELD, Role
+from fairway.frame.access.roles import HELD, Role, strongest
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import (
@@ -55,15 +55,9 @@ NOBODY = 0
 NOT_EMPTY = "the project contains repositories; delete them first"
 """Why a project stays."""
 
-_viewer = bindparam("viewer", type_=BigInteger)
-membership = projects.outerjoin(
-    members, and_(members.c.project_id == projects.c.id, members.c.user_id == _viewer)
-)
-"""Projects, each with the `viewer`'s row in its members, if there is one; a statement with it takes `viewer`."""
+_LISTERS = frozenset(role for role in Role if REPOSITORY_LIST in HELD[role])
 
-_LISTERS = sorted(role for role in Role if REPOSITORY_LIST in HELD[role])
-
-_FACTS = select(projects.c.id, projects.c.public, members.c.role).select_from(membership)
+_FACTS = select(projects.c.id, projects.c.public, members.c.role, group_roles).select_from(membership)
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
 _FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
 
@@ -73,6 +67,7 @@ _PROJECT = select(
     *projects.c,
     users.c.username.label("owner_name"),
     members.c.role,
+    group_roles,
 ).select_from(_owned)
 _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
 
@@ -80,10 +75,6 @@ _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
 def viewer_id(principal: Principal) -> int:
     """What statements with `membership` take as `viewer`."""
     return principal.id if isinstance(principal, User) else NOBODY
-
-
-def _role(row: Row) -> Role | None:
-    return None if row["role"] is None else Role(row["role"])
 
 
 async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFacts | None:
@@ -94,7 +85,7 @@ async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFact
         row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=viewer_id(principal))
     else:
         return None
-    return None if row is None else ProjectFacts(row["id"], bool(row["public"]), _role(row))
+    return None if row is None else ProjectFacts(row["id"], bool(row["public"]), strongest(roles(row)))
 
 
 # Asked for a page at a time: beside a row that is only passed over or sorted they would be counted for nothing.
@@ -121,7 +112,7 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
             owner_id=row["owner_id"],
             owner_name=row["owner_name"],
             repositories=counts.get(row["id"], 0),
-            role=_role(row),
+            roles=roles(row),
             created_at=row["created_at"],
             updated_at=row["updated_at"],
             settings=kept.get(row["id"], {}),
@@ -154,12 +145,12 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
 
 
 def listable_by(viewer: Principal) -> ColumnElement[bool]:
-    """With `membership`: the projects whose repositories the viewer may list."""
+    """The projects whose repositories the viewer may list."""
     if not isinstance(viewer, User):
         return projects.c.public
     if viewer.sysadmin:
         return sql_true()
-    return or_(projects.c.public, members.c.role.in_([literal(int(role)) for role in _LISTERS]))
+    return or_(projects.c.public, projects.c.id.in_(projects_of(viewer.id, _LISTERS)))
 
 
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
@@ -168,7 +159,7 @@ def _visible_to(viewer: Principal) -> ColumnElement[bool]:
         return projects.c.public
     if viewer.sysadmin:
         return sql_true()
-    return or_(projects.c.public, members.c.user_id.is_not(None))
+    return or_(projects.c.public, projects.c.id.in_(projects_of(viewer.id)))
 
 
 _LISTING = Listing(

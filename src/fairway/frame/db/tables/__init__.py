@@ -1,6 +1,12 @@
 """The whole data model, a page per area.  Features read their rows through their own store.py; nothing else defines a table."""
 
-from fairway.frame.db.tables.accounts import login_failures, refresh_tokens, users
+from fairway.frame.db.tables.accounts import (
+    login_failures,
+    refresh_tokens,
+    user_group_members,
+    user_groups,
+    users,
+)
 from fairway.frame.db.tables.audit import audit_log, notifications
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.tables.collection import deleted_artifacts, deleted_links, gc_items
@@ -13,11 +19,13 @@ from fairway.frame.db.tables.content import (
     tags,
     uploads,
 )
+from fairway.frame.db.tables.labels import artifact_labels, labels
 from fairway.frame.db.tables.plumbing import gc_reviews, generations, installation, leases, outbox, trash
 from fairway.frame.db.tables.projects import members, project_metadata, projects, quota_deltas, quotas
 from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, task_steps, tasks, workers
 
 __all__ = [
+    "artifact_labels",
     "artifact_links",
     "artifacts",
     "audit_log",
@@ -29,6 +37,7 @@ __all__ = [
     "gc_reviews",
     "generations",
     "installation",
+    "labels",
     "leases",
     "login_failures",
     "members",
@@ -50,6 +59,8 @@ __all__ = [
     "tasks",
     "trash",
     "uploads",
+    "user_group_members",
+    "user_groups",
     "users",
     "workers",
 ]

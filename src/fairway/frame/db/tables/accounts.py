@@ -1,9 +1,21 @@
-"""People: who may log in, who failed to, and which refresh tokens are out.
+"""People: who may log in, who failed to, which refresh tokens are out; and groups of people.
 
 Ids are never given twice (AUTOINCREMENT on SQLite): tokens carry them, so a new user must not inherit an old one's.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, true
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+    true,
+)
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
@@ -52,4 +64,44 @@ refresh_tokens = Table(
     Index(None, "user_id"),
     Index(None, "expires_at"),
     sqlite_autoincrement=True,
+)
+
+_NAMED_BY_DN = text("group_type = 1")
+_NAMED_BY_NAME = text("group_type <> 1")
+
+user_groups = Table(
+    "user_groups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("group_name", Name, nullable=False),
+    Column("group_type", SmallInteger, nullable=False),  # 1 LDAP | 2 HTTP | 3 OIDC
+    Column("ldap_group_dn", Name, nullable=False, server_default=""),
+    Column("created_at", Micros, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    # In a directory two groups may have one name.
+    Index(
+        "ix_user_groups_dn",
+        "ldap_group_dn",
+        unique=True,
+        sqlite_where=_NAMED_BY_DN,
+        postgresql_where=_NAMED_BY_DN,
+    ),
+    Index(
+        "ix_user_groups_name",
+        "group_name",
+        "group_type",
+        unique=True,
+        sqlite_where=_NAMED_BY_NAME,
+        postgresql_where=_NAMED_BY_NAME,
+    ),
+    sqlite_autoincrement=True,
+)
+
+user_group_members = Table(
+    "user_group_members",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", Id, ForeignKey("user_groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("created_at", Micros, nullable=False),
+    Index(None, "group_id", "user_id"),
 )

@@ -6,7 +6,18 @@ decision about rights asks it.
 to `quota_deltas`, which are folded into `used` in the background, so that a busy project has no hot row.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
@@ -38,11 +49,15 @@ members = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
-    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE")),  # a person, or
+    Column("group_id", Id, ForeignKey("user_groups.id", ondelete="CASCADE")),  # a group of people
     Column("role", Integer, nullable=False),
     Column("created_at", Micros, nullable=False),
     UniqueConstraint("project_id", "user_id"),
+    UniqueConstraint("project_id", "group_id"),
+    CheckConstraint("(user_id IS NULL) <> (group_id IS NULL)", name="one_entity"),
     Index(None, "user_id"),
+    Index(None, "group_id"),
     sqlite_autoincrement=True,
 )
 

@@ -1,4 +1,4 @@
-"""`/users` of Harbor's API v2.0: people and their accounts."""
+"""`/users`: people and their accounts."""
 
 from typing import Annotated
 

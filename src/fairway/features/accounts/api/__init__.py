@@ -1,0 +1,23 @@
+"""`/users` and `/usergroups` of Harbor's API v2.0, and below `/api/fairway` who is in a group."""
+
+from fastapi import APIRouter
+
+from fairway.features.accounts.api import groups, people
+from fairway.features.accounts.passwords import Hasher
+from fairway.frame.db import Database
+from fairway.frame.web.routes import Authoriser
+
+__all__ = ["own_routes", "routes"]
+
+
+def routes(db: Database, authoriser: Authoriser, hasher: Hasher) -> APIRouter:
+    """The routes, relative to `/api/v2.0`."""
+    made = APIRouter()
+    made.include_router(people.routes(db, authoriser, hasher))
+    made.include_router(groups.routes(db, authoriser))
+    return made
+
+
+def own_routes(db: Database, authoriser: Authoriser) -> APIRouter:
+    """The routes that Harbor does not have, relative to `/api/fairway`."""
+    return groups.own_routes(db, authoriser)

@@ -1,0 +1,97 @@
+"""Copying an artifact from one repository to another inside the registry: no byte moves, blobs are linked.
+
+All that an index names is copied before it, and what belongs to any of them, such as signatures, after all of these: each
+manifest in a transaction of its own with its blobs.  So whatever ends a copy, what is there is complete in itself, and
+copying again finishes it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import Denied, ManifestInvalid, ManifestUnknown, NameUnknown
+from fairway.core.oci.manifest import Manifest
+from fairway.core.oci.names import Reference, Repository, Tag
+from fairway.features.artifacts.names import SqlNames
+from fairway.features.artifacts.store import details, listed, manifests
+from fairway.frame.db import Row
+
+MOST_MANIFESTS = 1_000
+"""How many manifests one copy may lead to."""
+MOST_ACCESSORIES = 500
+"""How many accessories of one manifest are copied with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy from the repository `source`, which `near` names, to `into`, which `far` names."""
+
+    near: SqlNames
+    far: SqlNames
+    source: Repository
+    into: Repository
+
+    async def run(self, ref: Reference) -> Digest:
+        """Copy what a tag or digest names; its digest.
+
+        A new copy has all the tags of the original; one that is there already gets the tag `ref`, if it is one.
+        Raises NameUnknown, ManifestUnknown, Denied for an accessory, which is copied with what it belongs to, and as
+        pushing does.
+        """
+        repository = await manifests.repository(self.near.db, self.near.project, self.source.rest)
+        if repository is None:
+            raise NameUnknown(f"there is no repository {self.source}")
+        root = await self._row(repository, ref)
+        if root["accessory_of"] is not None:
+            raise Denied(f"this belongs to {root['accessory_of']} and is copied with it; copy that")
+        digest = Digest(root["digest"])
+        if (self.near.project, self.source) != (self.far.project, self.into):
+            tags = await self._tags_of(root)
+            if await self._there(digest):
+                tags = [ref] if isinstance(ref, Tag) else []
+            await self._walk(repository, digest, tags)
+        return digest
+
+    async def _row(self, repository: int, ref: Reference) -> Row:
+        row = await listed.one(self.near.db, repository, ref)
+        if row is None:
+            raise ManifestUnknown(f"{self.source} has no manifest {ref}")
+        return row
+
+    async def _tags_of(self, row: Row) -> list[Tag]:
+        found = await details.tags_of(self.near.db, [row["id"]])
+        return [Tag(tag["name"]) for tag in found.get(row["id"], ())]
+
+    async def _there(self, digest: Digest) -> bool:
+        return (
+            await manifests.manifest_info(self.far.db, self.far.project, self.into.rest, digest) is not None
+        )
+
+    async def _walk(self, repository: int, root: Digest, tags: list[Tag]) -> None:
+        seen: set[Digest] = set()
+        belonging: deque[Digest] = deque()
+        open_: list[Digest | Manifest] = [root]
+        while open_ or belonging:
+            each = open_.pop() if open_ else belonging.popleft()
+            if isinstance(each, Manifest):
+                await self._put(repository, each, tags if each.digest == root else None)
+                db, digest = self.near.db, each.digest
+                belonging += await manifests.accessories(db, repository, digest, MOST_ACCESSORIES)
+            elif each not in seen:
+                if len(seen) >= MOST_MANIFESTS:
+                    raise ManifestInvalid(
+                        f"this leads to more than {MOST_MANIFESTS} manifests; copy it with a client"
+                    )
+                seen.add(each)
+                manifest = (await self.near.manifest(self.source, each)).parsed()
+                open_ += [manifest, *manifest.children()]
+
+    async def _put(self, repository: int, manifest: Manifest, tags: list[Tag] | None) -> None:
+        """With `tags`, whether it is there or not; else with its own if it is an accessory, which older signatures are
+        found by."""
+        if tags is None:
+            if await self._there(manifest.digest):
+                return
+            row = await self._row(repository, manifest.digest)
+            tags = await self._tags_of(row) if row["accessory_of"] is not None else []
+        await self.far.copy_manifest(self.source, self.into, manifest, tags)

@@ -1,0 +1,54 @@
+"""Repositories whose full names have a text in them, of all projects that somebody may look into."""
+
+import re
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select
+
+from fairway.features.projects.store import projects as projects_store
+from fairway.frame.access.principals import Principal, User
+from fairway.frame.db import Conn, Row
+from fairway.frame.db.tables import projects, repositories
+
+CANDIDATES: Final = 2_000
+"""How many are found before the search stops: of a text that more have, some are shown, and not the first by name."""
+
+_OF_NAMES: Final = re.compile(r"[a-z0-9._/-]*", re.ASCII)
+_text: ColumnElement[str] = bindparam("text")
+_FOUND: Select[Any] = (
+    select(
+        repositories.c.id,
+        repositories.c.name,
+        repositories.c.pull_count,
+        projects.c.id.label("project_id"),
+        projects.c.name.label("project"),
+        projects.c.public,
+    )
+    .select_from(projects.join(repositories, repositories.c.project_id == projects.c.id))
+    .order_by(projects.c.name, repositories.c.name)
+    .limit(bindparam("most"))
+)
+
+
+async def repositories_named(conn: Conn, viewer: Principal, text: str, most: int) -> list[Row]:
+    """At most `most` of them, by name, whatever the case of `text`.
+
+    All names are read, from an index that has nothing else; see docs/decisions/0007.
+    """
+    text = text.lower()
+    if not _OF_NAMES.fullmatch(text):
+        return []  # no name has such a character
+    visible = select(projects.c.id).where(projects_store.listable_by(viewer))
+    of_project, slash, own = text.partition("/")
+    has_it = [repositories.c.name.contains(text, autoescape=True)]
+    if slash:
+        ends = visible.where(projects.c.name.endswith(of_project, autoescape=True))
+        begins = repositories.c.name.startswith(own, autoescape=True)
+        has_it.append(repositories.c.project_id.in_(ends) & begins)
+    else:
+        named = visible.where(projects.c.name.contains(text, autoescape=True))
+        has_it.append(repositories.c.project_id.in_(named))
+    candidates = select(repositories.c.id).where(or_(*has_it)).limit(CANDIDATES)
+    if not (isinstance(viewer, User) and viewer.sysadmin):
+        candidates = candidates.where(repositories.c.project_id.in_(visible))
+    return await conn.all(_FOUND.where(repositories.c.id.in_(candidates)), most=most)
