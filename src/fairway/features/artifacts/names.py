@@ -5,7 +5,7 @@ lease, the collector's review row and the outbox event.  `charge` comes last.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fairway.core.content.names import ManifestDamaged
@@ -26,7 +26,7 @@ from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Session, Stored
 from fairway.features.artifacts import changing, rules
 from fairway.features.artifacts.model import Caller, Periods
-from fairway.features.artifacts.store import blobs, manifests, uploads
+from fairway.features.artifacts.store import blobs, manifests, shown, uploads
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, Row, ledger
 from fairway.frame.db.tables.content import LIVE
@@ -254,39 +254,47 @@ class SqlNames:
     async def _put(self, conn: Conn, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> int:
         """The bytes to charge."""
         repository = await manifests.ensure_repository(conn, self.project, repo.rest)
-        await self._require(conn, repository, manifest)
-        artifact = await self._add(conn, repository, manifest, tags)
+        children = set(manifest.children())
+        before = await shown.behind(conn, repository, tags) - {manifest.digest} if tags else set()
+        around = children | before
+        held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else set()
+        await self._require(conn, manifest, held)
+        artifact, new = await self._add(conn, repository, manifest, tags)
         crashpoint("manifest.after_row")
         moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
         charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
         await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
         changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
         await self._review(conn, changed, "manifest pushed")
+        if around or not new:
+            await shown.refresh(conn, repository, changed | children)
         await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
         return charge
 
-    async def _add(self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]) -> int:
+    async def _add(
+        self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]
+    ) -> tuple[int, bool]:
+        """The id, and whether it is new."""
         children = manifest.children()
         sizes = await manifests.total_sizes(conn, repository, children) if children else []
-        artifact = await manifests.add_artifact(
+        artifact, new = await manifests.add_artifact(
             conn, self.project, repository, manifest, total_size=rules.total_size(manifest, sizes)
         )
         if (found := rules.accessory(manifest, tags)) is not None:
             await manifests.make_accessory(conn, artifact, found.kind, found.subject)
-        return artifact
+        return artifact, new
 
-    async def _require(self, conn: Conn, repository: int, manifest: Manifest) -> None:
-        """All that the manifest needs is here and stays until the transaction ends.  Raises ManifestBlobUnknown."""
+    async def _require(self, conn: Conn, manifest: Manifest, held: Collection[Digest]) -> None:
+        """All that the manifest needs is here and stays until the transaction ends; `held`: manifests that do.
+
+        Raises ManifestBlobUnknown.
+        """
         needed = _in_lock_order(manifest.required_blobs())
         if needed:
             present = await blobs.present_blobs(conn, self.project, needed)
             _refuse_missing([digest for digest in needed if digest not in present], "blob", "push it first")
-        children = _in_lock_order(manifest.children())
-        if children:
-            present = await manifests.present_children(conn, repository, children)
-            _refuse_missing(
-                [digest for digest in children if digest not in present], "manifest", "push it first"
-            )
+        missing = [digest for digest in _in_lock_order(manifest.children()) if digest not in held]
+        _refuse_missing(missing, "manifest", "push it first")
 
     async def _point(self, conn: Conn, repository: int, tag: Tag, artifact: int) -> str | None:
         crashpoint("manifest.before_tag")
