@@ -22,9 +22,12 @@ from fairway.features.webhooks.jobs import Notifications
 from fairway.features.webhooks.model import endpoints
 from fairway.frame.access.changes import Changes
 from fairway.frame.clock import utc_now
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import READ_ONLY
 from fairway.frame.db import Database, installation, open_database, sqlite_path
 from fairway.frame.jobs.job import Jobs
-from fairway.frame.keys import load_or_create_signing_keys
+from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
+from fairway.frame.sealing import Sealer
 from fairway.frame.settings import Settings
 from fairway.frame.web.who import Authenticators
 
@@ -45,6 +48,7 @@ class Parts:
     origin: Origin
     jobs: Jobs
     notifications: Notifications
+    configuration: Configuration
 
 
 @asynccontextmanager
@@ -64,6 +68,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         store = await open_store(settings, db)
         closing.push_async_callback(asyncio.to_thread, store.close)
         keys = load_or_create_signing_keys(settings.keys_dir)
+        # By the pool that pushes cannot starve: they are what it may have to stop.
+        chosen = await closing.enter_async_context(_configuration(settings, token_db))
         hasher = Hasher()
         closing.callback(hasher.close)
 
@@ -91,7 +97,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             token_seconds=settings.token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
             create_project_on_push=settings.create_project_on_push,
-            changes=Changes(settings.read_only, settings.delete_enabled),
+            configuration=chosen,
+            changes=_changes(settings, chosen),
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
         egress = await closing.enter_async_context(_way_out(settings)) if works else None
@@ -106,7 +113,18 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         collection = gc.collection(db, store, periods, switches)
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
-        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications)
+        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications, configuration)
+
+
+@asynccontextmanager
+async def _configuration(settings: Settings, db: Database) -> AsyncIterator[Configuration]:
+    made = Configuration(db, Sealer(load_or_create_secret_keys(settings)), settings)
+    async with made.watched():
+        yield made
+
+
+def _changes(settings: Settings, configuration: Configuration) -> Changes:
+    return Changes(settings.read_only, settings.delete_enabled, partial(configuration.get, READ_ONLY))
 
 
 @asynccontextmanager

@@ -29,6 +29,9 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     if kind == "repository.deleted":
         name = facts["repository"]
         return [Entry(facts["actor"], name, "repository", DELETE, f"delete repository: {name}")]
+    if kind == "configuration.updated":
+        what = f"update configuration: {', '.join(facts['keys'])}"
+        return [Entry(facts["by"], "configuration", "configuration", UPDATE, what)]
     what, _, happened = kind.partition(".")
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]
@@ -105,5 +108,6 @@ EVENT_TYPES = (
     "create_user",
     "update_user",
     "delete_user",
+    "update_configuration",
 )
 """What a line can tell of, as operation_resource."""

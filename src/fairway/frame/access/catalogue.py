@@ -49,6 +49,8 @@ TAG_CREATE = Permission("tag", "create")
 TAG_LIST = Permission("tag", "list")
 TAG_DELETE = Permission("tag", "delete")
 
+CONFIGURATION_READ = Permission("configuration", "read")
+CONFIGURATION_UPDATE = Permission("configuration", "update")
 AUDIT_LOG_LIST = Permission("audit-log", "list")
 SYSTEM_VOLUMES_READ = Permission("system-volumes", "read")
 CATALOG_READ = Permission("catalog", "read")
@@ -110,6 +112,8 @@ IN_PROJECT = frozenset(
 
 ON_SERVER = frozenset(
     {
+        CONFIGURATION_READ,
+        CONFIGURATION_UPDATE,
         AUDIT_LOG_LIST,
         SYSTEM_VOLUMES_READ,
         CATALOG_READ,

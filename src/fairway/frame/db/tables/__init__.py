@@ -1,9 +1,10 @@
 """The whole data model, a page per area.  Features read their rows through their own store.py; nothing else defines a table."""
 
 from fairway.frame.db.tables.accounts import login_failures, refresh_tokens, users
-from fairway.frame.db.tables.audit import audit_log, notifications
+from fairway.frame.db.tables.audit import audit_forwards, audit_log, notifications
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.tables.collection import deleted_artifacts, deleted_links, gc_items
+from fairway.frame.db.tables.configuration import configuration, cve_allowlists
 from fairway.frame.db.tables.content import (
     artifact_links,
     artifacts,
@@ -20,8 +21,11 @@ from fairway.frame.db.tables.work import executions, queues, schedules, task_log
 __all__ = [
     "artifact_links",
     "artifacts",
+    "audit_forwards",
     "audit_log",
     "blobs",
+    "configuration",
+    "cve_allowlists",
     "deleted_artifacts",
     "deleted_links",
     "executions",

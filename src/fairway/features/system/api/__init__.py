@@ -3,7 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -15,9 +15,20 @@ from fairway.core.oci.errors import FairwayError
 from fairway.core.stores.protocols import BlobStore
 from fairway.features.registry.origin import Origin
 from fairway.features.system import store
+from fairway.features.system.api import configuration
 from fairway.features.system.model import Component
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, SYSTEM_VOLUMES_READ, Permission
 from fairway.frame.access.principals import Anonymous
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import (
+    AUTH_MODE,
+    BANNER,
+    NOTIFICATIONS,
+    PRIMARY_AUTH_MODE,
+    PROJECT_CREATION,
+    READ_ONLY,
+    SELF_REGISTRATION,
+)
 from fairway.frame.db import SECOND, Database
 from fairway.frame.jobs import records
 from fairway.frame.log import get_logger
@@ -39,10 +50,10 @@ SILENT_SECONDS: Final = 60
 class GeneralInfo(BaseModel):
     """Harbor's GeneralInfo; who is not logged in hears of the first five only."""
 
-    auth_mode: str = "db_auth"
-    primary_auth_mode: bool = False
-    self_registration: bool = False
-    banner_message: str = ""
+    auth_mode: str
+    primary_auth_mode: bool
+    self_registration: bool
+    banner_message: str
     oidc_provider_name: str = ""
     harbor_version: str | None = None
     external_url: str | None = None
@@ -110,7 +121,12 @@ class Permissions(BaseModel):
 
 
 def routes(
-    db: Database, store_: BlobStore, settings: Settings, origin: Origin, authoriser: Authoriser
+    db: Database,
+    store_: BlobStore,
+    settings: Settings,
+    origin: Origin,
+    authoriser: Authoriser,
+    chosen: Configuration,
 ) -> APIRouter:
     """The routes, to be mounted at /api."""
     made = Routes(authoriser, tags=["ping"])
@@ -124,7 +140,7 @@ def routes(
         return {"version": "v2.0"}
 
     about = Routes(authoriser, tags=["systeminfo"])
-    _info(about, db, settings, origin)
+    _info(about, db, origin, chosen)
     _volumes(about, settings)
     state = Routes(authoriser, tags=["health"])
     _health(state, db, store_)
@@ -132,27 +148,39 @@ def routes(
     _statistics(counts, db)
     catalogue = Routes(authoriser, tags=["permissions"])
     _permissions(catalogue)
+    choices = Routes(authoriser, tags=["configure"])
+    configuration.add_routes(choices, db, chosen)
     everything = APIRouter()
-    for each in (made, about, state, counts, catalogue):
+    for each in (made, about, state, counts, catalogue, choices):
         everything.include_router(each.router)
     return everything
 
 
-def _info(made: Routes, db: Database, settings: Settings, origin: Origin) -> None:
+def _info(made: Routes, db: Database, origin: Origin, chosen: Configuration) -> None:
+    def told() -> dict[str, Any]:
+        """What everybody may know."""
+        return {
+            "auth_mode": chosen.get(AUTH_MODE),
+            "primary_auth_mode": chosen.get(PRIMARY_AUTH_MODE),
+            "self_registration": chosen.get(SELF_REGISTRATION),
+            "banner_message": chosen.get(BANNER),
+        }
+
     @made.get("/v2.0/systeminfo", permission=PUBLIC, response_model_exclude_none=True)
     async def get_system_info(request: Request, viewer: AskedBy) -> GeneralInfo:
         if isinstance(viewer, Anonymous):
-            return GeneralInfo()
+            return GeneralInfo(**told())
         url = origin.of(request.headers, request.client.host if request.client else "")
         return GeneralInfo(
+            **told(),
             harbor_version=f"{LIKE}-fairway-{__version__}",
             external_url=url,
             registry_url=url.partition("://")[2],
             has_ca_root=False,
-            project_creation_restriction="everyone",
-            read_only=settings.read_only,
+            project_creation_restriction=chosen.get(PROJECT_CREATION),
+            read_only=chosen.get(READ_ONLY),
             registry_storage_provider_name="filesystem",
-            notification_enable=True,
+            notification_enable=chosen.get(NOTIFICATIONS),
             current_time=moment(await store.now(db)),
         )
 
