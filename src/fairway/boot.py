@@ -68,7 +68,6 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         store = await open_store(settings, db)
         closing.push_async_callback(asyncio.to_thread, store.close)
         keys = load_or_create_signing_keys(settings.keys_dir)
-        # By the pool that pushes cannot starve: they are what it may have to stop.
         chosen = await closing.enter_async_context(_configuration(settings, token_db))
         hasher = Hasher()
         closing.callback(hasher.close)
@@ -113,11 +112,12 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         collection = gc.collection(db, store, periods, switches)
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
-        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications, configuration)
+        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications, chosen)
 
 
 @asynccontextmanager
 async def _configuration(settings: Settings, db: Database) -> AsyncIterator[Configuration]:
+    # By the pool that pushes cannot starve: they are what it may have to stop.
     made = Configuration(db, Sealer(load_or_create_secret_keys(settings)), settings)
     async with made.watched():
         yield made
