@@ -134,7 +134,15 @@ def management_api(parts: Parts) -> FastAPI:
     api.add_middleware(EncodedSlashes)
     authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client, parts.hub.changes)
     api.include_router(
-        system.routes(parts.db, parts.store, parts.settings, parts.origin, authoriser, parts.configuration),
+        system.routes(
+            parts.db,
+            parts.store,
+            parts.settings,
+            parts.origin,
+            authoriser,
+            parts.configuration,
+            parts.send_lines,
+        ),
         prefix="/api",
     )
     api.include_router(accounts.routes(parts.db, authoriser, parts.hasher, parts.configuration), prefix=_API)

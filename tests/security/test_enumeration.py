@@ -79,6 +79,7 @@ NAMES_NO_PROJECT = {
 }
 """Or says the same of all: `test_a_token_says_the_same_of_both`."""
 OF_THE_SERVER = (
+    "/api/v2.0/configurations",
     "/api/v2.0/system/",
     "/api/v2.0/jobservice/",
     "/api/v2.0/schedules",

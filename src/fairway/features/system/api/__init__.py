@@ -13,6 +13,7 @@ from starlette.requests import Request
 from fairway import __version__
 from fairway.core.oci.errors import FairwayError
 from fairway.core.stores.protocols import BlobStore
+from fairway.features.audit.forward import Send
 from fairway.features.registry.origin import Origin
 from fairway.features.system import store
 from fairway.features.system.api import configuration
@@ -127,6 +128,7 @@ def routes(
     origin: Origin,
     authoriser: Authoriser,
     chosen: Configuration,
+    send_lines: Send,
 ) -> APIRouter:
     """The routes, to be mounted at /api."""
     made = Routes(authoriser, tags=["ping"])
@@ -143,13 +145,13 @@ def routes(
     _info(about, db, origin, chosen)
     _volumes(about, settings)
     state = Routes(authoriser, tags=["health"])
-    _health(state, db, store_)
+    _health(state, db, store_, chosen)
     counts = Routes(authoriser, tags=["statistic"])
     _statistics(counts, db)
     catalogue = Routes(authoriser, tags=["permissions"])
     _permissions(catalogue)
     choices = Routes(authoriser, tags=["configure"])
-    configuration.add_routes(choices, db, chosen)
+    configuration.add_routes(choices, db, chosen, send_lines)
     everything = APIRouter()
     for each in (made, about, state, counts, catalogue, choices):
         everything.include_router(each.router)
@@ -197,7 +199,7 @@ def _volumes(made: Routes, settings: Settings) -> None:
         return SystemInfo(storage=[StorageOut(total=usage.total, free=usage.free)])
 
 
-def _health(made: Routes, db: Database, blobs: BlobStore) -> None:
+def _health(made: Routes, db: Database, blobs: BlobStore, chosen: Configuration) -> None:
     async def problem(part: str) -> str:
         """What is wrong with a part, "" for nothing."""
         try:
@@ -205,7 +207,7 @@ def _health(made: Routes, db: Database, blobs: BlobStore) -> None:
                 await db.check()
             elif part == "registry":
                 await blobs.check()
-            elif part == "jobservice":
+            elif part == "jobservice" and not chosen.get(READ_ONLY):  # while it is, jobs wait
                 newest = max((row["seen_at"] for row in await records.workers_seen(db)), default=0)
                 if newest < await store.now(db) - SILENT_SECONDS * SECOND:
                     return "no worker has been heard of for a minute: is a background process running?"
