@@ -105,7 +105,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             base=origin.of({}, ""),
             node=store.identity,
         )
-        switches = Switches(settings.gc_enabled, settings.read_only)
+        switches = Switches(settings.gc_enabled, settings.read_only, partial(chosen.get, READ_ONLY))
         collection = gc.collection(db, store, periods, switches)
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
