@@ -72,8 +72,6 @@ class Forwarder:
             return forgotten
         if time.monotonic() < self._not_before:
             return 0
-        if dropped := await self._forget(MOST):
-            _log.error("the syslog server takes no lines; the oldest were dropped", count=dropped)
         return await self._send_all(place)
 
     async def _send_all(self, place: Place) -> int:
@@ -89,6 +87,8 @@ class Forwarder:
                 self._pause = min(max(1.0, self._pause * 2), _LONGEST_PAUSE)
                 self._not_before = time.monotonic() + self._pause
                 _log.warning("lines of the audit log cannot be forwarded", error=str(error))
+                if dropped := await self._forget(MOST):
+                    _log.error("the syslog server takes no lines; the oldest were dropped", count=dropped)
                 return sent
             self._pause = 0.0
             await self._db.write(partial(store.forget_lines, ids=ids), soft=True)
