@@ -135,12 +135,27 @@ def management_api(parts: Parts) -> FastAPI:
     api.add_middleware(EncodedSlashes)
     authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client, parts.hub.changes)
     api.include_router(
-        system.routes(parts.db, parts.store, parts.settings, parts.origin, authoriser), prefix="/api"
+        system.routes(
+            parts.db,
+            parts.store,
+            parts.settings,
+            parts.origin,
+            authoriser,
+            parts.configuration,
+            parts.send_lines,
+        ),
+        prefix="/api",
     )
-    api.include_router(accounts.routes(parts.db, authoriser, parts.hasher), prefix=_API)
+    api.include_router(accounts.routes(parts.db, authoriser, parts.hasher, parts.configuration), prefix=_API)
     api.include_router(accounts.own_routes(parts.db, authoriser), prefix=_OWN_API)
     api.include_router(
-        projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
+        projects.routes(
+            parts.db,
+            authoriser,
+            parts.configuration,
+            gc_grace_seconds=parts.settings.gc_grace_seconds,
+        ),
+        prefix=_API,
     )
     api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
     open_blob = parts.hub.open_blob

@@ -1,7 +1,7 @@
 """Builds every long-lived object of a process, in the order they depend on each other, and lets go of them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.accounts.store import people
 from fairway.features.artifacts.model import Periods
 from fairway.features.audit import jobs as audit
+from fairway.features.audit.forward import Send
 from fairway.features.gc import jobs as gc
 from fairway.features.gc.model import Switches
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
@@ -22,9 +23,13 @@ from fairway.features.webhooks.jobs import Notifications
 from fairway.features.webhooks.model import endpoints
 from fairway.frame.access.changes import Changes
 from fairway.frame.clock import utc_now
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import READ_ONLY
+from fairway.frame.configuration.kinds import Place
 from fairway.frame.db import Database, installation, open_database, sqlite_path
 from fairway.frame.jobs.job import Jobs
-from fairway.frame.keys import load_or_create_signing_keys
+from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
+from fairway.frame.sealing import Sealer
 from fairway.frame.settings import Settings
 from fairway.frame.web.who import Authenticators
 
@@ -45,6 +50,8 @@ class Parts:
     origin: Origin
     jobs: Jobs
     notifications: Notifications
+    configuration: Configuration
+    send_lines: Send
 
 
 @asynccontextmanager
@@ -54,16 +61,11 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
     Raises SettingsInvalid, Unavailable, KeyUnusable, and WrongStore when the storage folder is not the database's own.
     """
     async with AsyncExitStack() as closing:
-        db = await _open(settings, settings.database_pool, works=works)
-        closing.push_async_callback(db.close)
-        token_db = db
-        # SQLite has no pool to keep apart: its reads never wait.
-        if sqlite_path(settings.database_url) is None:
-            token_db = await _open(settings, settings.token_database_pool, works=works)
-            closing.push_async_callback(token_db.close)
+        db, token_db = await _databases(settings, closing, works=works)
         store = await open_store(settings, db)
         closing.push_async_callback(asyncio.to_thread, store.close)
         keys = load_or_create_signing_keys(settings.keys_dir)
+        chosen = await closing.enter_async_context(_configuration(settings, token_db))
         hasher = Hasher()
         closing.callback(hasher.close)
 
@@ -91,7 +93,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             token_seconds=settings.token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
             create_project_on_push=settings.create_project_on_push,
-            changes=Changes(settings.read_only, settings.delete_enabled),
+            configuration=chosen,
+            changes=_changes(settings, chosen),
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
         egress = await closing.enter_async_context(_way_out(settings)) if works else None
@@ -102,11 +105,37 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             base=origin.of({}, ""),
             node=store.identity,
         )
-        switches = Switches(settings.gc_enabled, settings.read_only)
+        switches = Switches(settings.gc_enabled, settings.read_only, partial(chosen.get, READ_ONLY))
         collection = gc.collection(db, store, periods, switches)
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
-        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications)
+        send = partial(_send_lines, settings)
+        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications, chosen, send)
+
+
+async def _databases(
+    settings: Settings, closing: AsyncExitStack, *, works: bool
+) -> tuple[Database, Database]:
+    """Two pools; SQLite has none to keep apart: its reads never wait."""
+    db = await _open(settings, settings.database_pool, works=works)
+    closing.push_async_callback(db.close)
+    if sqlite_path(settings.database_url) is not None:
+        return db, db
+    token_db = await _open(settings, settings.token_database_pool, works=works)
+    closing.push_async_callback(token_db.close)
+    return db, token_db
+
+
+@asynccontextmanager
+async def _configuration(settings: Settings, db: Database) -> AsyncIterator[Configuration]:
+    # By the pool that pushes cannot starve: they are what it may have to stop.
+    made = Configuration(db, Sealer(load_or_create_secret_keys(settings)), settings)
+    async with made.watched():
+        yield made
+
+
+def _changes(settings: Settings, configuration: Configuration) -> Changes:
+    return Changes(settings.read_only, settings.delete_enabled, partial(configuration.get, READ_ONLY))
 
 
 @asynccontextmanager
@@ -116,6 +145,12 @@ async def _way_out(settings: Settings) -> "AsyncIterator[Egress]":
 
     async with Egress.open(settings) as egress:
         yield egress
+
+
+async def _send_lines(settings: Settings, place: Place, lines: Sequence[bytes]) -> None:
+    from fairway.frame.egress.lines import send_lines  # web workers nearly never need it
+
+    await send_lines(place.transport, place.host, place.port, lines, settings.egress_allow_networks)
 
 
 async def open_store(settings: Settings, db: Database) -> DiskStore:

@@ -1,40 +1,56 @@
 """When this happened, do those: the one table of what follows from what."""
 
+from fairway.features.audit import forward
 from fairway.features.audit import store as audit
 from fairway.features.webhooks.jobs import Notifications
-from fairway.frame.events import Reactions
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import NOTIFICATIONS
+from fairway.frame.db import Conn
+from fairway.frame.events import Event, Reaction, Reactions
 
 
-def reactions(notifications: Notifications) -> Reactions:
-    """What follows from each kind of event."""
-    tell = notifications.reaction
+def reactions(notifications: Notifications, configuration: Configuration | None = None) -> Reactions:
+    """What follows from each kind of event, as administrators have chosen."""
+    tell = (
+        notifications.reaction if configuration is None else _while_on(notifications.reaction, configuration)
+    )
+    write = audit.write if configuration is None else forward.writing(configuration)
     return {
-        "project.created": [audit.write],
-        "project.updated": [audit.write],
-        "project.deleted": [audit.write],
-        "member.created": [audit.write],
-        "member.updated": [audit.write],
-        "member.deleted": [audit.write],
-        "quota.updated": [audit.write],
-        "user.created": [audit.write],
-        "user.updated": [audit.write],
-        "user.deleted": [audit.write],
-        "artifact.pushed": [audit.write, tell],
-        "artifact.restored": [audit.write],
-        "artifact.deleted": [audit.write, tell],
-        "tag.created": [audit.write],
-        "tag.deleted": [audit.write, tell],
-        "repository.deleted": [audit.write],
-        "usergroup.created": [audit.write],
-        "usergroup.updated": [audit.write],
-        "usergroup.deleted": [audit.write],
-        "groupmember.created": [audit.write],
-        "groupmember.deleted": [audit.write],
-        "label.created": [audit.write],
-        "label.updated": [audit.write],
-        "label.deleted": [audit.write],
-        "artifact.labelled": [audit.write],
-        "artifact.unlabelled": [audit.write],
+        "project.created": [write],
+        "project.updated": [write],
+        "project.deleted": [write],
+        "member.created": [write],
+        "member.updated": [write],
+        "member.deleted": [write],
+        "quota.updated": [write],
+        "user.created": [write],
+        "user.updated": [write],
+        "user.deleted": [write],
+        "artifact.pushed": [write, tell],
+        "artifact.restored": [write],
+        "artifact.deleted": [write, tell],
+        "tag.created": [write],
+        "tag.deleted": [write, tell],
+        "repository.deleted": [write],
+        "usergroup.created": [write],
+        "usergroup.updated": [write],
+        "usergroup.deleted": [write],
+        "groupmember.created": [write],
+        "groupmember.deleted": [write],
+        "label.created": [write],
+        "label.updated": [write],
+        "label.deleted": [write],
+        "artifact.labelled": [write],
+        "artifact.unlabelled": [write],
+        "configuration.updated": [write],
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }
+
+
+def _while_on(tell: Reaction, configuration: Configuration) -> Reaction:
+    async def told(conn: Conn, event: Event) -> None:
+        if configuration.get(NOTIFICATIONS):
+            await tell(conn, event)
+
+    return told

@@ -6,10 +6,12 @@ A step that fails is logged and tried again at its next turn; it never takes the
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from fairway.boot import Parts, build
+from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
 from fairway.features.registry import housekeeping
 from fairway.frame import events, log
@@ -29,6 +31,10 @@ _SWEPT_AT_A_TIME = 200
 """Executions forgotten in one transaction."""
 
 
+_LOOK_SECONDS = 1.0
+"""How soon jobs wait for a server that was made read-only, and go on afterwards."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """Something to do every `seconds`; `run` returns how much there was to do."""
@@ -42,19 +48,28 @@ class Step:
 
 def steps(parts: Parts) -> list[Step]:
     """Everything the background process does; on a read-only server, nothing that removes bytes."""
+
+    def unless_read_only(run: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+        async def perhaps() -> int:
+            return 0 if parts.hub.changes.read_only else await run()
+
+        return perhaps
+
     db, store, settings = parts.db, parts.store, parts.settings
     removing = [
         Step(
             "expire uploads",
             60,
-            lambda: housekeeping.expire_uploads(db, store, settings.upload_expiry_seconds),
+            unless_read_only(lambda: housekeeping.expire_uploads(db, store, settings.upload_expiry_seconds)),
         ),
-        Step("empty trash", 30, lambda: housekeeping.empty_trash(db, store)),
+        Step("empty trash", 30, unless_read_only(lambda: housekeeping.empty_trash(db, store))),
     ]
-    follows = reactions(parts.notifications)
+    follows = reactions(parts.notifications, parts.configuration)
+    forwarder = Forwarder(db, parts.configuration, parts.send_lines)
     return [
         *(removing if not settings.read_only else ()),
         Step("hand over events", 1, lambda: events.hand_over(db, follows), told=False),
+        Step("forward the audit log", 1, forwarder.forward, told=False),
         Step("measure", 10, lambda: _measure(db)),
         Step("measure garbage", 60, lambda: _measure_garbage(db)),
         Step("tidy notifications", 15, parts.notifications.tidy),
@@ -109,9 +124,27 @@ async def _run(settings: Settings) -> None:
 
 
 async def _work(parts: Parts, stop: asyncio.Event) -> None:
-    """Run jobs.  On a read-only server they wait: most of them are there to change or remove something."""
-    if not parts.settings.read_only:
-        await Runner(parts.db, parts.jobs, slots=parts.settings.job_slots).run(stop)
+    """Run jobs.  On a read-only server they wait: most of them are there to change or remove something.
+
+    Those that run when an administrator makes it read-only are interrupted, and begin again when it is over.
+    """
+    while not parts.settings.read_only and not stop.is_set():
+        if parts.hub.changes.read_only:
+            await asyncio.sleep(_LOOK_SECONDS)
+            continue
+        pause = asyncio.Event()
+        watching = asyncio.create_task(_pause_when_read_only(parts, stop, pause))
+        await Runner(parts.db, parts.jobs, slots=parts.settings.job_slots).run(pause)
+        watching.cancel()
+
+
+async def _pause_when_read_only(parts: Parts, stop: asyncio.Event, pause: asyncio.Event) -> None:
+    while not parts.hub.changes.read_only:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await stop.wait()
+                break
+    pause.set()
 
 
 async def _repeat(step: Step, stop: asyncio.Event) -> None:

@@ -299,6 +299,28 @@ def test_the_manual_lists_exactly_the_settings_there_are() -> None:
     assert page == reference(), f"the page is out of date; run: {command}"
 
 
+def test_what_is_settled_is_an_object_in_text_in_a_table_or_in_a_file(tmp_path: Path) -> None:
+    file, table = tmp_path / "settled.json", tmp_path / "fairway.toml"
+    file.write_text('{"read_only": true}', encoding="utf-8")
+    table.write_text("[config_overwrite_json]\nread_only = true\n", encoding="utf-8")
+    for env, source in (
+        ({"FAIRWAY_CONFIG_OVERWRITE_JSON": ' {"read_only": true}'}, None),
+        ({"FAIRWAY_CONFIG_OVERWRITE_JSON": str(file)}, None),
+        ({"CONFIG_OVERWRITE_JSON": '{"read_only": true}'}, None),
+        ({"CONFIG_OVERWRITE_JSON": "{}", "FAIRWAY_CONFIG_OVERWRITE_JSON": str(file)}, None),
+        ({"CONFIG_OVERWRITE_JSON": ""}, table),
+    ):
+        settings = Settings.load(env, source)
+        assert settings.config_overwrite_json == {"read_only": True}
+        assert "read_only': True" not in repr(settings)
+    assert Settings.load({}).config_overwrite_json == {}
+    for broken in ("{", "[1]", "null", "[]", str(tmp_path), str(tmp_path / "gone.json"), '{"a": geheim}'):
+        with pytest.raises(SettingsInvalid, match="an object such as") as refused:
+            Settings.load({"CONFIG_OVERWRITE_JSON": broken})
+        assert str(refused.value).startswith("CONFIG_OVERWRITE_JSON has a value that is refused")
+        assert "geheim" not in str(refused.value)
+
+
 def test_every_setting_is_explained_in_a_sentence() -> None:
     for field in dataclasses.fields(Settings):
         assert field.metadata["doc"].endswith("."), field.name

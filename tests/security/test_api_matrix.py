@@ -27,6 +27,10 @@ GET:/api/v2.0/systeminfo/volumes                                       401      
 GET:/api/v2.0/health                                                   200       200      200           200   200       200        200           200
 GET:/api/v2.0/statistics                                               401       200      200           200   200       200        200           200
 GET:/api/v2.0/permissions                                              401       200      200           200   200       200        200           200
+GET:/api/v2.0/configurations                                           401       403      403           403   403       403        403           200
+PUT:/api/v2.0/configurations                                           401       403      403           403   403       403        403           200
+GET:/api/v2.0/system/CVEAllowlist                                      401       200      200           200   200       200        200           200
+PUT:/api/v2.0/system/CVEAllowlist                                      401       403      403           403   403       403        403           200
 GET:/api/v2.0/users                                                    401       403      403           403   403       403        403           200
 POST:/api/v2.0/users                                                   401       403      403           403   403       403        403           409
 GET:/api/v2.0/users/search?username=a                                  401       200      200           200   200       200        200           200
@@ -147,6 +151,8 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 JSON = {"content-type": "application/json"}
 HOURS = {"audit_retention_hour": 24, "include_event_types": "other"}
 BODIES = {
+    "PUT:/api/v2.0/configurations": {"banner_message": "hello", "nonsense": 1},
+    "PUT:/api/v2.0/system/CVEAllowlist": {"items": [{"cve_id": "CVE-2026-1234"}]},
     "POST:/api/v2.0/users": {"username": "admin", "password": "Another-1-secret"},
     "PUT:/api/v2.0/users/1": {"realname": ""},
     "PUT:/api/v2.0/users/1/sysadmin": {"sysadmin_flag": True},

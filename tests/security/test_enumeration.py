@@ -118,6 +118,7 @@ NAMES_NO_PROJECT = {
 """Or says the same of all: `test_a_token_says_the_same_of_both`, and of labels `test_a_label_of_a_hidden_project…`."""
 OF_THE_SERVER = (
     "/api/v2.0/audit",
+    "/api/v2.0/configurations",
     "/api/v2.0/jobservice/",
     "/api/v2.0/quotas",
     "/api/v2.0/schedules",

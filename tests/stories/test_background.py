@@ -1,6 +1,7 @@
 """What the background process does with a whole hub: events become the audit log, jobs are run, history is swept."""
 
 import asyncio
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,33 @@ async def test_old_history_is_swept(world: World) -> None:
         await world.run(executions.insert().values(**over))
     assert await step(world, "sweep history") == 7
     assert await world.count(executions) == kept
+
+
+async def test_jobs_wait_while_an_administrator_wants_no_changes(world: World) -> None:
+    async def choose(read_only: bool) -> None:
+        body = json.dumps({"read_only": read_only}).encode()
+        answer = await world.admin(
+            "PUT", "/api/v2.0/configurations", body, headers={"content-type": "application/json"}
+        )
+        assert answer.status == 200
+
+    stop = asyncio.Event()
+    await choose(True)
+    execution = await ask(world)
+    working = asyncio.create_task(worker._work(world.parts, stop))
+    await asyncio.sleep(2 * worker._LOOK_SECONDS)
+    assert await status(world, execution) == "Running"
+    assert await world.count(workers) == 0, "nobody has begun to work"
+    assert await step(world, "empty trash") == 0
+    await choose(False)
+    async with asyncio.timeout(20):
+        while await status(world, execution) == "Running":  # noqa: ASYNC110 - a row tells nobody
+            await asyncio.sleep(0.05)
+    assert await status(world, execution) == "Success"
+    await choose(True)
+    async with asyncio.timeout(20):
+        while await world.count(workers):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    stop.set()
+    async with asyncio.timeout(20):
+        await working

@@ -17,6 +17,7 @@ from fairway.features.accounts.passwords import Hasher
 from fairway.features.accounts.store import people
 from fairway.features.projects.store import projects
 from fairway.frame import log
+from fairway.frame.configuration import settled
 from fairway.frame.db import Conn, Database, UniqueViolation, durability, open_database, sqlite_path
 from fairway.frame.db.migrate import migrate
 from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
@@ -37,6 +38,7 @@ class NotDurable(FairwayError):
 
 def prepare(settings: Settings) -> None:
     """Make what is missing.  Raises FairwayError with words for the operator."""
+    settled(settings)
     try:
         settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:

@@ -36,6 +36,7 @@ SHAPES: Mapping[str, Shape] = {
         "repo_count": int,
         "chart_count": int,
         "metadata": dict,
+        "cve_allowlist": dict,
     },
     "ProjectDeletable": {"deletable": bool},
     "ProjectSummary": {

@@ -16,6 +16,8 @@ ROOT = User(1, "admin", sysadmin=True)
 # About the whole server; the same in every project.
 SERVER = """quota:list                  no no no no no no no yes
 quota:update                no no no no no no no yes
+configuration:read          no no no no no no no yes
+configuration:update        no no no no no no no yes
 audit-log:list              no no no no no no no yes
 system-volumes:read         no no no no no no no yes
 user:create                 no no no no no no no yes

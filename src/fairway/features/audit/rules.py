@@ -1,7 +1,9 @@
 """Which line of the audit log an event becomes."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 CREATE, UPDATE, DELETE = "create", "update", "delete"
@@ -16,6 +18,30 @@ class Entry:
     resource_type: str
     operation: str
     description: str
+
+    @property
+    def event_type(self) -> str:
+        """Such as create_artifact."""
+        return f"{self.operation}_{self.resource_type}"
+
+
+def syslog(entry: Entry, event: str, at: int, host: str) -> str:
+    """The line as a message of RFC 5424, whose text is a JSON object in ASCII; `at` is microseconds since the epoch.
+
+    Facility 13 is the one for audit logs, severity 6 is informational.
+    """
+    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    said = {
+        "event_id": event,
+        "operation": entry.operation,
+        "resource_type": entry.resource_type,
+        "resource": entry.resource,
+        "username": entry.username,
+        "description": entry.description,
+        "result": "success",
+    }
+    name = "".join(each for each in host if "!" <= each <= "~")[:255] or "-"
+    return f"<110>1 {moment} {name} fairway - {entry.event_type[:32]} - {json.dumps(said)}"
 
 
 def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
@@ -33,6 +59,9 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
         resource = f"{facts['repository']}@{facts['digest']}"
         told = f"{_LABELS[kind].format(**facts)}: {resource}"
         return [Entry(facts["actor"], resource, "artifact", UPDATE, told)]
+    if kind == "configuration.updated":
+        what = f"update configuration: {', '.join(facts['keys'])}"
+        return [Entry(facts["by"], "configuration", "configuration", UPDATE, what)]
     what, _, happened = kind.partition(".")
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]
@@ -99,11 +128,12 @@ class Chosen:
 
 def chosen(event_types: str, operations: str) -> Chosen:
     """From lists with commas; `operations` is what older clients send.  Names that nothing is called choose nothing."""
-    events = _listed(event_types)
-    return Chosen(events - {_OTHER}, _listed(operations), _OTHER in events)
+    events = listed(event_types)
+    return Chosen(events - {_OTHER}, listed(operations), _OTHER in events)
 
 
-def _listed(text: str) -> frozenset[str]:
+def listed(text: str) -> frozenset[str]:
+    """The names in a list with commas."""
     return frozenset(each.strip().lower() for each in text.split(",") if each.strip())
 
 
@@ -117,5 +147,6 @@ EVENT_TYPES = (
     "create_user",
     "update_user",
     "delete_user",
+    "update_configuration",
 )
 """What a line can tell of, as operation_resource."""

@@ -1,8 +1,8 @@
-"""The audit log's rows: written, listed, purged."""
+"""The audit log's rows: written, listed, purged; and those that wait to be sent elsewhere."""
 
 import json
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.audit.rules import Chosen, Entry, entries
@@ -12,8 +12,8 @@ from fairway.frame.access.principals import Principal, User
 from fairway.frame.access.roles import HELD
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import audit_log
-from fairway.frame.db.types import within
+from fairway.frame.db.tables import audit_forwards, audit_log
+from fairway.frame.db.types import within, within_ids
 from fairway.frame.events import Event
 
 _WRITE = (
@@ -35,7 +35,12 @@ _WRITE = (
 async def write(conn: Conn, event: Event) -> None:
     """The reaction to any event that the log has a line for."""
     for entry in entries(event.kind, event.facts):
-        await conn.run(_WRITE, **_row(event, entry))
+        await keep(conn, event, entry)
+
+
+async def keep(conn: Conn, event: Event, entry: Entry) -> None:
+    """Write one line.  Needs a transaction."""
+    await conn.run(_WRITE, **_row(event, entry))
 
 
 def _row(event: Event, entry: Entry) -> dict[str, object]:
@@ -153,3 +158,65 @@ async def purge(
     if not dry_run:
         await conn.many(_DROP, chosen)
     return len(chosen), (rows[-1]["at"], rows[-1]["id"]) if len(rows) == limit else None
+
+
+# -- on their way elsewhere
+
+_QUEUE = insert(audit_forwards).values(line=bindparam("text"))
+_ANY = select(audit_forwards.c.id).limit(1)
+_FREE = (
+    select(audit_forwards.c.id, audit_forwards.c.line)
+    .where(audit_forwards.c.claimed_until <= now_us())
+    .order_by(audit_forwards.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_of_these = within_ids(audit_forwards.c.id, bindparam("ids"))
+_CLAIM = (
+    update(audit_forwards)
+    .where(_of_these)
+    .values(claimed_until=now_us() + bindparam("micros", type_=BigInteger))
+)
+_RELEASE = update(audit_forwards).where(_of_these).values(claimed_until=0)
+_FORGET = delete(audit_forwards).where(_of_these)
+_newest = select(func.max(audit_forwards.c.id)).scalar_subquery()
+_too_old = (
+    select(audit_forwards.c.id)
+    .where(audit_forwards.c.id <= _newest - bindparam("kept", type_=BigInteger))
+    .order_by(audit_forwards.c.id)
+    .limit(bindparam("limit"))
+)
+_FORGET_OLDEST = delete(audit_forwards).where(audit_forwards.c.id.in_(_too_old.scalar_subquery()))
+
+
+async def queue_line(conn: Conn, line: str) -> None:
+    """To be sent.  Needs a transaction."""
+    await conn.run(_QUEUE, text=line)
+
+
+async def any_line(conn: Conn) -> bool:
+    """Whether anything waits."""
+    return await conn.first(_ANY) is not None
+
+
+async def claim_lines(conn: Conn, limit: int, seconds: int) -> list[Row]:
+    """The oldest that nobody is sending, and for some seconds nobody else will.  Needs a transaction."""
+    rows = await conn.all(_FREE, limit=limit)
+    if rows:
+        await conn.run(_CLAIM, ids=json.dumps([row["id"] for row in rows]), micros=seconds * SECOND)
+    return rows
+
+
+async def release_lines(conn: Conn, ids: list[int]) -> None:
+    """They were not sent.  Needs a transaction."""
+    await conn.run(_RELEASE, ids=json.dumps(ids))
+
+
+async def forget_lines(conn: Conn, ids: list[int]) -> None:
+    """They were sent.  Needs a transaction."""
+    await conn.run(_FORGET, ids=json.dumps(ids))
+
+
+async def forget_oldest_lines(conn: Conn, kept: int, limit: int) -> int:
+    """Drop some of those before the newest `kept`; how many.  Needs a transaction."""
+    return await conn.run(_FORGET_OLDEST, kept=kept, limit=limit)

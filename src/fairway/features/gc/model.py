@@ -1,5 +1,6 @@
 """What a run of the collector is told, what it says on its way, and what came of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Final
@@ -36,6 +37,8 @@ class Switches:
 
     enabled: bool
     read_only: bool
+    paused: Callable[[], bool] = lambda: False
+    """Whether an administrator wants nothing to be changed at present."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def orphan_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def require_allowed(switches: Switches) -> None:
     """Raise CollectionOff unless the operator lets the collector run."""
-    if switches.read_only:
+    if switches.read_only or switches.paused():
         raise CollectionOff("this server is read-only at present: nothing is collected")
     if not switches.enabled:
         raise CollectionOff(

@@ -17,6 +17,20 @@ Settings = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Allowlist:
+    """Vulnerabilities that may pass, until `expires_at` (seconds since the epoch), or for ever.
+
+    `project` is 0 for the server's own.  The moments are 0 for one that nobody has written.
+    """
+
+    items: tuple[str, ...] = ()
+    expires_at: int | None = None
+    project: int = 0
+    created_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project as one viewer sees it; `roles` are the viewer's in it, own and by groups.  Times in µs since the epoch."""
 
@@ -30,6 +44,7 @@ class Project:
     created_at: int
     updated_at: int
     settings: Settings = field(default_factory=dict)
+    allowlist: Allowlist = Allowlist()
 
     @property
     def role(self) -> Role | None:
@@ -45,14 +60,16 @@ class Wanted:
     public: bool = False
     storage_limit: int = UNLIMITED
     settings: Settings = field(default_factory=dict)
+    allowlist: Allowlist | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a project should become: `public` None is as it is, a setting that is None is removed, others stay."""
+    """What a project should become: what is None is as it is, a setting that is None is removed, others stay."""
 
     public: bool | None = None
     settings: Mapping[str, str | None] = field(default_factory=dict)
+    allowlist: Allowlist | None = None
 
 
 PERSON: Final = "u"

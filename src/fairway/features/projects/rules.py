@@ -5,19 +5,23 @@ switched on: accepting `prevent_vul: "true"` without preventing anything would b
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest
 from fairway.features.accounts import rules as accounts
 from fairway.features.accounts.model import HTTP, LDAP, OIDC
-from fairway.features.projects.model import ROLE_NAMES, UNLIMITED, Change, GroupRef, Wanted
+from fairway.features.projects.model import ROLE_NAMES, UNLIMITED, Allowlist, Change, GroupRef, Wanted
 from fairway.frame.access.roles import Role
 
 MAX_NAME = 255
 MAX_STORAGE = 1024 * 2**40
 PUBLIC: Final = "public"
 
+MAX_ALLOWED = 5000
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999."""
+_VULNERABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{1,127}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 
 Said = Mapping[str, str | None]
@@ -44,24 +48,31 @@ def wanted(
     metadata: Said,
     storage_limit: int | None,
     by_sysadmin: bool,
+    usual: int = UNLIMITED,
+    allowlist: Allowlist | None = None,
 ) -> Wanted:
     """What a request asks for; raises BadRequest for what cannot be had.
 
-    `metadata.public` counts before `public`.  A storage limit of 0 means the default, which is none, and only a
-    system administrator's limit counts.
+    `metadata.public` counts before `public`.  A storage limit of 0 means the `usual` one, and only a system
+    administrator's limit counts.
     """
     check_name(name)
     asked = change(public=public, metadata=metadata)
-    limit = UNLIMITED
+    limit = usual
     if by_sysadmin and storage_limit:
         if storage_limit != UNLIMITED and not 0 < storage_limit <= MAX_STORAGE:
             raise BadRequest(f"storage_limit is -1 for no limit, or 1 to {MAX_STORAGE} bytes")
         limit = storage_limit
     settings = {key: value for key, value in asked.settings.items() if value is not None}
-    return Wanted(name, bool(asked.public), limit, settings)
+    return Wanted(name, bool(asked.public), limit, settings, allowlist)
 
 
-def change(*, public: bool | None, metadata: Said) -> Change:
+def usual_limit(*, enabled: bool, storage: int) -> int:
+    """What a project may store whose limit nobody chose."""
+    return storage if enabled else UNLIMITED
+
+
+def change(*, public: bool | None, metadata: Said, allowlist: Allowlist | None = None) -> Change:
     """What a whole project should become; raises BadRequest.
 
     `metadata.public` counts before `public`.  A setting sent empty is removed.  What only a proxy cache reads is
@@ -76,7 +87,7 @@ def change(*, public: bool | None, metadata: Said) -> Change:
         if key != PUBLIC and value is not None and _known(key) and key not in _OF_PROXIES
     }
     settings.pop(_RETENTION, None)
-    return Change(public if said is None else said == "true", settings)
+    return Change(public if said is None else said == "true", settings, allowlist)
 
 
 def only_setting(metadata: Said) -> tuple[str, str]:
@@ -95,6 +106,21 @@ def setting(key: str, value: str) -> str:
     if key == _RETENTION:
         raise BadRequest("metadata.retention_id is set by making a retention policy, not here")
     return _KINDS[key](key, value)
+
+
+def allowlist(ids: Sequence[str], expires_at: int | None) -> Allowlist:
+    """Vulnerabilities that may pass, until `expires_at` (seconds since the epoch); raises BadRequest."""
+    if len(ids) > MAX_ALLOWED:
+        raise BadRequest(f"a list has up to {MAX_ALLOWED} vulnerabilities")
+    for each in ids:
+        if not _VULNERABILITY.fullmatch(each):
+            raise BadRequest(f"{each[:64]!r} is no id of a vulnerability; write one such as CVE-2026-1234")
+    if len(set(ids)) < len(ids):
+        twice = next(each for n, each in enumerate(ids) if each in ids[:n])
+        raise BadRequest(f"{twice} is in the list twice")
+    if expires_at is not None and not 0 <= expires_at <= _LAST_SECOND:
+        raise BadRequest("expires_at is seconds since 1970, or left out for a list that does not expire")
+    return Allowlist(tuple(ids), expires_at)
 
 
 def role(number: int) -> Role:

@@ -259,9 +259,11 @@ class Gate(Refusing):
 
     async def _project_on_push(self, repo: Repository, principal: Principal) -> ProjectFacts | None:
         """A private project for a first push, where the operator allows it."""
-        if not (self.hub.create_project_on_push and isinstance(principal, User) and is_name(repo.project)):
+        if not (
+            isinstance(principal, User) and self.hub.makes_projects_for(principal) and is_name(repo.project)
+        ):
             return None
-        wanted = Wanted(repo.project, public=False)
+        wanted = Wanted(repo.project, public=False, storage_limit=self.hub.usual_limit)
         with suppress(UniqueViolation):  # somebody else's first push was quicker
             await self.hub.db.write(lambda conn: projects.create(conn, wanted, principal))
         return await projects.facts(self.hub.db, principal, repo.project)

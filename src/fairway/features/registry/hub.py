@@ -9,9 +9,13 @@ from fairway.core.oci.names import Repository
 from fairway.core.stores.protocols import Blob, BlobStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.artifacts.names import Caller, Periods, SqlNames
+from fairway.features.projects.rules import usual_limit
 from fairway.features.registry.pulls import Pulls
 from fairway.frame.access.changes import ALL_CHANGES, Changes
+from fairway.frame.access.principals import Principal, User
 from fairway.frame.clock import Clock
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import EVERYONE, PROJECT_CREATION, QUOTAS, STORAGE, TOKEN_MINUTES
 from fairway.frame.db import Database
 from fairway.frame.web.who import Authenticators
 
@@ -39,8 +43,28 @@ class Hub:
     token_seconds: int
     refresh_token_seconds: int
     create_project_on_push: bool
+    configuration: Configuration
     changes: Changes = ALL_CHANGES
     small: SmallBlobs = field(default_factory=SmallBlobs)
+
+    @property
+    def token_life(self) -> int:
+        """Seconds that a new token is good for."""
+        minutes = self.configuration.chosen(TOKEN_MINUTES)
+        return self.token_seconds if minutes is None else minutes * 60
+
+    @property
+    def usual_limit(self) -> int:
+        """What a project may store whose limit nobody chose."""
+        return usual_limit(enabled=self.configuration.get(QUOTAS), storage=self.configuration.get(STORAGE))
+
+    def makes_projects_for(self, principal: Principal) -> bool:
+        """Whether a push of theirs to a project that does not exist makes it."""
+        return (
+            self.create_project_on_push
+            and isinstance(principal, User)
+            and (principal.sysadmin or self.configuration.get(PROJECT_CREATION) == EVERYONE)
+        )
 
     def local(self, project: int, caller: Caller) -> Local:
         """Our own store as `caller` sees it in one project."""

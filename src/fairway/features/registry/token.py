@@ -231,7 +231,7 @@ async def _repository_access(
     facts = await projects.facts(hub.token_db, principal, repo.project)
     allowed = rights.allowed(principal, actions, facts)
     unseen = facts is None or not may(principal, rights.PERMISSIONS[rights.PULL], facts)
-    if unseen and hub.create_project_on_push and isinstance(principal, User) and is_name(repo.project):
+    if unseen and hub.makes_projects_for(principal) and is_name(repo.project):
         # A first push will make the project and ask again then.  So it is with one that is hidden, which the push will
         # refuse: the token must not say which of the two it is.
         return Access("repository", repo, actions & {rights.PULL, rights.PUSH})
@@ -239,7 +239,7 @@ async def _repository_access(
 
 
 def _issue(hub: Hub, principal: Principal, access: Sequence[Access]) -> dict[str, Any]:
-    now = int(hub.clock())
+    now, life = int(hub.clock()), hub.token_life
     user = principal if isinstance(principal, User) else None
     token = Token(
         subject=user.name if user else "",
@@ -248,13 +248,13 @@ def _issue(hub: Hub, principal: Principal, access: Sequence[Access]) -> dict[str
         audience=SERVICE,
         access=tuple(access),
         issued_at=now,
-        expires_at=now + hub.token_seconds,
+        expires_at=now + life,
         id=secrets.token_hex(8),
     )
     text = sign(hub.keys, token)
     return {
         "token": text,
         "access_token": text,
-        "expires_in": hub.token_seconds,
+        "expires_in": life,
         "issued_at": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }

@@ -1,10 +1,15 @@
-"""What is counted about the whole server."""
+"""What is counted about the whole server, and how it is configured."""
+
+from collections.abc import Mapping
 
 from sqlalchemy import func, or_, select
 
 from fairway.features.projects.store import belonging
 from fairway.features.system.model import Statistics
+from fairway.frame import events
 from fairway.frame.access.principals import Principal, User
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.kinds import Value
 from fairway.frame.db import Conn, Database, now_us
 from fairway.frame.db.tables import projects, quota_deltas, quotas, repositories
 
@@ -43,3 +48,14 @@ async def statistics(db: Database, viewer: Principal) -> Statistics:
 async def now(conn: Conn) -> int:
     """The database's time, in microseconds since the epoch."""
     return int(await conn.scalar(_NOW))
+
+
+async def configure(conn: Conn, chosen: Configuration, values: Mapping[str, Value], by: Principal) -> None:
+    """Keep what was chosen, and say so in the audit log, where only the keys are named.  Needs a transaction."""
+    await chosen.change(conn, values)
+    await record(conn, sorted(values), by)
+
+
+async def record(conn: Conn, what: list[str], by: Principal) -> None:
+    """`what` was configured."""
+    await events.record(conn, "configuration", "configuration.updated", {"keys": what, "by": by.name})

@@ -57,6 +57,8 @@ LABEL_DELETE = Permission("label", "delete")
 ARTIFACT_LABEL_CREATE = Permission("artifact-label", "create")
 ARTIFACT_LABEL_DELETE = Permission("artifact-label", "delete")
 
+CONFIGURATION_READ = Permission("configuration", "read")
+CONFIGURATION_UPDATE = Permission("configuration", "update")
 AUDIT_LOG_LIST = Permission("audit-log", "list")
 SYSTEM_VOLUMES_READ = Permission("system-volumes", "read")
 CATALOG_READ = Permission("catalog", "read")
@@ -131,6 +133,8 @@ IN_PROJECT = frozenset(
 
 ON_SERVER = frozenset(
     {
+        CONFIGURATION_READ,
+        CONFIGURATION_UPDATE,
         AUDIT_LOG_LIST,
         SYSTEM_VOLUMES_READ,
         CATALOG_READ,

@@ -33,6 +33,9 @@ _NOT_SETTINGS = re.compile(
     re.DOTALL,
 )
 
+_HARBORS = {"CONFIG_OVERWRITE_JSON": "config_overwrite_json"}
+"""What Harbor calls a setting; ours wins."""
+
 
 class SettingsInvalid(FairwayError):
     """A setting is unknown, malformed or unsafe.  The message has a line per mistake."""
@@ -192,6 +195,13 @@ class Settings:
         "Whether nothing may be pushed, changed or deleted, by anybody. Pulls and logins go on, and so does the "
         "counting of pulls; no stored byte is removed, and background jobs wait.",
     ))
+    config_overwrite_json: dict[str, Any] = field(default_factory=dict, metadata=_about(
+        kinds.overwrites,
+        "Keys of the [configuration](configuration.md) that are settled here and that nobody can change while the server "
+        "runs: an object such as `{\"project_creation_restriction\": \"adminonly\"}`, or the path of a file that holds one. "
+        "Harbor's `CONFIG_OVERWRITE_JSON` is read as well.",
+        shown="nothing", secret=True,
+    ))
     delete_enabled: bool = field(default=True, metadata=_about(
         kinds.flag,
         "Whether manifests, tags, blobs and projects may be deleted by those who have the right to.",
@@ -342,6 +352,9 @@ def _sources(
     """All given values, weakest source first, as (setting, what to call it in a message, raw value)."""
     for name, value in (_file_values(file) if file else {}).items():
         yield name, f"{name} in {file}", value
+    for variable, name in _HARBORS.items():
+        if text := env.get(variable):
+            yield name, variable, text
     for variable, text in env.items():
         if variable.startswith(PREFIX) and text and not _NOT_SETTINGS.fullmatch(f"{variable}={text}"):
             yield variable.removeprefix(PREFIX).lower(), variable, text

@@ -213,6 +213,21 @@ def tables(raw: Any) -> tuple[dict[str, Any], ...]:
     return tuple(raw)
 
 
+def overwrites(raw: Any) -> dict[str, Any]:
+    """An object: a TOML table, or JSON in one line of text, or in a file that is named."""
+    expected = ValueError('an object such as {"read_only": true}, or the path of a file that holds one')
+    if isinstance(raw, str) and raw.strip():
+        text_ = raw.strip()
+        try:
+            raw = json.loads(text_ if text_.startswith("{") else Path(text_).expanduser().read_text("utf-8"))
+        except (OSError, ValueError):
+            raise expected from None
+    raw = raw or {}
+    if not isinstance(raw, dict):
+        raise expected
+    return raw
+
+
 def without_login(value: object) -> str:
     """A setting's value as it may be shown: whatever could be a password in a URL, even a broken one, is left out."""
     shown = _SECRET_IN_QUERY.sub(r"\1***", _LOGIN_IN_URL.sub(r"\1***@", str(value)))

@@ -66,7 +66,15 @@ class OrOwn:
     parameter: str = "user_id"
 
 
-Declared = Everyone | Permission | OrOwn
+@dataclass(frozen=True, slots=True)
+class OrAnybodyWhile:
+    """What a route declares that needs `permission`, except while an administrator has opened it to everybody."""
+
+    permission: Permission
+    opened: Callable[[], bool]
+
+
+Declared = Everyone | Permission | OrOwn | OrAnybodyWhile
 
 ProjectRef = int | str
 """A project by id or by name."""
@@ -111,12 +119,14 @@ class Authoriser:
         self._look_up = look_up
         self._client_of = client_of
 
-    async def decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
+    async def decide(
+        self, request: Request, declared: Declared, find: FindRef | None, *, resumes: bool = False
+    ) -> Caller:
         """Raises Unauthorized, Forbidden or, for a system administrator, NotFound; Denied or Unsupported while the
         operator allows no changes."""
         caller = await self._decide(request, declared, find)
         if request.method not in _READS:
-            self._changes.admit(deletes=request.method == "DELETE")
+            self._changes.admit(deletes=request.method == "DELETE", resumes=resumes)
         return caller
 
     async def _decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
@@ -129,6 +139,10 @@ class Authoriser:
             return Caller(principal)
         if isinstance(declared, OrOwn):
             if isinstance(principal, User) and request.path_params[declared.parameter] == str(principal.id):
+                return Caller(principal)
+            declared = declared.permission
+        if isinstance(declared, OrAnybodyWhile):
+            if declared.opened():
                 return Caller(principal)
             declared = declared.permission
         ref = find(request) if find else None
@@ -154,13 +168,18 @@ class Authoriser:
 class Guard:
     """The dependency that runs first on a route and leaves the Caller for the handler."""
 
-    def __init__(self, authoriser: Authoriser, declared: Declared, find: FindRef | None) -> None:
+    def __init__(
+        self, authoriser: Authoriser, declared: Declared, find: FindRef | None, *, resumes: bool = False
+    ) -> None:
         self._authoriser = authoriser
         self.declared = declared
         self._find = find
+        self._resumes = resumes
 
     async def __call__(self, request: Request) -> None:
-        request.state.caller = await self._authoriser.decide(request, self.declared, self._find)
+        request.state.caller = await self._authoriser.decide(
+            request, self.declared, self._find, resumes=self._resumes
+        )
 
 
 class _Route(APIRoute):
@@ -191,8 +210,9 @@ class Routes:
     def get(self, path: str, *, permission: Declared, **options: Any) -> Callable[[F], F]:
         """Declare a GET route.
 
-        `options` are FastAPI's, and two more: `project`, which finds a ProjectRef in a request, and `raises`, the
-        errors that this route answers with beyond those that any route with its permission has.
+        `options` are FastAPI's, and three more: `project`, which finds a ProjectRef in a request, `raises`, the
+        errors that this route answers with beyond those that any route with its permission has, and `resumes`, for what
+        an administrator may do although the server is read-only at present.
         """
         return self._add("GET", path, permission, **options)
 
@@ -224,6 +244,7 @@ class Routes:
         *,
         project: FindRef | None = None,
         raises: Kinds = (),
+        resumes: bool = False,
         **options: Any,
     ) -> Callable[[F], F]:
         find = None
@@ -237,7 +258,7 @@ class Routes:
                 path,
                 endpoint,
                 methods=[method],
-                dependencies=[Depends(Guard(self._authoriser, permission, find))],
+                dependencies=[Depends(Guard(self._authoriser, permission, find, resumes=resumes))],
                 **_described(path, endpoint, permission, find, [*raises, *_refusals(method)]),
                 **options,
             )
@@ -319,8 +340,8 @@ def _needs_login(permission: Declared) -> bool:
     """Whether nobody gets anywhere here without one."""
     if isinstance(permission, Everyone):
         return permission is AUTHENTICATED
-    if isinstance(permission, OrOwn):
-        return True
+    if isinstance(permission, OrOwn | OrAnybodyWhile):
+        return isinstance(permission, OrOwn)
     return not may(ANONYMOUS, permission, ProjectFacts(id=1, public=True))
 
 

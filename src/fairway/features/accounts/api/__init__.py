@@ -4,16 +4,17 @@ from fastapi import APIRouter
 
 from fairway.features.accounts.api import groups, people
 from fairway.features.accounts.passwords import Hasher
+from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database
 from fairway.frame.web.routes import Authoriser
 
 __all__ = ["own_routes", "routes"]
 
 
-def routes(db: Database, authoriser: Authoriser, hasher: Hasher) -> APIRouter:
+def routes(db: Database, authoriser: Authoriser, hasher: Hasher, chosen: Configuration) -> APIRouter:
     """The routes, relative to `/api/v2.0`."""
     made = APIRouter()
-    made.include_router(people.routes(db, authoriser, hasher))
+    made.include_router(people.routes(db, authoriser, hasher, chosen))
     made.include_router(groups.routes(db, authoriser))
     return made
 

@@ -1,5 +1,6 @@
 """`/users`: people and their accounts."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -19,6 +20,8 @@ from fairway.frame.access.catalogue import (
     USER_READ,
     USER_UPDATE,
 )
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import SELF_REGISTRATION
 from fairway.frame.db import Conn, Database, UniqueViolation
 from fairway.frame.db.listing import Contains, Filters
 from fairway.frame.web.body import json_body
@@ -26,7 +29,15 @@ from fairway.frame.web.errors import Conflict, Forbidden, NotFound
 from fairway.frame.web.moments import moment
 from fairway.frame.web.paging import Page, Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
-from fairway.frame.web.routes import AUTHENTICATED, Authoriser, LoggedIn, OrOwn, Routes
+from fairway.frame.web.routes import (
+    AUTHENTICATED,
+    AskedBy,
+    Authoriser,
+    LoggedIn,
+    OrAnybodyWhile,
+    OrOwn,
+    Routes,
+)
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Part = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -91,11 +102,11 @@ class PermissionOut(BaseModel):
     action: str
 
 
-def routes(db: Database, authoriser: Authoriser, hasher: Hasher) -> APIRouter:
+def routes(db: Database, authoriser: Authoriser, hasher: Hasher, chosen: Configuration) -> APIRouter:
     """The routes, relative to `/api/v2.0`."""
     made = Routes(authoriser, tags=["user"])
     _lists(made, db)
-    _creating(made, db, hasher)
+    _creating(made, db, hasher, chosen)
     _current(made, db)
     _one_user(made, db)
     _passwords(made, db, hasher)
@@ -126,16 +137,16 @@ def _lists(made: Routes, db: Database) -> None:
         return [FoundOut(user_id=account.id, username=account.username) for account in found]
 
 
-def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
+def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration) -> None:
     @made.post(
         "/users",
-        permission=USER_CREATE,
+        permission=OrAnybodyWhile(USER_CREATE, partial(chosen.get, SELF_REGISTRATION)),
         status_code=201,
         response_class=Response,
         raises=(BadRequest, Conflict),
     )
     async def create_user(
-        request: Request, by: LoggedIn, asked: Annotated[UserIn, json_body(UserIn)]
+        request: Request, by: AskedBy, asked: Annotated[UserIn, json_body(UserIn)]
     ) -> Response:
         rules.check_username(asked.username)
         rules.check_profile(asked.email, asked.realname, asked.comment)

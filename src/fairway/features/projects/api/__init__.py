@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from fairway.features.projects.api import members, projects, search, settings
+from fairway.features.projects.api import allowlists, members, projects, search, settings
 from fairway.features.projects.store import projects as store
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
+from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database
 from fairway.frame.web.routes import Authoriser, LookUp, ProjectRef, Routes
 
@@ -21,17 +22,21 @@ def look_up(db: Database) -> LookUp:
     return find
 
 
-def routes(db: Database, authoriser: Authoriser, *, gc_grace_seconds: int) -> APIRouter:
+def routes(
+    db: Database, authoriser: Authoriser, chosen: Configuration, *, gc_grace_seconds: int
+) -> APIRouter:
     """The routes, relative to `/api/v2.0`."""
     about_projects = Routes(authoriser, tags=["project"])
-    projects.add_routes(about_projects, db, gc_grace_seconds)
+    projects.add_routes(about_projects, db, chosen, gc_grace_seconds)
     about_settings = Routes(authoriser, tags=["projectMetadata"])
     settings.add_routes(about_settings, db)
     about_members = Routes(authoriser, tags=["member"])
     members.add_routes(about_members, db)
     searching = Routes(authoriser, tags=["search"])
     search.add_routes(searching, db)
+    servers_list = Routes(authoriser, tags=["SystemCVEAllowlist"])
+    allowlists.add_routes(servers_list, db)
     router = APIRouter()
-    for made in (about_projects, about_settings, about_members, searching):
+    for made in (about_projects, about_settings, about_members, searching, servers_list):
         router.include_router(made.router)
     return router

@@ -9,7 +9,8 @@ from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed
 from fairway.features.projects import rules
-from fairway.features.projects.model import Project
+from fairway.features.projects.api import allowlists
+from fairway.features.projects.model import Allowlist, Project
 from fairway.features.projects.store import members
 from fairway.features.projects.store import projects as store
 from fairway.frame.access.catalogue import (
@@ -22,6 +23,8 @@ from fairway.frame.access.catalogue import (
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import Principal
 from fairway.frame.access.roles import Role
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import EVERYONE, PROJECT_CREATION, QUOTAS, STORAGE
 from fairway.frame.db import Conn, Database, UniqueViolation
 from fairway.frame.db.listing import Contains, Exact, Filters, Term
 from fairway.frame.web.body import json_body
@@ -50,6 +53,7 @@ class ProjectReq(BaseModel):
     metadata: dict[str, str | None] | None = None
     storage_limit: int | None = None
     registry_id: int | None = None
+    cve_allowlist: allowlists.AllowlistIn | None = None
 
 
 class ProjectOut(BaseModel):
@@ -69,6 +73,7 @@ class ProjectOut(BaseModel):
     repo_count: int | None = None
     chart_count: int | None = None
     metadata: dict[str, str] | None = None
+    cve_allowlist: allowlists.AllowlistOut | None = None
 
 
 class StorageOut(BaseModel):
@@ -103,10 +108,10 @@ class DeletableOut(BaseModel):
     message: str | None = None
 
 
-def add_routes(made: Routes, db: Database, gc_grace_seconds: int) -> None:
+def add_routes(made: Routes, db: Database, chosen: Configuration, gc_grace_seconds: int) -> None:
     """Add the routes of this page."""
     _listing(made, db)
-    _creating(made, db)
+    _creating(made, db, chosen)
     _reading(made, db)
     _changing(made, db)
     _deleting(made, db, gc_grace_seconds)
@@ -155,7 +160,7 @@ def _listing(made: Routes, db: Database) -> None:
         return Response()
 
 
-def _creating(made: Routes, db: Database) -> None:
+def _creating(made: Routes, db: Database, chosen: Configuration) -> None:
     @made.post(
         "/projects",
         permission=AUTHENTICATED,
@@ -166,6 +171,8 @@ def _creating(made: Routes, db: Database) -> None:
     async def create_project(
         request: Request, creator: LoggedIn, asked: Annotated[ProjectReq, json_body(ProjectReq)]
     ) -> Response:
+        if not creator.sysadmin and chosen.get(PROJECT_CREATION) != EVERYONE:
+            raise Forbidden("on this server only system administrators create projects; ask one of them")
         if asked.registry_id:
             if not creator.sysadmin:
                 raise Forbidden("only a system administrator can make a proxy cache project")
@@ -176,6 +183,8 @@ def _creating(made: Routes, db: Database) -> None:
             metadata=asked.metadata or {},
             storage_limit=asked.storage_limit,
             by_sysadmin=creator.sysadmin,
+            usual=rules.usual_limit(enabled=chosen.get(QUOTAS), storage=chosen.get(STORAGE)),
+            allowlist=_allowlist(asked),
         )
         try:
             project = await db.write(lambda conn: store.create(conn, wanted, creator))
@@ -232,7 +241,7 @@ def _changing(made: Routes, db: Database) -> None:
         by: AskedBy, project: InProject, asked: Annotated[ProjectReq, json_body(ProjectReq)]
     ) -> Response:
         """A name, a limit and a registry in the body are ignored: none of them is changed here."""
-        wanted = rules.change(public=asked.public, metadata=asked.metadata or {})
+        wanted = rules.change(public=asked.public, metadata=asked.metadata or {}, allowlist=_allowlist(asked))
         if not await db.write(lambda conn: store.change(conn, project.id, wanted, by)):
             raise NotFound("the project was deleted just now")
         return Response()
@@ -265,6 +274,10 @@ def _deleting(made: Routes, db: Database, gc_grace_seconds: int) -> None:
         return Response()
 
 
+def _allowlist(asked: ProjectReq) -> Allowlist | None:
+    return None if asked.cve_allowlist is None else allowlists.read(asked.cve_allowlist)
+
+
 def shown(project: Project, viewer: Principal, *, detail: bool = True) -> ProjectOut:
     """Without `detail`, what a list of names and ids needs."""
     out = ProjectOut(
@@ -283,4 +296,5 @@ def shown(project: Project, viewer: Principal, *, detail: bool = True) -> Projec
         out.repo_count = project.repositories
         out.chart_count = 0
         out.metadata = {"public": "true" if project.public else "false", **project.settings}
+        out.cve_allowlist = allowlists.shown(project.allowlist)
     return out

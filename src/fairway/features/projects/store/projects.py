@@ -27,8 +27,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
-from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
-from fairway.features.projects.store import settings
+from fairway.features.projects.model import LIBRARY, UNLIMITED, Allowlist, Change, Project, Wanted
+from fairway.features.projects.store import allowlists, settings
 from fairway.features.projects.store.belonging import group_roles, membership, projects_of, roles
 from fairway.frame import events
 from fairway.frame.access.catalogue import REPOSITORY_LIST
@@ -104,6 +104,7 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
     counted = await conn.all(_COUNTS, projects=json.dumps(ids))
     counts = {row["project_id"]: row["number"] for row in counted}
     kept = await settings.of_many(conn, ids)
+    lists = await allowlists.of_many(conn, ids)
     return [
         Project(
             id=row["id"],
@@ -116,6 +117,7 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
             created_at=row["created_at"],
             updated_at=row["updated_at"],
             settings=kept.get(row["id"], {}),
+            allowlist=lists.get(row["id"]) or Allowlist(project=row["id"]),
         )
         for row in rows
     ]
@@ -229,6 +231,8 @@ async def create(conn: Conn, wanted: Wanted, owner: User) -> int:
     await conn.run(_LIMIT, project=project, hard=wanted.storage_limit)
     for name, value in wanted.settings.items():
         await settings.keep(conn, project, name, value)
+    if wanted.allowlist is not None:
+        await allowlists.keep(conn, project, wanted.allowlist)
     payload = {"project_id": project, "name": wanted.name, "public": wanted.public, "by": owner.name}
     await events.record(conn, f"project:{project}", "project.created", payload)
     return project
@@ -283,6 +287,8 @@ async def change(conn: Conn, project: int, wanted: Change, by: Principal) -> boo
             await settings.drop(conn, project, name)
         else:
             await settings.keep(conn, project, name, value)
+    if wanted.allowlist is not None:
+        await allowlists.keep(conn, project, wanted.allowlist)
     payload = {"project_id": project, "name": row["name"], "public": public, "by": by.name}
     await events.record(conn, f"project:{project}", "project.updated", payload)
     return True
@@ -369,6 +375,7 @@ async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int)
         return False
     while await empty(conn, project, grace_seconds=grace_seconds):
         pass  # pushed since: what the row's deletion takes along must have been reviewed
+    await allowlists.drop(conn, project)
     await conn.run(_DELETE, project=project)
     payload = {"project_id": project, "name": name, "by": by.name}
     await events.record(conn, f"project:{project}", "project.deleted", payload)

@@ -7,9 +7,10 @@ from fairway.frame.db.tables.accounts import (
     user_groups,
     users,
 )
-from fairway.frame.db.tables.audit import audit_log, notifications
+from fairway.frame.db.tables.audit import audit_forwards, audit_log, notifications
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.tables.collection import deleted_artifacts, deleted_links, gc_items
+from fairway.frame.db.tables.configuration import configuration, cve_allowlists
 from fairway.frame.db.tables.content import (
     artifact_links,
     artifacts,
@@ -28,8 +29,11 @@ __all__ = [
     "artifact_labels",
     "artifact_links",
     "artifacts",
+    "audit_forwards",
     "audit_log",
     "blobs",
+    "configuration",
+    "cve_allowlists",
     "deleted_artifacts",
     "deleted_links",
     "executions",

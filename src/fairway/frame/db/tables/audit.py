@@ -38,3 +38,13 @@ notifications = Table(
     Index(None, "endpoint", "id"),
     sqlite_autoincrement=True,
 )
+
+# Lines on their way to the server that administrators have chosen: gone when it has them.
+audit_forwards = Table(
+    "audit_forwards",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("line", Text, nullable=False),
+    Column("claimed_until", Micros, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
+)

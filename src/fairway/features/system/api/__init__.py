@@ -3,7 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -13,11 +13,23 @@ from starlette.requests import Request
 from fairway import __version__
 from fairway.core.oci.errors import FairwayError
 from fairway.core.stores.protocols import BlobStore
+from fairway.features.audit.forward import Send
 from fairway.features.registry.origin import Origin
 from fairway.features.system import store
+from fairway.features.system.api import configuration
 from fairway.features.system.model import Component
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, SYSTEM_VOLUMES_READ, Permission
 from fairway.frame.access.principals import Anonymous
+from fairway.frame.configuration import Configuration
+from fairway.frame.configuration.declared import (
+    AUTH_MODE,
+    BANNER,
+    NOTIFICATIONS,
+    PRIMARY_AUTH_MODE,
+    PROJECT_CREATION,
+    READ_ONLY,
+    SELF_REGISTRATION,
+)
 from fairway.frame.db import SECOND, Database
 from fairway.frame.jobs import records
 from fairway.frame.log import get_logger
@@ -39,10 +51,10 @@ SILENT_SECONDS: Final = 60
 class GeneralInfo(BaseModel):
     """Harbor's GeneralInfo; who is not logged in hears of the first five only."""
 
-    auth_mode: str = "db_auth"
-    primary_auth_mode: bool = False
-    self_registration: bool = False
-    banner_message: str = ""
+    auth_mode: str
+    primary_auth_mode: bool
+    self_registration: bool
+    banner_message: str
     oidc_provider_name: str = ""
     harbor_version: str | None = None
     external_url: str | None = None
@@ -110,7 +122,13 @@ class Permissions(BaseModel):
 
 
 def routes(
-    db: Database, store_: BlobStore, settings: Settings, origin: Origin, authoriser: Authoriser
+    db: Database,
+    store_: BlobStore,
+    settings: Settings,
+    origin: Origin,
+    authoriser: Authoriser,
+    chosen: Configuration,
+    send_lines: Send,
 ) -> APIRouter:
     """The routes, to be mounted at /api."""
     made = Routes(authoriser, tags=["ping"])
@@ -124,35 +142,47 @@ def routes(
         return {"version": "v2.0"}
 
     about = Routes(authoriser, tags=["systeminfo"])
-    _info(about, db, settings, origin)
+    _info(about, db, origin, chosen)
     _volumes(about, settings)
     state = Routes(authoriser, tags=["health"])
-    _health(state, db, store_)
+    _health(state, db, store_, chosen)
     counts = Routes(authoriser, tags=["statistic"])
     _statistics(counts, db)
     catalogue = Routes(authoriser, tags=["permissions"])
     _permissions(catalogue)
+    choices = Routes(authoriser, tags=["configure"])
+    configuration.add_routes(choices, db, chosen, send_lines)
     everything = APIRouter()
-    for each in (made, about, state, counts, catalogue):
+    for each in (made, about, state, counts, catalogue, choices):
         everything.include_router(each.router)
     return everything
 
 
-def _info(made: Routes, db: Database, settings: Settings, origin: Origin) -> None:
+def _info(made: Routes, db: Database, origin: Origin, chosen: Configuration) -> None:
+    def told() -> dict[str, Any]:
+        """What everybody may know."""
+        return {
+            "auth_mode": chosen.get(AUTH_MODE),
+            "primary_auth_mode": chosen.get(PRIMARY_AUTH_MODE),
+            "self_registration": chosen.get(SELF_REGISTRATION),
+            "banner_message": chosen.get(BANNER),
+        }
+
     @made.get("/v2.0/systeminfo", permission=PUBLIC, response_model_exclude_none=True)
     async def get_system_info(request: Request, viewer: AskedBy) -> GeneralInfo:
         if isinstance(viewer, Anonymous):
-            return GeneralInfo()
+            return GeneralInfo(**told())
         url = origin.of(request.headers, request.client.host if request.client else "")
         return GeneralInfo(
+            **told(),
             harbor_version=f"{LIKE}-fairway-{__version__}",
             external_url=url,
             registry_url=url.partition("://")[2],
             has_ca_root=False,
-            project_creation_restriction="everyone",
-            read_only=settings.read_only,
+            project_creation_restriction=chosen.get(PROJECT_CREATION),
+            read_only=chosen.get(READ_ONLY),
             registry_storage_provider_name="filesystem",
-            notification_enable=True,
+            notification_enable=chosen.get(NOTIFICATIONS),
             current_time=moment(await store.now(db)),
         )
 
@@ -169,7 +199,7 @@ def _volumes(made: Routes, settings: Settings) -> None:
         return SystemInfo(storage=[StorageOut(total=usage.total, free=usage.free)])
 
 
-def _health(made: Routes, db: Database, blobs: BlobStore) -> None:
+def _health(made: Routes, db: Database, blobs: BlobStore, chosen: Configuration) -> None:
     async def problem(part: str) -> str:
         """What is wrong with a part, "" for nothing."""
         try:
@@ -177,7 +207,7 @@ def _health(made: Routes, db: Database, blobs: BlobStore) -> None:
                 await db.check()
             elif part == "registry":
                 await blobs.check()
-            elif part == "jobservice":
+            elif part == "jobservice" and not chosen.get(READ_ONLY):  # while it is, jobs wait
                 newest = max((row["seen_at"] for row in await records.workers_seen(db)), default=0)
                 if newest < await store.now(db) - SILENT_SECONDS * SECOND:
                     return "no worker has been heard of for a minute: is a background process running?"
