@@ -18,6 +18,7 @@ from fairway.features.gc.model import Switches
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
+from fairway.features.robots.logins import Logins, Robots
 from fairway.features.webhooks.jobs import Notifications
 from fairway.features.webhooks.model import endpoints
 from fairway.frame.access.changes import Changes
@@ -67,13 +68,15 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         hasher = Hasher()
         closing.callback(hasher.close)
 
+        robots = Robots(token_db)
         who = Authenticators(
             keys=keys,
             issuer=ISSUER,
             audience=SERVICE,
-            passwords=Passwords(token_db, hasher, utc_now),
+            passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find)),
             users=partial(people.enabled_user, db),
             clock=utc_now,
+            robots=Robots(db).current,
         )
         periods = Periods(
             settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds

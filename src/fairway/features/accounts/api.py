@@ -19,6 +19,8 @@ from fairway.frame.access.catalogue import (
     USER_READ,
     USER_UPDATE,
 )
+from fairway.frame.access.may import may
+from fairway.frame.access.principals import Robot, User
 from fairway.frame.db import Conn, Database, UniqueViolation
 from fairway.frame.db.listing import Contains, Filters
 from fairway.frame.web.body import json_body
@@ -26,7 +28,7 @@ from fairway.frame.web.errors import Conflict, Forbidden, NotFound
 from fairway.frame.web.moments import moment
 from fairway.frame.web.paging import Page, Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
-from fairway.frame.web.routes import AUTHENTICATED, Authoriser, LoggedIn, OrOwn, Routes
+from fairway.frame.web.routes import AUTHENTICATED, Authoriser, ByPerson, LoggedIn, OrOwn, Routes
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Part = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -163,13 +165,13 @@ def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
 
 
 def _current(made: Routes, db: Database) -> None:
-    @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound,))
-    async def get_current_user(by: LoggedIn) -> UserOut:
+    @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound, PreconditionFailed))
+    async def get_current_user(by: ByPerson) -> UserOut:
         return _shown(await _present(db, by.id))
 
     @made.get("/users/current/permissions", permission=AUTHENTICATED)
     async def get_current_permissions(by: LoggedIn) -> list[PermissionOut]:
-        held = sorted(ON_SERVER) if by.sysadmin else []
+        held = sorted(each for each in ON_SERVER if may(by, each))
         return [PermissionOut(resource=each.resource, action=each.action) for each in held]
 
 
@@ -191,6 +193,7 @@ def _one_user(made: Routes, db: Database) -> None:
 
         async def change(conn: Conn) -> None:
             account = await _present(conn, user_id)
+            _not_above(by, account)
             await people.set_profile(
                 conn, user_id, email=asked.email, realname=asked.realname, comment=asked.comment
             )
@@ -201,13 +204,14 @@ def _one_user(made: Routes, db: Database) -> None:
 
     @made.delete("/users/{user_id}", permission=USER_DELETE, response_class=Response, raises=(NotFound,))
     async def delete_user(user_id: Id, by: LoggedIn) -> Response:
-        if user_id == by.id:
+        if _is(by, user_id):
             raise Forbidden("you cannot delete yourself; ask another system administrator")
 
         async def remove(conn: Conn) -> None:
             account = await _present(conn, user_id)
             if account.username == people.ADMIN:
                 raise Forbidden(f"the account {people.ADMIN} cannot be deleted")
+            _not_above(by, account)
             await people.close(conn, user_id)
             await people.record(conn, "deleted", user_id, account.username, by.name)
 
@@ -222,6 +226,8 @@ def _one_user(made: Routes, db: Database) -> None:
     ) -> Response:
         async def change(conn: Conn) -> None:
             account = await _present(conn, user_id)
+            if isinstance(by, Robot):
+                raise Forbidden("only a system administrator can make or unmake one")
             if not asked.sysadmin_flag and await people.only_admin(conn, user_id):
                 raise Forbidden("this is the only system administrator; make another one first")
             await people.set_sysadmin(conn, user_id, sysadmin=asked.sysadmin_flag)
@@ -243,7 +249,8 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
     ) -> Response:
         """Who changes their own shows the old one."""
         account = await _present(db, user_id)
-        if user_id == by.id and not await hasher.matches(account.password_hash, asked.old_password):
+        _not_above(by, account)
+        if _is(by, user_id) and not await hasher.matches(account.password_hash, asked.old_password):
             raise Forbidden("the old password is not right")
         rules.check_password(asked.new_password)
         if await hasher.matches(account.password_hash, asked.new_password):
@@ -251,7 +258,7 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         password_hash = await hasher.hash(asked.new_password)
 
         async def change(conn: Conn) -> None:
-            await _present(conn, user_id)
+            _not_above(by, await _present(conn, user_id))
             await people.set_password(conn, user_id, password_hash)
             await people.record(conn, "updated", user_id, account.username, by.name)
 
@@ -268,6 +275,16 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         raise PreconditionFailed(
             "there are CLI secrets only where people log in by OIDC; here the password is good for clients, too"
         )
+
+
+def _is(by: User | Robot, account: int) -> bool:
+    return isinstance(by, User) and by.id == account
+
+
+def _not_above(by: User | Robot, account: Account) -> None:
+    """A robot that manages accounts would be an administrator itself if it could take over one of theirs."""
+    if isinstance(by, Robot) and account.sysadmin:
+        raise Forbidden("only a system administrator can change the account of one")
 
 
 async def _present(conn: Conn, account: int) -> Account:

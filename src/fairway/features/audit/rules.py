@@ -43,6 +43,7 @@ _OPERATIONS = {"created": CREATE, "updated": UPDATE, "deleted": DELETE}
 _NAMED = {
     "project": "",
     "user": "",
+    "robot": "",
     "member": " as {role} of project {project}",
     "quota": " to {hard} bytes",
 }
@@ -105,5 +106,7 @@ EVENT_TYPES = (
     "create_user",
     "update_user",
     "delete_user",
+    "create_robot",
+    "delete_robot",
 )
 """What a line can tell of, as operation_resource."""

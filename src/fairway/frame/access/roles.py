@@ -33,6 +33,7 @@ repository   CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
 artifact     CRDL           CRDL        CRL        RL     RL             RL
 accessory    L              L           L          L      L              L
 tag          CDL            CDL         CL         L      L              L
+robot        CRUDL          RL          RL         RL     -              -
 """
 
 _ACTIONS = {

@@ -12,15 +12,17 @@ from fairway.features.projects import rules
 from fairway.features.projects.model import Project
 from fairway.features.projects.store import members
 from fairway.features.projects.store import projects as store
+from fairway.features.robots import store as robots
 from fairway.frame.access.catalogue import (
     MEMBER_LIST,
+    PROJECT_CREATE,
     PROJECT_DELETE,
     PROJECT_READ,
     PROJECT_UPDATE,
     QUOTA_READ,
 )
 from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import Principal
+from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.access.roles import Role
 from fairway.frame.db import Conn, Database, UniqueViolation
 from fairway.frame.db.listing import Contains, Exact, Filters, Term
@@ -166,8 +168,10 @@ def _creating(made: Routes, db: Database) -> None:
     async def create_project(
         request: Request, creator: LoggedIn, asked: Annotated[ProjectReq, json_body(ProjectReq)]
     ) -> Response:
+        owner = await _owner(db, creator)
+        sysadmin = isinstance(creator, User) and creator.sysadmin
         if asked.registry_id:
-            if not creator.sysadmin:
+            if not sysadmin:
                 raise Forbidden("only a system administrator can make a proxy cache project")
             raise BadRequest("proxy cache projects are not available on this server; leave registry_id out")
         wanted = rules.wanted(
@@ -175,16 +179,30 @@ def _creating(made: Routes, db: Database) -> None:
             public=asked.public,
             metadata=asked.metadata or {},
             storage_limit=asked.storage_limit,
-            by_sysadmin=creator.sysadmin,
+            by_sysadmin=sysadmin,
         )
         try:
-            project = await db.write(lambda conn: store.create(conn, wanted, creator))
+            project = await db.write(lambda conn: store.create(conn, wanted, owner, creator))
         except UniqueViolation:
             raise Conflict(f"the project {wanted.name} exists already") from None
         by_name = request.headers.get("x-resource-name-in-location", "").lower() == "true"
         # Relative and by path: Terraform keeps what follows /api/v2.0 as the resource's id.
         location = f"{request.scope['path'].rstrip('/')}/{wanted.name if by_name else project}"
         return Response(status_code=201, headers={"location": location})
+
+
+async def _owner(db: Database, creator: User | Robot) -> User:
+    """Who a new project belongs to: the person who makes it, or who is behind the robot that does."""
+    if isinstance(creator, User):
+        return creator
+    if not may(creator, PROJECT_CREATE):
+        raise Forbidden(f"this needs the permission {PROJECT_CREATE}, which you do not have here")
+    owner = await robots.person_behind(db, creator.id)
+    if owner is None:
+        raise Forbidden(
+            "whoever made this robot has no account any more, so that the project would be nobody's"
+        )
+    return owner
 
 
 def _reading(made: Routes, db: Database) -> None:
