@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
+from fairway.core.tokens import SigningKeys
 from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.accounts.store import people
 from fairway.features.artifacts.model import Periods
@@ -68,16 +69,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         hasher = Hasher()
         closing.callback(hasher.close)
 
-        robots = Robots(token_db)
-        who = Authenticators(
-            keys=keys,
-            issuer=ISSUER,
-            audience=SERVICE,
-            passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find)),
-            users=partial(people.enabled_user, db),
-            clock=utc_now,
-            robots=Robots(db).current,
-        )
+        who = _authenticators(keys, db, token_db, hasher)
         periods = Periods(
             settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
         )
@@ -110,6 +102,19 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
         yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications)
+
+
+def _authenticators(keys: SigningKeys, db: Database, token_db: Database, hasher: Hasher) -> Authenticators:
+    robots = Robots(token_db)
+    return Authenticators(
+        keys=keys,
+        issuer=ISSUER,
+        audience=SERVICE,
+        passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find)),
+        users=partial(people.enabled_user, db),
+        clock=utc_now,
+        robots=Robots(db).current,
+    )
 
 
 @asynccontextmanager
