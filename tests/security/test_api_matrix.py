@@ -68,6 +68,13 @@ POST:/api/v2.0/projects/team/members                                   401      
 GET:/api/v2.0/projects/team/members/1                                  401       403      403           200   200       200        200           200
 PUT:/api/v2.0/projects/team/members/1                                  401       403      403           403   403       403        200           200
 DELETE:/api/v2.0/projects/team/members/1                               401       403      403           403   403       403        200           404
+GET:/api/v2.0/robots                                                   401       403      403           403   403       403        403           200
+GET:/api/v2.0/robots?q=Level%3Dproject,ProjectID%3D1                   401       403      403           200   200       200        200           200
+POST:/api/v2.0/robots                                                  401       403      403           403   403       403        409           409
+GET:/api/v2.0/robots/1                                                 401       403      403           200   200       200        200           200
+PUT:/api/v2.0/robots/1                                                 401       403      403           403   403       403        200           200
+PATCH:/api/v2.0/robots/1                                               401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/robots/1                                              401       403      403           403   403       403        200           404
 GET:/api/v2.0/quotas                                                   401       403      403           403   403       403        403           200
 GET:/api/v2.0/quotas/1                                                 401       403      403           403   403       403        403           200
 PUT:/api/v2.0/quotas/1                                                 401       403      403           403   403       403        403           200
@@ -125,6 +132,18 @@ PATHS = sorted({row.partition(":")[2] for row in ROUTES if "absent" not in row})
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
 JSON = {"content-type": "application/json"}
 HOURS = {"audit_retention_hour": 24, "include_event_types": "other"}
+ROBOT = {
+    "name": "ci",
+    "level": "project",
+    "duration": 30,
+    "permissions": [
+        {
+            "kind": "project",
+            "namespace": "team",
+            "access": [{"resource": "repository", "action": "pull"}],
+        }
+    ],
+}
 BODIES = {
     "POST:/api/v2.0/users": {"username": "admin", "password": "Another-1-secret"},
     "PUT:/api/v2.0/users/1": {"realname": "system administrator"},
@@ -146,6 +165,9 @@ BODIES = {
     "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
     "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
     "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "POST:/api/v2.0/robots": ROBOT,
+    "PUT:/api/v2.0/robots/1": ROBOT,
+    "PATCH:/api/v2.0/robots/1": {"secret": "Chosen-secret-1"},
     "PUT:/api/v2.0/quotas/1": {"hard": {"storage": -1}},
     "PUT:/api/v2.0/projects/team/repositories/none": {"description": "x"},
     "POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags": {"name": "v1"},
@@ -163,6 +185,7 @@ TEMPLATES = {
     "team": "{project_name_or_id}",
     "metadatas/public": "metadatas/{meta_name}",
     "members/1": "members/{mid}",
+    "robots/1": "robots/{robot_id}",
     "quotas/1": "quotas/{id}",
     "system/gc/1": "system/gc/{execution_id}",
     "system/purgeaudit/2": "system/purgeaudit/{execution_id}",
@@ -194,6 +217,7 @@ async def test_who_may_do_what(world: World) -> None:
     team = await world.project("team")
     people = await callers(world, team)
     assert (await world.admin.push("team/app:v1", image("base"))).status == 201
+    assert (await make(world.admin, "POST:/api/v2.0/robots", 0)).status == 201
     expected = cells(TABLE)
     before = await world.stored()
     found = {
