@@ -55,6 +55,13 @@ def parse_login(prefix: str, login: str) -> tuple[str | None, str] | None:
     return (project if plus else None), name
 
 
+def an_id(text: str) -> int | None:
+    """The number that `text` is, None when no row has it as its id."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19):
+        return None
+    return int(text) if 0 < int(text) < 2**63 else None
+
+
 def is_name(text: str) -> bool:
     """Whether a robot can have this name of its own."""
     return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None

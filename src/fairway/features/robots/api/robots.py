@@ -1,39 +1,30 @@
-"""`/robots` of Harbor's API v2.0: robots of projects and of the system level, their rights and their secrets."""
+"""`/robots`: list, create, read, change, delete, and give another secret."""
 
-from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, Denied
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.projects.store import projects
-from fairway.features.robots import rules, secret, store
-from fairway.features.robots.model import (
-    ALL_PROJECTS,
-    FOR_EVER,
-    WHOLE_SERVER,
-    Access,
-    RobotAccount,
-    Wanted,
-)
+from fairway.features.robots import rules, store
+from fairway.features.robots.api.making import granted, new_secret, present
+from fairway.features.robots.api.shown import CreatedOut, RobotOut, SecretOut, created, shown
+from fairway.features.robots.model import Access, RobotAccount, Wanted
 from fairway.frame.access.catalogue import ROBOT_CREATE, ROBOT_DELETE, ROBOT_LIST, ROBOT_READ, ROBOT_UPDATE
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
-from fairway.frame.db import SECOND, Conn, Database, ReferenceViolation, UniqueViolation
+from fairway.frame.access.principals import Robot, User
+from fairway.frame.db import Conn, Database, ReferenceViolation, UniqueViolation
 from fairway.frame.db.listing import Exact, Filters
 from fairway.frame.web.body import json_body
 from fairway.frame.web.errors import Conflict, Forbidden, NotFound
-from fairway.frame.web.moments import moment
 from fairway.frame.web.paging import Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered, parse_filters
-from fairway.frame.web.routes import AUTHENTICATED, Authoriser, Caller, LoggedIn, ProjectRef, Routes
+from fairway.frame.web.routes import AUTHENTICATED, Caller, LoggedIn, ProjectRef, Routes
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_NO_PROJECT: Final = -2
-"""Stands for a project that does not exist, in what somebody asks to be granted."""
 
 
 class AccessIn(BaseModel):
@@ -70,64 +61,12 @@ class SecretIn(BaseModel):
     secret: str | None = None
 
 
-class SecretOut(BaseModel):
-    """Harbor's RobotSec: what was generated."""
-
-    secret: str
-
-
-class CreatedOut(BaseModel):
-    """Harbor's RobotCreated.  The secret is shown here and never again; it is empty when it was chosen."""
-
-    id: int
-    name: str
-    secret: str
-    creation_time: str
-    expires_at: int
-
-
-class AccessOut(BaseModel):
-    """Harbor's Access."""
-
-    resource: str
-    action: str
-    effect: str = "allow"
-
-
-class PermissionOut(BaseModel):
-    """Harbor's RobotPermission."""
-
-    kind: str
-    namespace: str
-    access: list[AccessOut]
-
-
-class RobotOut(BaseModel):
-    """Harbor's Robot, without its secret.  `expires_at` is in seconds since the epoch, -1 for never."""
-
-    id: int
-    name: str
-    description: str
-    level: str
-    duration: int
-    editable: bool = True
-    disable: bool
-    expires_at: int
-    permissions: list[PermissionOut]
-    creator_type: str
-    creator_ref: int
-    creation_time: str
-    update_time: str
-
-
-def routes(db: Database, authoriser: Authoriser, hasher: Hasher) -> APIRouter:
-    """The routes, relative to `/api/v2.0`."""
-    made = Routes(authoriser, tags=["robot"])
+def add_routes(made: Routes, db: Database, hasher: Hasher) -> None:
+    """Add the routes of this page."""
     _listing(made, db)
     _creating(made, db, hasher)
     _one_robot(made, db)
     _secrets(made, db, hasher)
-    return made.router
 
 
 # -- where a robot belongs
@@ -144,27 +83,22 @@ def _home_of_list(request: Request) -> int | None:
         return None
     if level != Exact("project"):
         raise BadRequest("q: Level is system or project")
-    match filters.get("projectid"):
-        case Exact(text) if text.isascii() and text.isdecimal() and len(text) <= 18 and int(text) > 0:
-            return int(text)
+    project = filters.get("projectid")
+    id = rules.an_id(project.text) if isinstance(project, Exact) else None
+    if id is not None:
+        return id
     raise BadRequest("q: with Level=project name the project by its id: Level=project,ProjectID=5")
 
 
-def _home_of_robot(db: Database) -> "_Find":
-    return _Find(db)
-
-
-class _Find:
+class _HomeOfRobot:
     """Finds the project of the robot in the path; a robot that does not exist is about the server."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def __call__(self, request: Request) -> ProjectRef | None:
-        text = str(request.path_params["robot_id"])
-        if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-            return None
-        found = await store.by_id(self._db, int(text))
+        id = rules.an_id(str(request.path_params["robot_id"]))
+        found = None if id is None else await store.by_id(self._db, id)
         return None if found is None else found.project
 
 
@@ -185,12 +119,12 @@ def _listing(made: Routes, db: Database) -> None:
     async def list_robots(
         request: Request, response: Response, home: Home, page: Paged, filters: Filtered, order: Ordered
     ) -> list[RobotOut]:
-        found, total, access = await _read_page(db, home, filters, order, page.offset, page.size)
+        found, total, access = await read_page(db, home, filters, order, page.offset, page.size)
         response.headers.update(page_headers(request, page, total))
-        return [_shown(robot, access.get(robot.id, ())) for robot in found]
+        return [shown(robot, access.get(robot.id, ())) for robot in found]
 
 
-async def _read_page(
+async def read_page(
     db: Database, home: int | None, filters: Filters, order: Ordered, offset: int, limit: int
 ) -> tuple[list[RobotAccount], int, dict[int, tuple[Access, ...]]]:
     async def read(conn: Conn) -> tuple[list[RobotAccount], int, dict[int, tuple[Access, ...]]]:
@@ -212,7 +146,7 @@ def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
         request: Request, response: Response, by: LoggedIn, asked: Annotated[RobotIn, json_body(RobotIn)]
     ) -> CreatedOut:
         wanted = _wanted(asked, asked.name)
-        shown, kept = await _new_secret(hasher, asked.secret)
+        secret, kept = await new_secret(hasher, asked.secret)
         try:
             robot = await db.write(lambda conn: _make(conn, wanted, kept, by))
         except UniqueViolation:
@@ -220,13 +154,7 @@ def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
         except ReferenceViolation:
             raise NotFound("a project that is named here was deleted just now") from None
         response.headers["location"] = f"{request.scope['path'].rstrip('/')}/{robot.id}"
-        return CreatedOut(
-            id=robot.id,
-            name=robot.login,
-            secret=shown,
-            creation_time=moment(robot.created_at),
-            expires_at=_end(robot),
-        )
+        return created(robot, secret)
 
 
 async def _make(conn: Conn, wanted: Wanted, secret_hash: str, by: User | Robot) -> RobotAccount:
@@ -235,35 +163,18 @@ async def _make(conn: Conn, wanted: Wanted, secret_hash: str, by: User | Robot) 
         home = await projects.facts(conn, by, wanted.home) or ABSENT
     if not may(by, ROBOT_CREATE, home):
         raise Forbidden(f"this needs the permission {ROBOT_CREATE}, which you do not have here")
-    held = await _granted(conn, wanted, by, home)
+    held = await granted(conn, wanted, by, home)
     return await store.create(conn, wanted, home.id if home else None, held, secret_hash, by)
 
 
-async def _granted(conn: Conn, wanted: Wanted, by: Principal, home: ProjectFacts | None) -> frozenset[Grant]:
-    """What a robot will hold; raises Denied for what `by` cannot give, NotFound for a project that is not there."""
-    named = {access.namespace for access in wanted.access} - {ALL_PROJECTS, WHOLE_SERVER}
-    ids = await store.project_ids(conn, named)
-    places = {WHOLE_SERVER: SERVER, ALL_PROJECTS: EVERY_PROJECT, **ids}
-    held = frozenset(
-        Grant(places.get(access.namespace, _NO_PROJECT), permission)
-        for access in wanted.access
-        for permission in access.permissions
-    )
-    if (too_much := rules.beyond(by, held, home)) is not None:
-        raise Denied(f"you cannot grant {too_much.permission} there: it is more than you hold yourself")
-    if missing := sorted(named - ids.keys()):
-        raise NotFound(f"project {missing[0]} not found")
-    return held
-
-
 def _one_robot(made: Routes, db: Database) -> None:
-    find = _home_of_robot(db)
+    find = _HomeOfRobot(db)
 
     @made.get("/robots/{robot_id}", permission=ROBOT_READ, project=find)
     async def get_robot(robot_id: Id, home: Home) -> RobotOut:
         async def read(conn: Conn) -> RobotOut:
-            robot = await _present(conn, robot_id, home)
-            return _shown(robot, (await store.access_of(conn, [robot.id])).get(robot.id, ()))
+            robot = await present(conn, robot_id, home)
+            return shown(robot, (await store.access_of(conn, [robot.id])).get(robot.id, ()))
 
         return await db.read(read)
 
@@ -280,11 +191,11 @@ def _one_robot(made: Routes, db: Database) -> None:
         """Needs the whole robot, as it was read: what is left out is not as it was."""
 
         async def change(conn: Conn) -> None:
-            robot = await _present(conn, robot_id, home, lock=True)
+            robot = await present(conn, robot_id, home, lock=True)
             wanted = _wanted(asked, rules.own_name(asked.name, robot))
             facts = None if home is None else await projects.facts(conn, by, home)
             rules.check_same(wanted, robot, await store.project_name(conn, home))
-            await store.change(conn, robot, wanted, await _granted(conn, wanted, by, facts), by)
+            await store.change(conn, robot, wanted, await granted(conn, wanted, by, facts), by)
 
         try:
             await db.write(change)
@@ -295,7 +206,7 @@ def _one_robot(made: Routes, db: Database) -> None:
     @made.delete("/robots/{robot_id}", permission=ROBOT_DELETE, project=find, response_class=Response)
     async def delete_robot(robot_id: Id, home: Home, by: LoggedIn) -> Response:
         async def remove(conn: Conn) -> None:
-            await store.remove(conn, await _present(conn, robot_id, home, lock=True), by)
+            await store.remove(conn, await present(conn, robot_id, home, lock=True), by)
 
         await db.write(remove)
         return Response()
@@ -305,36 +216,20 @@ def _secrets(made: Routes, db: Database, hasher: Hasher) -> None:
     @made.patch(
         "/robots/{robot_id}",
         permission=ROBOT_UPDATE,
-        project=_home_of_robot(db),
+        project=_HomeOfRobot(db),
         raises=(BadRequest, NotFound),
     )
     async def refresh_secret(
         robot_id: Id, home: Home, by: LoggedIn, asked: Annotated[SecretIn, json_body(SecretIn)]
     ) -> SecretOut:
         """The old secret is void at once."""
-        shown, kept = await _new_secret(hasher, asked.secret)
+        secret, kept = await new_secret(hasher, asked.secret)
 
         async def change(conn: Conn) -> None:
-            await store.set_secret(conn, await _present(conn, robot_id, home, lock=True), kept, by)
+            await store.set_secret(conn, await present(conn, robot_id, home, lock=True), kept, by)
 
         await db.write(change)
-        return SecretOut(secret=shown)
-
-
-async def _new_secret(hasher: Hasher, chosen: str | None) -> tuple[str, str]:
-    """A secret as it is shown, empty when it was chosen, and as it is stored."""
-    if chosen:
-        rules.check_secret(chosen)
-        return "", await hasher.hash(chosen)
-    made = secret.generate()
-    return made, secret.kept(made)
-
-
-async def _present(conn: Conn, robot: int, home: int | None, *, lock: bool = False) -> RobotAccount:
-    found = await store.by_id(conn, robot, lock=lock)
-    if found is None or found.project != home:
-        raise NotFound(f"there is no robot {robot}")
-    return found
+        return SecretOut(secret=secret)
 
 
 def _wanted(asked: RobotIn, name: str) -> Wanted:
@@ -352,34 +247,4 @@ def _wanted(asked: RobotIn, name: str) -> Wanted:
             )
             for each in asked.permissions or ()
         ],
-    )
-
-
-def _end(robot: RobotAccount) -> int:
-    return FOR_EVER if robot.expires_at is None else robot.expires_at // SECOND
-
-
-def _shown(robot: RobotAccount, access: Iterable[Access]) -> RobotOut:
-    return RobotOut(
-        id=robot.id,
-        name=robot.login,
-        description=robot.description,
-        level=robot.level.value,
-        duration=robot.duration,
-        disable=robot.disabled,
-        expires_at=_end(robot),
-        permissions=[
-            PermissionOut(
-                kind=each.kind.value,
-                namespace=each.namespace,
-                access=[
-                    AccessOut(resource=pair.resource, action=pair.action) for pair in sorted(each.permissions)
-                ],
-            )
-            for each in access
-        ],
-        creator_type=robot.creator.value,
-        creator_ref=robot.creator_ref,
-        creation_time=moment(robot.created_at),
-        update_time=moment(robot.updated_at),
     )
