@@ -68,6 +68,11 @@ POST:/api/v2.0/projects/team/members                                   401      
 GET:/api/v2.0/projects/team/members/1                                  401       403      403           200   200       200        200           200
 PUT:/api/v2.0/projects/team/members/1                                  401       403      403           403   403       403        200           200
 DELETE:/api/v2.0/projects/team/members/1                               401       403      403           403   403       403        200           404
+GET:/api/v2.0/projects/team/robots                                     401       403      403           200   200       200        200           200
+POST:/api/v2.0/projects/team/robots                                    401       403      403           403   403       403        201           409
+GET:/api/v2.0/projects/team/robots/2                                   401       403      403           200   200       200        200           200
+PUT:/api/v2.0/projects/team/robots/2                                   401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/projects/team/robots/2                                401       403      403           403   403       403        200           404
 GET:/api/v2.0/robots                                                   401       403      403           403   403       403        403           200
 GET:/api/v2.0/robots?q=Level%3Dproject,ProjectID%3D1                   401       403      403           200   200       200        200           200
 POST:/api/v2.0/robots                                                  401       403      403           403   403       403        409           409
@@ -165,6 +170,12 @@ BODIES = {
     "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
     "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
     "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "POST:/api/v2.0/projects/team/robots": {
+        "name": "cd",
+        "expires_at": -1,
+        "access": [{"resource": "/project/1/repository", "action": "pull"}],
+    },
+    "PUT:/api/v2.0/projects/team/robots/2": {"disable": True},
     "POST:/api/v2.0/robots": ROBOT,
     "PUT:/api/v2.0/robots/1": ROBOT,
     "PATCH:/api/v2.0/robots/1": {"secret": "Chosen-secret-1"},
@@ -186,6 +197,7 @@ TEMPLATES = {
     "metadatas/public": "metadatas/{meta_name}",
     "members/1": "members/{mid}",
     "robots/1": "robots/{robot_id}",
+    "robots/2": "robots/{robot_id}",
     "quotas/1": "quotas/{id}",
     "system/gc/1": "system/gc/{execution_id}",
     "system/purgeaudit/2": "system/purgeaudit/{execution_id}",

@@ -63,6 +63,8 @@ CALLS = [
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/accessories"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags") for method in ("GET", "POST")],
     ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags/v1"),
+    *[(method, "/api/v2.0/projects/{}/robots") for method in ("GET", "POST")],
+    *[(method, "/api/v2.0/projects/{}/robots/1") for method in ("GET", "PUT", "DELETE")],
     ("GET", "/api/fairway/gc/projects/{}/deleted"),
     ("POST", "/api/fairway/gc/projects/{}/undo"),
 ]
@@ -96,12 +98,13 @@ MAKES_ONE = {("POST", "/api/v2.0/projects")}
 def test_no_route_is_missing(world: World) -> None:
     """Every operation the hub describes was asked about a hidden and an absent project."""
     described = management_api(world.parts).openapi()["paths"]
-    shape = re.compile(r"{}(?=[/?]|$)|0123|v1(?=[/?]|$)|sha256:[0-9a-f]{64}|\?.*")
+    shape = re.compile(r"{}(?=[/?]|$)|0123|v1(?=[/?]|$)|(?<=robots/)1$|sha256:[0-9a-f]{64}|\?.*")
     asked = {(method, shape.sub("", path)) for method, path in CALLS}
     for path, operations in described.items():
         bare = path.replace("{name}", "/app").replace("{project_name_or_id}", "").replace("{reference}", "")
         bare = bare.replace("{digest}", "").replace("{id}", "").replace("{project_name}", "")
         bare = bare.replace("{repository_name}", "app").replace("{tag_name}", "")
+        bare = bare.replace("{robot_id}", "")
         for method in operations:
             key = (method.upper(), bare)
             known = key in asked or (method.upper(), path) in NAMES_NO_PROJECT | MAKES_ONE

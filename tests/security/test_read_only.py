@@ -21,6 +21,7 @@ API_CHANGES = {
     "DELETE:/api/v2.0/projects/team/repositories/app/artifacts/none": b"",
     "DELETE:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags/none": b"",
     "DELETE:/api/v2.0/robots/1": b"",
+    "DELETE:/api/v2.0/projects/team/robots/2": b"",
     "PUT:/api/v2.0/system/gc/1": b"",
     "PUT:/api/v2.0/system/purgeaudit/2": b"",
     "PUT:/api/fairway/gc/orphans/3": b"",

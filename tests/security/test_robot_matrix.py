@@ -10,7 +10,14 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fairway.app import management_api
 from fairway.features.robots import secret, store
 from fairway.features.robots.model import Level, Wanted
-from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, ROBOT_UPDATE, Permission
+from fairway.frame.access.catalogue import (
+    IN_PROJECT,
+    ON_SERVER,
+    REPOSITORY_PULL,
+    ROBOT_CREATE,
+    ROBOT_UPDATE,
+    Permission,
+)
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.principals import SERVER, Grant, User
 from fairway.frame.web.routes import Declared, Guard, OrOwn
@@ -93,7 +100,9 @@ async def test_each_opens_by_it_alone(world: World) -> None:
     assert (await world.admin.push("team/app:v1", image("base"))).status == 201
     asked = rows(world)
     for n, permission in enumerate(sorted(set(asked.values()) - {ROBOT_UPDATE})):
-        only = await robot(world, f"only{n}", places({permission}, team))
+        # Who makes a robot must hold what it grants, too.
+        held = {permission, REPOSITORY_PULL} if permission == ROBOT_CREATE else {permission}
+        only = await robot(world, f"only{n}", places(held, team))
         for row, needed in asked.items():
             if needed == permission and row not in REFUSED_TO_ROBOTS and not row.startswith("DELETE:"):
                 assert (await ask(only, row)).status not in (401, 403), row

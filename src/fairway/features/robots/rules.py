@@ -20,6 +20,7 @@ from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SE
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
 
+SECOND: Final = 1_000_000
 DEFAULT_PREFIX: Final = "robot$"
 MAX_NAME: Final = 255
 MAX_DESCRIPTION: Final = 1024
@@ -83,13 +84,18 @@ def wanted(
         )
     if level not in (Level.SYSTEM, Level.PROJECT):
         raise BadRequest("level is system or project")
+    check_description(description)
+    if duration != FOR_EVER and not 0 < duration <= MAX_DAYS:
+        raise BadRequest(f"duration is -1 for ever, or 1 to {MAX_DAYS} days")
+    return Wanted(name, Level(level), description, duration, disabled, _access(Level(level), permissions))
+
+
+def check_description(description: str) -> None:
+    """Raise BadRequest for what a robot cannot be described by."""
     if len(description) > MAX_DESCRIPTION or any(each < " " or each == "\x7f" for each in description):
         raise BadRequest(
             f"a description has up to {MAX_DESCRIPTION} characters, none of them a control character"
         )
-    if duration != FOR_EVER and not 0 < duration <= MAX_DAYS:
-        raise BadRequest(f"duration is -1 for ever, or 1 to {MAX_DAYS} days")
-    return Wanted(name, Level(level), description, duration, disabled, _access(Level(level), permissions))
 
 
 def _access(level: Level, asked: Sequence[Asked]) -> tuple[Access, ...]:
@@ -153,6 +159,28 @@ def own_name(said: str, robot: RobotAccount) -> str:
 def end(created_at: int, duration: int, day: int) -> int | None:
     """When a robot made at `created_at` expires, with so many days of `day` each; None for never."""
     return None if duration == FOR_EVER else created_at + duration * day
+
+
+def days_until(seconds: int, now: int, day: int) -> int:
+    """The whole days from `now` (µs) until some seconds since the epoch, or FOR_EVER; raises BadRequest for what is past."""
+    if seconds == FOR_EVER:
+        return FOR_EVER
+    left = seconds * SECOND - now
+    if not 0 < left <= MAX_DAYS * day:
+        raise BadRequest(
+            f"expires_at is -1 for ever, or a time within the next {MAX_DAYS} days in seconds since the epoch"
+        )
+    return -(-left // day)
+
+
+def exact_end(seconds: int | None) -> int | None:
+    """The end that a client named, in µs; None when it named none, or none there is."""
+    return seconds * SECOND if seconds and seconds != FOR_EVER else None
+
+
+def resource_of(text: str, project: int) -> str:
+    """The resource in `/project/5/repository`, as older clients write it, or in `repository`."""
+    return text.removeprefix(f"/project/{project}/")
 
 
 def check_secret(text: str) -> None:

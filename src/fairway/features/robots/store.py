@@ -261,6 +261,11 @@ _GRANT = insert(robot_permissions).values(
 _REVOKE = delete(robot_permissions).where(robot_permissions.c.robot_id == bindparam("robot"))
 
 
+async def now(conn: Conn) -> int:
+    """The database's time."""
+    return int(await conn.scalar(_NOW))
+
+
 async def project_name(conn: Conn, project: int | None) -> str | None:
     """The name of a project; None for none."""
     name: str | None = None if project is None else await conn.scalar(_NAME, project=project)
@@ -281,13 +286,15 @@ async def create(
     held: Iterable[Grant],
     secret_hash: str,
     by: User | Robot,
+    *,
+    end: int | None = None,
 ) -> RobotAccount:
-    """Make a robot that holds `held`.  Needs a transaction.
+    """Make a robot that holds `held`; with `end` it expires then, and else after its duration.  Needs a transaction.
 
     Raises UniqueViolation when its project, or the system level, has one of this name, and ReferenceViolation when a
     project is gone.
     """
-    now = int(await conn.scalar(_NOW))
+    moment = await now(conn)
     made = await conn.scalar(
         _CREATE,
         project=project,
@@ -296,10 +303,10 @@ async def create(
         secret_hash=secret_hash,
         disabled=wanted.disabled,
         duration=wanted.duration,
-        expires_at=rules.end(now, wanted.duration, DAY),
+        expires_at=end or rules.end(moment, wanted.duration, DAY),
         creator_type=(Creator.ROBOT if isinstance(by, Robot) else Creator.PERSON).value,
         creator_ref=by.id,
-        now=now,
+        now=moment,
     )
     await conn.many(_GRANT, [_grant(int(made), grant) for grant in sorted(held)])
     robot = await by_id(conn, int(made))
@@ -336,6 +343,21 @@ async def change(
     )
     await conn.run(_REVOKE, robot=robot.id)
     await conn.many(_GRANT, [_grant(robot.id, grant) for grant in sorted(held)])
+    await _record(conn, "updated", robot, by)
+
+
+async def set_status(
+    conn: Conn, robot: RobotAccount, description: str, by: Principal, *, disabled: bool
+) -> None:
+    """Describe a robot, which is locked, and enable or disable it.  Needs a transaction."""
+    await conn.run(
+        _UPDATE,
+        robot=robot.id,
+        new_description=description,
+        new_disabled=disabled,
+        new_duration=robot.duration,
+        new_end=robot.expires_at,
+    )
     await _record(conn, "updated", robot, by)
 
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from fairway.features.accounts.passwords import Hasher
-from fairway.features.robots.api import robots
+from fairway.features.robots.api import of_project, robots
 from fairway.frame.db import Database
 from fairway.frame.web.routes import Authoriser, Routes
 
@@ -14,4 +14,9 @@ def routes(db: Database, authoriser: Authoriser, hasher: Hasher) -> APIRouter:
     """The routes, relative to `/api/v2.0`."""
     about_robots = Routes(authoriser, tags=["robot"])
     robots.add_routes(about_robots, db, hasher)
-    return about_robots.router
+    older = Routes(authoriser, tags=["robotv1"])
+    of_project.add_routes(older, db)
+    router = APIRouter()
+    for made in (about_robots, older):
+        router.include_router(made.router)
+    return router

@@ -11,13 +11,21 @@ from fairway.features.accounts.passwords import Hasher
 from fairway.features.projects.store import projects
 from fairway.features.robots import rules, store
 from fairway.features.robots.api.making import granted, new_secret, present
-from fairway.features.robots.api.shown import CreatedOut, RobotOut, SecretOut, created, shown
-from fairway.features.robots.model import Access, RobotAccount, Wanted
+from fairway.features.robots.api.shown import (
+    AccessIn,
+    CreatedOut,
+    RobotOut,
+    SecretOut,
+    created,
+    read_one,
+    read_page,
+)
+from fairway.features.robots.model import RobotAccount, Wanted
 from fairway.frame.access.catalogue import ROBOT_CREATE, ROBOT_DELETE, ROBOT_LIST, ROBOT_READ, ROBOT_UPDATE
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
-from fairway.frame.access.principals import Robot, User
+from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.db import Conn, Database, ReferenceViolation, UniqueViolation
-from fairway.frame.db.listing import Exact, Filters
+from fairway.frame.db.listing import Exact
 from fairway.frame.web.body import json_body
 from fairway.frame.web.errors import Conflict, Forbidden, NotFound
 from fairway.frame.web.paging import Paged, page_headers
@@ -25,14 +33,6 @@ from fairway.frame.web.query import Filtered, Ordered, parse_filters
 from fairway.frame.web.routes import AUTHENTICATED, Caller, LoggedIn, ProjectRef, Routes
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
-
-
-class AccessIn(BaseModel):
-    """Harbor's Access: one pair.  The only effect is `allow`."""
-
-    resource: str = Field(default="", max_length=255)
-    action: str = Field(default="", max_length=255)
-    effect: str | None = Field(default=None, max_length=16)
 
 
 class PermissionIn(BaseModel):
@@ -119,23 +119,13 @@ def _listing(made: Routes, db: Database) -> None:
     async def list_robots(
         request: Request, response: Response, home: Home, page: Paged, filters: Filtered, order: Ordered
     ) -> list[RobotOut]:
-        found, total, access = await read_page(db, home, filters, order, page.offset, page.size)
+        found, total = await read_page(db, home, filters, order, page)
         response.headers.update(page_headers(request, page, total))
-        return [shown(robot, access.get(robot.id, ())) for robot in found]
-
-
-async def read_page(
-    db: Database, home: int | None, filters: Filters, order: Ordered, offset: int, limit: int
-) -> tuple[list[RobotAccount], int, dict[int, tuple[Access, ...]]]:
-    async def read(conn: Conn) -> tuple[list[RobotAccount], int, dict[int, tuple[Access, ...]]]:
-        found, total = await store.listed(conn, home, filters, order, offset=offset, limit=limit)
-        return found, total, await store.access_of(conn, [robot.id for robot in found])
-
-    return await db.read(read)
+        return found
 
 
 def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
-    # Whose right it takes is in the body: `_make` decides about it.
+    # Whose right it takes is in the body: `_may_make` decides about it.
     @made.post(
         "/robots",
         permission=AUTHENTICATED,
@@ -146,6 +136,7 @@ def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
         request: Request, response: Response, by: LoggedIn, asked: Annotated[RobotIn, json_body(RobotIn)]
     ) -> CreatedOut:
         wanted = _wanted(asked, asked.name)
+        await _may_make(db, wanted, by)  # before a slow hash is made for somebody who may not
         secret, kept = await new_secret(hasher, asked.secret)
         try:
             robot = await db.write(lambda conn: _make(conn, wanted, kept, by))
@@ -157,12 +148,18 @@ def _creating(made: Routes, db: Database, hasher: Hasher) -> None:
         return created(robot, secret)
 
 
-async def _make(conn: Conn, wanted: Wanted, secret_hash: str, by: User | Robot) -> RobotAccount:
+async def _may_make(conn: Conn, wanted: Wanted, by: Principal) -> ProjectFacts | None:
+    """The project that a robot is to belong to, None for the system level.  Raises Forbidden."""
     home: ProjectFacts | None = None
     if wanted.home is not None:
         home = await projects.facts(conn, by, wanted.home) or ABSENT
     if not may(by, ROBOT_CREATE, home):
         raise Forbidden(f"this needs the permission {ROBOT_CREATE}, which you do not have here")
+    return home
+
+
+async def _make(conn: Conn, wanted: Wanted, secret_hash: str, by: User | Robot) -> RobotAccount:
+    home = await _may_make(conn, wanted, by)
     held = await granted(conn, wanted, by, home)
     return await store.create(conn, wanted, home.id if home else None, held, secret_hash, by)
 
@@ -172,11 +169,7 @@ def _one_robot(made: Routes, db: Database) -> None:
 
     @made.get("/robots/{robot_id}", permission=ROBOT_READ, project=find)
     async def get_robot(robot_id: Id, home: Home) -> RobotOut:
-        async def read(conn: Conn) -> RobotOut:
-            robot = await present(conn, robot_id, home)
-            return shown(robot, (await store.access_of(conn, [robot.id])).get(robot.id, ()))
-
-        return await db.read(read)
+        return await read_one(db, robot_id, home)
 
     @made.put(
         "/robots/{robot_id}",

@@ -1,12 +1,24 @@
-"""Robots as the API shows them."""
+"""Robots as the API shows them, and how they are read for that."""
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from fairway.features.robots import store
+from fairway.features.robots.api.making import present
 from fairway.features.robots.model import FOR_EVER, Access, RobotAccount
-from fairway.frame.db import SECOND
+from fairway.frame.db import SECOND, Conn, Database
+from fairway.frame.db.listing import Filters, Order
 from fairway.frame.web.moments import moment
+from fairway.frame.web.paging import Page
+
+
+class AccessIn(BaseModel):
+    """Harbor's Access: one pair.  The only effect is `allow`."""
+
+    resource: str = Field(default="", max_length=255)
+    action: str = Field(default="", max_length=255)
+    effect: str | None = Field(default=None, max_length=16)
 
 
 class SecretOut(BaseModel):
@@ -98,3 +110,26 @@ def shown(robot: RobotAccount, access: Iterable[Access]) -> RobotOut:
         creation_time=moment(robot.created_at),
         update_time=moment(robot.updated_at),
     )
+
+
+async def read_page(
+    db: Database, home: int | None, filters: Filters, order: Order, page: Page
+) -> tuple[list[RobotOut], int]:
+    """One page of the robots of a project, or with None of the system level, and how many there are.  Raises BadRequest."""
+
+    async def read(conn: Conn) -> tuple[list[RobotOut], int]:
+        found, total = await store.listed(conn, home, filters, order, offset=page.offset, limit=page.size)
+        access = await store.access_of(conn, [robot.id for robot in found])
+        return [shown(robot, access.get(robot.id, ())) for robot in found], total
+
+    return await db.read(read)
+
+
+async def read_one(db: Database, robot: int, home: int | None) -> RobotOut:
+    """The robot with this id, of the project `home` or with None of the system level.  Raises NotFound."""
+
+    async def read(conn: Conn) -> RobotOut:
+        found = await present(conn, robot, home)
+        return shown(found, (await store.access_of(conn, [found.id])).get(found.id, ()))
+
+    return await db.read(read)
