@@ -41,6 +41,7 @@ from fairway.features.registry.probes import metrics_page, readiness
 from fairway.features.registry.pulls import FLUSH_SECONDS, Pulls
 from fairway.features.registry.token import token_routes
 from fairway.features.registry.v2 import registry_routes
+from fairway.features.robots import api as robots
 from fairway.features.system import api as system
 from fairway.frame import log
 from fairway.frame.jobs import api as jobs
@@ -157,6 +158,7 @@ def management_api(parts: Parts) -> FastAPI:
         ),
         prefix=_API,
     )
+    api.include_router(robots.routes(parts.db, authoriser, parts.hasher), prefix=_API)
     api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)

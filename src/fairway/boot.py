@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
+from fairway.core.tokens import SigningKeys
 from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.accounts.store import people
 from fairway.features.artifacts.model import Periods
@@ -19,6 +20,7 @@ from fairway.features.gc.model import Switches
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
+from fairway.features.robots.logins import Logins, Robots
 from fairway.features.webhooks.jobs import Notifications
 from fairway.features.webhooks.model import endpoints
 from fairway.frame.access.changes import Changes
@@ -69,14 +71,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         hasher = Hasher()
         closing.callback(hasher.close)
 
-        who = Authenticators(
-            keys=keys,
-            issuer=ISSUER,
-            audience=SERVICE,
-            passwords=Passwords(token_db, hasher, utc_now),
-            users=partial(people.enabled_user, db),
-            clock=utc_now,
-        )
+        who = _authenticators(keys, db, token_db, hasher)
         periods = Periods(
             settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
         )
@@ -136,6 +131,19 @@ async def _configuration(settings: Settings, db: Database) -> AsyncIterator[Conf
 
 def _changes(settings: Settings, configuration: Configuration) -> Changes:
     return Changes(settings.read_only, settings.delete_enabled, partial(configuration.get, READ_ONLY))
+
+
+def _authenticators(keys: SigningKeys, db: Database, token_db: Database, hasher: Hasher) -> Authenticators:
+    robots = Robots(token_db)
+    return Authenticators(
+        keys=keys,
+        issuer=ISSUER,
+        audience=SERVICE,
+        passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find)),
+        users=partial(people.enabled_user, db),
+        clock=utc_now,
+        robots=Robots(db).current,
+    )
 
 
 @asynccontextmanager

@@ -88,6 +88,18 @@ POST:/api/v2.0/projects/team/members                                   401      
 GET:/api/v2.0/projects/team/members/1                                  401       403      403           200   200       200        200           200
 PUT:/api/v2.0/projects/team/members/1                                  401       403      403           403   403       403        200           200
 DELETE:/api/v2.0/projects/team/members/1                               401       403      403           403   403       403        200           404
+GET:/api/v2.0/projects/team/robots                                     401       403      403           200   200       200        200           200
+POST:/api/v2.0/projects/team/robots                                    401       403      403           403   403       403        201           409
+GET:/api/v2.0/projects/team/robots/2                                   401       403      403           200   200       200        200           200
+PUT:/api/v2.0/projects/team/robots/2                                   401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/projects/team/robots/2                                401       403      403           403   403       403        200           404
+GET:/api/v2.0/robots                                                   401       403      403           403   403       403        403           200
+GET:/api/v2.0/robots?q=Level%3Dproject,ProjectID%3D1                   401       403      403           200   200       200        200           200
+POST:/api/v2.0/robots                                                  401       403      403           403   403       403        409           409
+GET:/api/v2.0/robots/1                                                 401       403      403           200   200       200        200           200
+PUT:/api/v2.0/robots/1                                                 401       403      403           403   403       403        200           200
+PATCH:/api/v2.0/robots/1                                               401       403      403           403   403       403        200           200
+DELETE:/api/v2.0/robots/1                                              401       403      403           403   403       403        200           404
 GET:/api/v2.0/quotas                                                   401       403      403           403   403       403        403           200
 GET:/api/v2.0/quotas/1                                                 401       403      403           403   403       403        403           200
 PUT:/api/v2.0/quotas/1                                                 401       403      403           403   403       403        403           200
@@ -150,6 +162,18 @@ PATHS = sorted({row.partition(":")[2] for row in ROUTES if "absent" not in row})
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
 JSON = {"content-type": "application/json"}
 HOURS = {"audit_retention_hour": 24, "include_event_types": "other"}
+ROBOT = {
+    "name": "ci",
+    "level": "project",
+    "duration": 30,
+    "permissions": [
+        {
+            "kind": "project",
+            "namespace": "team",
+            "access": [{"resource": "repository", "action": "pull"}],
+        }
+    ],
+}
 BODIES = {
     "PUT:/api/v2.0/configurations": {"banner_message": "hello", "nonsense": 1},
     "PUT:/api/v2.0/system/CVEAllowlist": {"items": [{"cve_id": "CVE-2026-1234"}]},
@@ -179,6 +203,15 @@ BODIES = {
     "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
     "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
     "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "POST:/api/v2.0/projects/team/robots": {
+        "name": "cd",
+        "expires_at": -1,
+        "access": [{"resource": "/project/1/repository", "action": "pull"}],
+    },
+    "PUT:/api/v2.0/projects/team/robots/2": {"disable": True},
+    "POST:/api/v2.0/robots": ROBOT,
+    "PUT:/api/v2.0/robots/1": ROBOT,
+    "PATCH:/api/v2.0/robots/1": {"secret": "Chosen-secret-1"},
     "PUT:/api/v2.0/quotas/1": {"hard": {"storage": -1}},
     "PUT:/api/v2.0/projects/team/repositories/none": {"description": "x"},
     "POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags": {"name": "v1"},
@@ -203,6 +236,8 @@ TEMPLATES = {
     "team": "{project_name_or_id}",
     "metadatas/public": "metadatas/{meta_name}",
     "members/1": "members/{mid}",
+    "robots/1": "robots/{robot_id}",
+    "robots/2": "robots/{robot_id}",
     "quotas/1": "quotas/{id}",
     "system/gc/1": "system/gc/{execution_id}",
     "system/purgeaudit/2": "system/purgeaudit/{execution_id}",
@@ -241,6 +276,7 @@ async def test_who_may_do_what(world: World) -> None:
     ):
         made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)
         assert made.status == 201
+    assert (await make(world.admin, "POST:/api/v2.0/robots", 0)).status == 201
     expected = cells(TABLE)
     before = await world.stored()
     (root,) = (row for row in before["users"] if row["id"] == 1)

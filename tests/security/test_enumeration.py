@@ -12,7 +12,8 @@ import pytest
 from fairway.app import management_api
 from fairway.core.oci.digest import Digest
 from fairway.frame.db.statements import Compiler
-from fairway.frame.db.tables import login_failures
+from fairway.frame.db.tables import login_failures, projects
+from features.robots.making import JSON, ROBOTS, body, on, robot
 from stories.asgi import Answer
 from stories.world import PASSWORD, Person, World, image, layer, replica
 
@@ -77,6 +78,8 @@ CALLS = [
     *[(method, "/api/v2.0/projects/{}/members/1") for method in ("GET", "PUT", "DELETE")],
     *[(method, "/api/v2.0/projects/{}/metadatas/") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/metadatas/public") for method in ("GET", "PUT", "DELETE")],
+    *[(method, "/api/v2.0/projects/{}/robots") for method in ("GET", "POST")],
+    *[(method, "/api/v2.0/projects/{}/robots/1") for method in ("GET", "PUT", "DELETE")],
     ("GET", "/api/fairway/gc/projects/{}/deleted"),
     ("POST", "/api/fairway/gc/projects/{}/undo"),
 ]
@@ -95,6 +98,7 @@ EXAMPLES = {
     "meta_name": "public",
     "addition": "files",
     "label_id": "7",
+    "robot_id": "1",
 }
 """What stands for the parameters of a path in the calls above."""
 NAMES_NO_PROJECT = {
@@ -110,12 +114,16 @@ NAMES_NO_PROJECT = {
     "GET /api/v2.0/openapi.json",
     "GET /api/v2.0/permissions",
     "GET /api/v2.0/repositories",
+    "GET /api/v2.0/robots",
+    "POST /api/v2.0/robots",
+    *(f"{method} /api/v2.0/robots/{{robot_id}}" for method in ("GET", "PUT", "PATCH", "DELETE")),
     "GET /api/v2.0/statistics",
     "GET /api/v2.0/systeminfo",
     "GET /service/token",
     "POST /service/token",
 }
-"""Or says the same of all: `test_a_token_says_the_same_of_both`, and of labels `test_a_label_of_a_hidden_project…`."""
+"""Or says the same of all: `test_a_token_says_the_same_of_both`, `test_robots_say_the_same_of_both`, and of labels
+`test_a_label_of_a_hidden_project…`."""
 OF_THE_SERVER = (
     "/api/v2.0/audit",
     "/api/v2.0/configurations",
@@ -197,6 +205,41 @@ async def test_a_token_says_the_same_of_both(world: World, strangers: list[Perso
             claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
             granted.append([{**access, "name": ""} for access in claims["access"]])
         assert granted[0] == granted[1] == [{"type": "repository", "name": "", "actions": []}]
+
+
+NAMELESS = "an answer that repeats nothing"
+
+
+async def test_robots_say_the_same_of_both(world: World, strangers: list[Person]) -> None:
+    """Their ids, the ids of their projects in lists, and the names of projects in what is asked for."""
+    bob = strangers[1]
+    hidden = await robot(world, "ci", on(HIDDEN, "repository:pull"))
+    maker = await robot(world, "maker", on("mine", "repository:pull", "robot:create", "robot:list"), by=bob)
+    (at,) = [row["id"] for row in await world.rows(projects) if row["name"] == HIDDEN]
+    same_id = {"x-request-id": "the same", **JSON}
+    for who in (world.anybody, bob, maker):
+        for method in ("GET", "PUT", "PATCH", "DELETE"):
+            sent = (
+                json.dumps(body("ci", on("mine", "repository:pull"))).encode() if method == "PUT" else b"{}"
+            )
+            answers = [
+                seen(await who(method, f"{ROBOTS}/{id}", sent, headers=same_id), NAMELESS)
+                for id in (hidden.id, 7777)
+            ]
+            assert answers[0] == answers[1], method
+            assert answers[0][0] in (401, 403)
+        lists = [
+            seen(await who("GET", f"{ROBOTS}?q=Level=project,ProjectID={id}", headers=same_id), NAMELESS)
+            for id in (at, 7777)
+        ]
+        assert lists[0] == lists[1]
+        for level in ("project", "system"):
+            answers = []
+            for name in (HIDDEN, ABSENT):
+                asked = json.dumps(body("new", on(name, "repository:pull"), level=level)).encode()
+                answers.append(seen(await who("POST", ROBOTS, asked, headers=same_id), name))
+            assert answers[0] == answers[1]
+            assert answers[0][0] in (401, 403)
 
 
 async def test_nor_does_it_where_a_first_push_makes_a_project(

@@ -7,6 +7,7 @@ from fairway.core.tokens import SigningKeys, Token, sign, verify
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import artifacts, metadata, projects, repositories, tags, users
 from fairway.frame.web.moments import moment
+from features.robots.making import ROBOTS, on, robot
 from stories.world import World, image
 
 LARGE = 2**33
@@ -15,6 +16,8 @@ SMALL_BY_NATURE = {
     "users.credentials_version",
     "refresh_tokens.credentials_version",
     "members.role",
+    "robots.duration",
+    "robots.version",
     "login_failures.failures",
     "login_failures.last_at",
     "gc_reviews.tries",
@@ -26,7 +29,7 @@ SMALL_BY_NATURE = {
     "gc_items.step",
     "blobs.state",
 }
-COUNTED = ("users", "projects", "repositories", "artifacts", "tags", "blobs", "outbox")
+COUNTED = ("users", "projects", "repositories", "artifacts", "tags", "blobs", "outbox", "robots")
 
 
 async def start_ids_at(world: World, first: int) -> None:
@@ -57,6 +60,10 @@ async def test_ids_may_be_larger_than_a_machine_word_once_was(world: World, firs
     assert (shown.json["project_id"], shown.json["owner_id"]) == (first, first)
     by_id = await alice("GET", f"/api/v2.0/projects/{first}")
     assert by_id.status == (200 if len(str(first)) <= 18 else 403)
+    ci = await robot(world, "ci", on("team", "repository:pull"), by=alice)
+    assert ci.id == first
+    assert (await (await ci.with_token("repository:team/app:pull")).pull("team/app:v3")).status == 200
+    assert (await alice("GET", f"{ROBOTS}/{first}")).json["creator_ref"] == first
     assert (await alice.delete("team/app:v1")).status == 202
     assert {row["id"] >= first for row in await world.rows(artifacts)} == {True}
 

@@ -23,6 +23,8 @@ API_CHANGES = {
     "DELETE:/api/v2.0/projects/team/members/1": b"",
     "DELETE:/api/v2.0/projects/team/metadatas/public": b"",
     "DELETE:/api/v2.0/users/1": b"",
+    "DELETE:/api/v2.0/robots/1": b"",
+    "DELETE:/api/v2.0/projects/team/robots/2": b"",
     "PUT:/api/v2.0/system/gc/1": b"",
     "PUT:/api/v2.0/system/purgeaudit/2": b"",
     "PUT:/api/fairway/gc/orphans/3": b"",

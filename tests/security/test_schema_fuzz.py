@@ -109,6 +109,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "addition": ["build_history", "none"],
             "execution_id": ["1", "2", "999"],
             "mid": ["1", "2", "999"],
+            "robot_id": ["1", "2", "999"],
             "meta_name": ["public", "severity", "nothing"],
             "job_id": ["1", "all", "999"],
             "job_type": ["PURGE_AUDIT_LOG", "all", "none"],

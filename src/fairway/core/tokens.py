@@ -50,7 +50,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Who may do what, and until when.  Times are whole seconds since the epoch."""
+    """Who may do what, and until when.  Times are whole seconds since the epoch.
+
+    `subject_id` is a person's and 0 for anybody else; `robot_id` is a robot's.
+    """
 
     subject: str
     subject_id: int
@@ -60,6 +63,7 @@ class Token:
     issued_at: int
     expires_at: int
     id: str
+    robot_id: int = 0
 
 
 class SigningKeys:
@@ -107,6 +111,8 @@ def sign(keys: SigningKeys, token: Token) -> str:
         "jti": token.id,
         "access": [_access_claim(access) for access in token.access],
     }
+    if token.robot_id:
+        claims["rid"] = token.robot_id
     payload = json.dumps(claims, separators=(",", ":")).encode("ascii")
     text = jws.serialize_compact(_protected(keys.kid), payload, keys.current, algorithms=[_ALGORITHM])
     if len(text) > MAX_TOKEN:
@@ -179,6 +185,7 @@ def _token(claims: Mapping[str, Any]) -> Token:
         issued_at=_claim(claims, "iat", int),
         expires_at=_claim(claims, "exp", int),
         id=_claim(claims, "jti", str),
+        robot_id=_claim(claims, "rid", int, default=0),
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from fairway.core.oci.errors import Unavailable
 from fairway.features.system import api
-from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER
+from fairway.frame.access.catalogue import ON_SERVER, ROBOT_UPDATE, Permission
+from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.jobs import records
 from stories.world import Person, World, image
 
@@ -99,7 +100,8 @@ async def test_volumes_are_for_administrators(world: World, alice: Person) -> No
 
 async def test_the_catalogue_is_listed(world: World, alice: Person) -> None:
     found = await get(alice, "/permissions")
-    assert len(found["system"]) == len(ON_SERVER)
-    assert len(found["project"]) == len(IN_PROJECT)
+    listed = {kind: {Permission(**each) for each in pairs} for kind, pairs in found.items()}
+    assert listed == {"system": GRANTABLE_ON_SERVER, "project": GRANTABLE_IN_PROJECT}
+    assert listed["system"] >= ON_SERVER - {ROBOT_UPDATE}
     assert {"resource": "repository", "action": "push"} in found["project"]
     await get(world.anybody, "/permissions", 401)

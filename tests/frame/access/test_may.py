@@ -6,7 +6,7 @@ import pytest
 
 from fairway.frame.access import catalogue
 from fairway.frame.access.catalogue import CATALOG_READ, IN_PROJECT, ON_SERVER, Permission
-from fairway.frame.access.may import ProjectFacts, may
+from fairway.frame.access.may import ABSENT, ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Principal, User
 from fairway.frame.access.roles import HELD, Role
 
@@ -18,6 +18,8 @@ SERVER = """quota:list                  no no no no no no no yes
 quota:update                no no no no no no no yes
 configuration:read          no no no no no no no yes
 configuration:update        no no no no no no no yes
+project:create              no no no no no no no yes
+project:list                no no no no no no no yes
 audit-log:list              no no no no no no no yes
 system-volumes:read         no no no no no no no yes
 user:create                 no no no no no no no yes
@@ -84,6 +86,11 @@ label:list            no         no        no             yes    yes        yes 
 label:delete          no         no        no             no     no         yes         yes            yes
 artifact-label:create no         no        no             no     yes        yes         yes            yes
 artifact-label:delete no         no        no             no     yes        yes         yes            yes
+robot:create        no         no        no             no     no         no          yes            yes
+robot:read          no         no        no             yes    yes        yes         yes            yes
+robot:update        no         no        no             no     no         no          yes            yes
+robot:list          no         no        no             yes    yes        yes         yes            yes
+robot:delete        no         no        no             no     no         no          yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
 {SERVER}"""
 
@@ -127,6 +134,11 @@ label:list            yes        yes       yes            yes    yes        yes 
 label:delete          no         no        no             no     no         yes         yes            yes
 artifact-label:create no         no        no             no     yes        yes         yes            yes
 artifact-label:delete no         no        no             no     yes        yes         yes            yes
+robot:create        no         no        no             no     no         no          yes            yes
+robot:read          no         no        no             yes    yes        yes         yes            yes
+robot:update        no         no        no             no     no         no          yes            yes
+robot:list          no         no        no             yes    yes        yes         yes            yes
+robot:delete        no         no        no             no     no         no          yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
 {SERVER}"""
 
@@ -173,6 +185,8 @@ def test_a_project_that_does_not_exist_answers_like_a_private_one(permission: Pe
     private = ProjectFacts(id=3, public=False)
     for who in (ANONYMOUS, ALICE):
         assert may(who, permission, None) is may(who, permission, private) is False
+        assert may(who, permission, ABSENT) is False
+    assert may(ROOT, permission, ABSENT)
 
 
 def test_a_role_says_nothing_about_an_anonymous_request() -> None:
@@ -188,6 +202,7 @@ def test_a_permission_of_both_kinds_is_about_the_server_where_no_project_is_name
     assert may(ALICE, catalogue.QUOTA_READ, ProjectFacts(3, False, Role.LIMITED_GUEST))
     assert not may(ALICE, catalogue.QUOTA_READ)
     assert may(ROOT, catalogue.QUOTA_READ)
+    assert {each.resource for each in IN_PROJECT & ON_SERVER} == {"quota", "robot"}
 
 
 def test_an_unknown_permission_is_an_error_and_not_a_no() -> None:

@@ -1,8 +1,27 @@
 """What is known about an account, about the refresh tokens made for it, and about groups of people."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from fairway.frame.access.principals import User
+from fairway.frame.access.principals import Robot, User
+
+
+class Login(Protocol):
+    """Who may log in with a secret that is kept as `password_hash`; None when no password can be right.
+
+    `credentials_version` moves whenever the secret does: what was proven with an older one is void.
+    """
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def password_hash(self) -> str | None: ...
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def credentials_version(self) -> int: ...
+    @property
+    def principal(self) -> User | Robot: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +47,11 @@ class Account:
     def user(self) -> User:
         """The account as a principal."""
         return User(self.id, self.username, self.sysadmin, self.credentials_version)
+
+    @property
+    def principal(self) -> User:
+        """The same, as whoever logs in."""
+        return self.user
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ import argon2
 
 from fairway.core.oci.errors import TooManyRequests, Unauthorized, Unavailable
 from fairway.features.accounts import rules, throttle
-from fairway.features.accounts.model import Account, Failures
+from fairway.features.accounts.model import Failures, Login
 from fairway.features.accounts.store import failures, people
-from fairway.frame.access.principals import User
+from fairway.frame.access.principals import Robot, User
 from fairway.frame.clock import Clock
 from fairway.frame.db import Database
 
@@ -71,8 +71,13 @@ class Hasher:
         self._threads.shutdown(wait=False)
 
 
+Others = Callable[[str], Awaitable[Login | None]]
+"""Who else logs in with this name, when no person has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Proven:
+    kind: type[Login]
     account: int
     credentials_version: int
     until: float
@@ -81,8 +86,9 @@ class _Proven:
 class Passwords:
     """Checks passwords; an instance is what `frame/web/who.py` asks about Basic credentials."""
 
-    def __init__(self, db: Database, hasher: Hasher, clock: Clock) -> None:
+    def __init__(self, db: Database, hasher: Hasher, clock: Clock, others: Others | None = None) -> None:
         self._db = db
+        self._others = others
         self._hasher = hasher
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -93,8 +99,8 @@ class Passwords:
         self._failed = 0
         self._missed: dict[str, tuple[int, float]] = {}
 
-    async def __call__(self, username: str, password: str, client: str) -> User:
-        """The user these credentials belong to.
+    async def __call__(self, username: str, password: str, client: str) -> User | Robot:
+        """Who these credentials belong to.
 
         Raises Unauthorized when they are wrong, TooManyRequests while `username` is throttled for the address `client`,
         or anybody is whose password is not remembered, or when too many logins from there wait already, and
@@ -105,7 +111,7 @@ class Passwords:
         while True:
             _, account, proven = await self._look(username, key, address, proof)
             if account is not None and proven:
-                return account.user
+                return account.principal
             same = self._waiting.get((key, proof))
             if same is None:
                 break
@@ -131,11 +137,13 @@ class Passwords:
                 del self._waiting_of[address]
             over.set()
 
-    async def _check(self, username: str, password: str, key: str, address: str, proof: bytes) -> User:
+    async def _check(
+        self, username: str, password: str, key: str, address: str, proof: bytes
+    ) -> User | Robot:
         # While this one waited for its slot, others may have failed, succeeded or changed the password.
         earlier, account, proven = await self._look(username, key, address, proof)
         if account is not None and proven:
-            return account.user
+            return account.principal
         stored = account.password_hash if account is not None and account.enabled else None
         fits = len(password) <= rules.MAX_PASSWORD
         right = await self._hasher.matches(stored, password if fits else "")
@@ -148,11 +156,11 @@ class Passwords:
         self._missed.pop(key, None)
         if earlier.count:
             await self._db.write(lambda conn: failures.clear(conn, key), soft=True)
-        return account.user
+        return account.principal
 
     async def _look(
         self, username: str, key: str, address: str, proof: bytes
-    ) -> tuple[Failures, Account | None, bool]:
+    ) -> tuple[Failures, Login | None, bool]:
         """What is known without a hash: earlier failures, the account, and whether its password is remembered.
 
         Raises TooManyRequests.
@@ -183,8 +191,9 @@ class Passwords:
         if len(self._missed) > MOST_REMEMBERED:
             del self._missed[next(iter(self._missed))]
 
-    async def _find(self, username: str) -> Account | None:
-        return await people.by_name(self._db, username) if rules.is_username(username) else None
+    async def _find(self, username: str) -> Login | None:
+        account = await people.by_name(self._db, username) if rules.is_username(username) else None
+        return account if account is not None or self._others is None else await self._others(username)
 
     async def _count_failure(self, key: str, address: str) -> None:
         self._failed += 1
@@ -196,20 +205,20 @@ class Passwords:
         # Neither may be moved across the boundary: a user name cannot contain the zero byte.
         return hmac.digest(self._key, f"{username}\0{password}".encode(), hashlib.sha256)
 
-    def _is_proven(self, proof: bytes, account: Account) -> bool:
+    def _is_proven(self, proof: bytes, account: Login) -> bool:
         known = self._proven.get(proof)
         return (
             known is not None
             and account.enabled
-            and known.account == account.id
+            and (known.kind, known.account) == (type(account), account.id)
             and known.credentials_version == account.credentials_version
             and self._clock() < known.until
         )
 
-    def _remember(self, proof: bytes, account: Account) -> None:
+    def _remember(self, proof: bytes, account: Login) -> None:
         self._proven.pop(proof, None)
         until = self._clock() + REMEMBER_SECONDS
-        self._proven[proof] = _Proven(account.id, account.credentials_version, until)
+        self._proven[proof] = _Proven(type(account), account.id, account.credentials_version, until)
         if len(self._proven) > MOST_REMEMBERED:
             del self._proven[next(iter(self._proven))]
 

@@ -76,6 +76,7 @@ _OPERATIONS = {"created": CREATE, "updated": UPDATE, "deleted": DELETE}
 _NAMED = {
     "project": "",
     "user": "",
+    "robot": "",
     "member": " as {role} of project {project}",
     "label": "{where}",
     "usergroup": "",
@@ -148,5 +149,7 @@ EVENT_TYPES = (
     "update_user",
     "delete_user",
     "update_configuration",
+    "create_robot",
+    "delete_robot",
 )
 """What a line can tell of, as operation_resource."""

@@ -7,8 +7,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.audit.rules import Chosen, Entry, entries
 from fairway.features.projects.store.belonging import projects_of
-from fairway.frame.access.catalogue import LOG_LIST
-from fairway.frame.access.principals import Principal, User
+from fairway.features.projects.store.granted import granted
+from fairway.frame.access.catalogue import AUDIT_LOG_LIST, LOG_LIST
+from fairway.frame.access.may import may
+from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.access.roles import HELD
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
@@ -78,9 +80,11 @@ _ROLES_THAT_READ = frozenset(role for role, held in HELD.items() if LOG_LIST in 
 
 
 def _visible_to(viewer: Principal) -> list[ColumnElement[bool]]:
-    """All for a system administrator; else the lines of projects whose log the viewer may list."""
-    if isinstance(viewer, User) and viewer.sysadmin:
+    """All for who may list the whole log; else the lines of projects whose log the viewer may list."""
+    if may(viewer, AUDIT_LOG_LIST):
         return []
+    if isinstance(viewer, Robot):
+        return [audit_log.c.project_id > 0, granted(viewer, LOG_LIST, audit_log.c.project_id)]
     own = projects_of(viewer.id if isinstance(viewer, User) else 0, _ROLES_THAT_READ)
     return [audit_log.c.project_id.in_(own)]
 

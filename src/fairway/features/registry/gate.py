@@ -1,7 +1,8 @@
 """One caller's view of the hub.  Each method is the whole story of one registry request: may they, where, what happened.
 
 A pull with a token is decided by the token alone, which carries the project's id: no question to the database about
-rights.  Everything that changes something asks for the caller's rights as they are now; the token can only narrow them.
+rights.  Of a robot it is asked whether it is still there: its secret is in many hands, and disabling it must help at once.
+Everything that changes something asks for the caller's rights as they are now; the token can only narrow them.
 Where a body has to arrive first, they are asked for before it and again after it: it may take hours.
 
 Without the right, the answer is 401 with the scopes it takes, whether the project exists or not: only who could see
@@ -31,7 +32,7 @@ from fairway.features.registry import rights, store
 from fairway.features.registry.hub import SERVICE, Hub
 from fairway.features.registry.rights import DELETE, PULL, PUSH
 from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import Principal, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
 from fairway.frame.db import UniqueViolation
 from fairway.frame.web.who import Identity
 
@@ -61,7 +62,7 @@ class Gate(Refusing):
         await self._enter(repo, PUSH, begins=True)
 
     async def ping(self) -> None:
-        if self.identity.token is None and not isinstance(self.identity.principal, User):
+        if self.identity.token is None and self.identity.principal == ANONYMOUS:
             raise self._unauthorized([])
 
     async def repositories(self, *, after: str = "", limit: int) -> list[Repository]:
@@ -191,6 +192,8 @@ class Gate(Refusing):
             raise NameInvalid(f"a repository is named <project>/<name>, such as library/{repo}")
         access = self._access(repo, action)
         if action == PULL and access is not None and access.project is not None:
+            if isinstance(self.identity.principal, Robot):
+                await self._current(_scopes(repo, action))
             promise = promise and (PUSH in access.actions or await self._may_push(repo))
             return self._place(access.project, self.identity.principal, promise=promise)
         asked = time.monotonic()
@@ -234,7 +237,7 @@ class Gate(Refusing):
             raise self._unauthorized(scopes) from None
 
     async def _may_push(self, repo: Repository) -> bool:
-        if not isinstance(self.identity.principal, User):
+        if self.identity.principal == ANONYMOUS:
             return False
         principal = await self._current(_scopes(repo, PULL))
         facts = await projects.facts(self.hub.db, principal, repo.project)
@@ -269,8 +272,7 @@ class Gate(Refusing):
         return await projects.facts(self.hub.db, principal, repo.project)
 
     def _place(self, project: int, principal: Principal, *, promise: bool) -> Place:
-        key = f"user:{principal.id}" if isinstance(principal, User) else "anonymous"
-        return Place(project, self.hub.local(project, Caller(key, principal.name, promise)))
+        return Place(project, self.hub.local(project, Caller(_key(principal), principal.name, promise)))
 
     def _refused(self, repo: Repository, action: str) -> Unauthorized:
         return self._unauthorized(_scopes(repo, action))
@@ -283,6 +285,17 @@ class Gate(Refusing):
             "or check that the project exists",
             challenge=bearer_challenge(self.realm, SERVICE, scopes, error),
         )
+
+
+def _key(principal: Principal) -> str:
+    """By which uploads know whose they are."""
+    match principal:
+        case User(id):
+            return f"user:{id}"
+        case Robot(id):
+            return f"robot:{id}"
+        case Anonymous():
+            return "anonymous"
 
 
 def _scopes(repo: Repository, action: str) -> list[Scope]:

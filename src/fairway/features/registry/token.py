@@ -34,7 +34,7 @@ from fairway.features.registry import rights
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.frame.access.may import may
-from fairway.frame.access.principals import ANONYMOUS, Principal, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
 from fairway.frame.log import get_logger
 from fairway.frame.metrics import metrics
 
@@ -240,10 +240,10 @@ async def _repository_access(
 
 def _issue(hub: Hub, principal: Principal, access: Sequence[Access]) -> dict[str, Any]:
     now, life = int(hub.clock()), hub.token_life
-    user = principal if isinstance(principal, User) else None
     token = Token(
-        subject=user.name if user else "",
-        subject_id=user.id if user else 0,
+        subject="" if isinstance(principal, Anonymous) else principal.name,
+        subject_id=principal.id if isinstance(principal, User) else 0,
+        robot_id=principal.id if isinstance(principal, Robot) else 0,
         issuer=ISSUER,
         audience=SERVICE,
         access=tuple(access),

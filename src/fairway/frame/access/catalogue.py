@@ -2,7 +2,8 @@
 
 A permission is about one project ("push to a repository of it"), or about the whole server ("list every repository"),
 or about either, whichever is asked for ("read a quota").  Which role holds which project permission is the table in
-roles.py; permissions about the whole server are the system administrator's.
+roles.py; permissions about the whole server are the system administrator's, and what robots can be granted is in
+grantable.py.
 """
 
 from typing import NamedTuple
@@ -56,10 +57,17 @@ LABEL_LIST = Permission("label", "list")
 LABEL_DELETE = Permission("label", "delete")
 ARTIFACT_LABEL_CREATE = Permission("artifact-label", "create")
 ARTIFACT_LABEL_DELETE = Permission("artifact-label", "delete")
+ROBOT_CREATE = Permission("robot", "create")
+ROBOT_READ = Permission("robot", "read")
+ROBOT_UPDATE = Permission("robot", "update")
+ROBOT_LIST = Permission("robot", "list")
+ROBOT_DELETE = Permission("robot", "delete")
 
 CONFIGURATION_READ = Permission("configuration", "read")
 CONFIGURATION_UPDATE = Permission("configuration", "update")
 AUDIT_LOG_LIST = Permission("audit-log", "list")
+PROJECT_CREATE = Permission("project", "create")
+PROJECT_LIST = Permission("project", "list")
 SYSTEM_VOLUMES_READ = Permission("system-volumes", "read")
 CATALOG_READ = Permission("catalog", "read")
 USER_CREATE = Permission("user", "create")
@@ -127,6 +135,11 @@ IN_PROJECT = frozenset(
         LABEL_DELETE,
         ARTIFACT_LABEL_CREATE,
         ARTIFACT_LABEL_DELETE,
+        ROBOT_CREATE,
+        ROBOT_READ,
+        ROBOT_UPDATE,
+        ROBOT_LIST,
+        ROBOT_DELETE,
     }
 )
 """Permissions that are about one project."""
@@ -136,6 +149,8 @@ ON_SERVER = frozenset(
         CONFIGURATION_READ,
         CONFIGURATION_UPDATE,
         AUDIT_LOG_LIST,
+        PROJECT_CREATE,
+        PROJECT_LIST,
         SYSTEM_VOLUMES_READ,
         CATALOG_READ,
         USER_CREATE,
@@ -167,6 +182,11 @@ ON_SERVER = frozenset(
         PURGE_AUDIT_STOP,
         JOBSERVICE_LIST,
         JOBSERVICE_STOP,
+        ROBOT_CREATE,
+        ROBOT_READ,
+        ROBOT_UPDATE,
+        ROBOT_LIST,
+        ROBOT_DELETE,
     }
 )
 """Permissions that are about the whole server."""

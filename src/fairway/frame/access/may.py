@@ -4,9 +4,10 @@ A token can only narrow the answer, never widen it: whoever accepts tokens inter
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
-from fairway.frame.access.principals import Principal, User
+from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
 from fairway.frame.access.roles import HELD, HELD_BY_ANYONE, Role
 
 
@@ -19,18 +20,35 @@ class ProjectFacts:
     role: Role | None = None
 
 
+ABSENT: Final = ProjectFacts(id=0, public=False)
+"""A project that does not exist: to decide about it as about one that is hidden."""
+
+
 def may(principal: Principal, permission: Permission, on: ProjectFacts | None = None) -> bool:
     """Whether `principal` holds `permission`; raises ValueError for one that is not in the catalogue.
 
-    `on` is the project of a project permission.  None means that there is no such project, or that the whole server is
-    meant; nobody but the system administrator may do anything there, so that "private" and "absent" cannot be told apart.
+    `on` is the project of a project permission, ABSENT when there is no such project.  None means the whole server; for a
+    permission that is only about projects it means ABSENT.  There nobody may do anything but who could do it in every
+    project: the system administrator, and a robot that was granted it for all.  So "private" and "absent" cannot be told
+    apart.
     """
     if permission not in IN_PROJECT and permission not in ON_SERVER:
         raise ValueError(f"{permission} is not in the permission catalogue")
     if isinstance(principal, User) and principal.sysadmin:
         return True
-    if on is None or permission not in IN_PROJECT:
+    if on is None and permission in ON_SERVER:
+        return isinstance(principal, Robot) and Grant(SERVER, permission) in principal.grants
+    if permission not in IN_PROJECT:
         return False
+    on = on or ABSENT
     if on.public and permission in HELD_BY_ANYONE:
         return True
+    if isinstance(principal, Robot):
+        return not principal.grants.isdisjoint((Grant(on.id, permission), Grant(EVERY_PROJECT, permission)))
     return isinstance(principal, User) and on.role is not None and permission in HELD[on.role]
+
+
+def projects_where(robot: Robot, permission: Permission) -> frozenset[int] | None:
+    """The projects where a robot was granted `permission`, by id; None for every one there is."""
+    where = frozenset(grant.where for grant in robot.grants if grant.permission == permission)
+    return None if EVERY_PROJECT in where else where - {SERVER}

@@ -1,10 +1,27 @@
 """Who is asking.
 
-A principal is an immutable id and a name for the log; it carries no rights. What it may do in a project depends on
-its role there, which is read together with the project on every request and never kept in a session or a token.
+A principal is an immutable id and a name for the log.  What a person may do in a project depends on their role there, which
+is read together with the project on every request.  A robot carries what it was granted, as it was read for this request;
+one that a token brought carries nothing until it is read again.
 """
 
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from fairway.frame.access.catalogue import Permission
+
+EVERY_PROJECT: Final = 0
+"""Where a grant holds in all projects there are, and will be; no project has this id."""
+
+SERVER: Final = -1
+"""Where a grant is about the whole server."""
+
+
+class Grant(NamedTuple):
+    """One permission that a robot holds: in the project with the id `where`, or EVERY_PROJECT, or on the SERVER."""
+
+    where: int
+    permission: Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +44,19 @@ class User:
     credentials_version: int | None = field(default=None, compare=False)
 
 
-Principal = Anonymous | User
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """An account of programs, of one `project` or, with None, of the system level.  `name` is what it logs in with.
+
+    It holds its `grants` and what everybody holds, nothing else: neither its name nor its level gives it anything.
+    """
+
+    id: int
+    name: str
+    project: int | None = None
+    grants: frozenset[Grant] = field(default=frozenset(), repr=False)
+
+
+Principal = Anonymous | User | Robot
 
 ANONYMOUS = Anonymous()

@@ -11,7 +11,7 @@ async def get_project(project: InProject) -> ProjectOut: ...
 The decision sees the matched route and its decoded parameters, which are also what the handler gets.  For a project
 permission it looks the project up (`{project_name_or_id}` or `{project_name}` of the path, or where `project=` says)
 and asks `may`.  A permission of both kinds, on a route that names no project, is about the server.  A caller without the
-permission gets 403, or 401 when anonymous, whether the project exists or not; only who could see every project gets a 404.
+permission gets 403, or 401 when anonymous, whether the project exists or not; only who has it in every project gets a 404.
 
 `check_every_route_declares` makes a route without a declaration stop the process at start.
 """
@@ -19,6 +19,7 @@ permission gets 403, or 401 when anonymous, whether the project exists or not; o
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
+from inspect import isawaitable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -29,11 +30,17 @@ from starlette.requests import Request
 from starlette.routing import Match
 from starlette.types import Scope
 
-from fairway.core.oci.errors import Denied, FairwayError, Unauthorized, Unsupported
+from fairway.core.oci.errors import (
+    Denied,
+    FairwayError,
+    PreconditionFailed,
+    Unauthorized,
+    Unsupported,
+)
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
-from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, User
+from fairway.frame.access.may import ABSENT, ProjectFacts, may
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
 from fairway.frame.web.body import ModelReader
 from fairway.frame.web.described import (
     CREDENTIALS,
@@ -82,7 +89,8 @@ ProjectRef = int | str
 LookUp = Callable[[Principal, ProjectRef], Awaitable[ProjectFacts | None]]
 """The facts about a project for a decision about this principal; None when there is no such project."""
 
-FindRef = Callable[[Request], ProjectRef]
+FindRef = Callable[[Request], ProjectRef | Awaitable[ProjectRef | None] | None]
+"""Finds the project that a request is about; None when it is about the whole server, for a permission of both kinds."""
 
 ClientOf = Callable[[str, str], str]
 """(X-Forwarded-For, the peer's address) → the client's address, by which failed logins are counted."""
@@ -122,8 +130,8 @@ class Authoriser:
     async def decide(
         self, request: Request, declared: Declared, find: FindRef | None, *, resumes: bool = False
     ) -> Caller:
-        """Raises Unauthorized, Forbidden or, for a system administrator, NotFound; Denied or Unsupported while the
-        operator allows no changes."""
+        """Raises Unauthorized, Forbidden or, for who may do this in every project, NotFound; Denied or Unsupported while
+        the operator allows no changes."""
         caller = await self._decide(request, declared, find)
         if request.method not in _READS:
             self._changes.admit(deletes=request.method == "DELETE", resumes=resumes)
@@ -146,12 +154,14 @@ class Authoriser:
                 return Caller(principal)
             declared = declared.permission
         ref = find(request) if find else None
-        project = None if ref is None else await self._look_up(principal, ref)
+        if isawaitable(ref):
+            ref = await ref
+        project = None if ref is None else await self._look_up(principal, ref) or ABSENT
         if not may(principal, declared, project):
             if isinstance(principal, Anonymous):
                 raise Unauthorized("log in first")
             raise Forbidden(f"this needs the permission {declared}, which you do not have here")
-        if ref is not None and project is None:
+        if project is ABSENT:
             raise NotFound(f"project {ref} not found")
         return Caller(principal, project)
 
@@ -389,11 +399,18 @@ async def _caller(request: Request) -> Principal:
     return caller.principal
 
 
-async def _user(request: Request) -> User:
+async def _logged_in(request: Request) -> User | Robot:
     caller: Caller = request.state.caller
-    if not isinstance(caller.principal, User):
+    if isinstance(caller.principal, Anonymous):
         raise Unauthorized("log in first")
     return caller.principal
+
+
+async def _person(request: Request) -> User:
+    caller = await _logged_in(request)
+    if isinstance(caller, Robot):
+        raise PreconditionFailed("this is about people's own accounts, and you are a robot")
+    return caller
 
 
 async def _project(request: Request) -> ProjectFacts:
@@ -405,8 +422,11 @@ async def _project(request: Request) -> ProjectFacts:
 AskedBy = Annotated[Principal, Depends(_caller)]
 """A handler's parameter for who is asking."""
 
-LoggedIn = Annotated[User, Depends(_user)]
-"""A handler's parameter for the user who is asking, on a route that is not for anonymous callers."""
+LoggedIn = Annotated[User | Robot, Depends(_logged_in)]
+"""A handler's parameter for who is asking, on a route that is not for anonymous callers."""
+
+ByPerson = Annotated[User, Depends(_person)]
+"""A handler's parameter for the person who is asking; robots get a 412."""
 
 InProject = Annotated[ProjectFacts, Depends(_project)]
 """A handler's parameter for the project of the route's permission; it exists, and the caller may do this there."""

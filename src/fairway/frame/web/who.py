@@ -3,8 +3,8 @@
 Two schemes, for the management API and the registry alike: Bearer with a token of ours, and Basic.  No header is
 `ANONYMOUS`.  A header that is there but wrong is always Unauthorized and never quietly anonymous.
 
-A token says who it was made for, not who they are today: the User in its Identity has `sysadmin=False`, and
-`current` reads the person again.  Whoever answers a question about rights beyond what the token itself carries
+A token says who it was made for, not who they are today: the User in its Identity has `sysadmin=False`, the Robot no
+grants, and `current` reads them again.  Whoever answers a question about rights beyond what the token itself carries
 (push, delete) asks `current` first.
 """
 
@@ -16,14 +16,17 @@ from typing import Final
 
 from fairway.core.oci.errors import BadRequest, Unauthorized
 from fairway.core.tokens import SigningKeys, Token, verify
-from fairway.frame.access.principals import ANONYMOUS, Principal, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
 from fairway.frame.clock import Clock
 
-Passwords = Callable[[str, str, str], Awaitable[User]]
-"""(user name, password, client address) → the user; raises Unauthorized or TooManyRequests."""
+Passwords = Callable[[str, str, str], Awaitable[User | Robot]]
+"""(login name, password or secret, client address) → whose they are; raises Unauthorized or TooManyRequests."""
 
 Users = Callable[[int], Awaitable[User | None]]
 """The user with this id as they are now; None when gone or disabled."""
+
+Robots = Callable[[int], Awaitable[Robot | None]]
+"""The robot with this id as it is now, with all it was granted; None when gone, disabled or expired."""
 
 _MAX_BASIC: Final = 8192
 _CACHED_TOKENS: Final = 4096
@@ -43,6 +46,11 @@ class Identity:
 NOBODY: Final = Identity(ANONYMOUS)
 
 
+async def no_robots(_id: int) -> Robot | None:
+    """Where there are none."""
+    return None
+
+
 class Authenticators:
     """Tells identities from headers.  Verified tokens are remembered until they expire; passwords are not, here."""
 
@@ -55,12 +63,14 @@ class Authenticators:
         passwords: Passwords,
         users: Users,
         clock: Clock,
+        robots: Robots = no_robots,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._passwords = passwords
         self._users = users
+        self._robots = robots
         self._clock = clock
         self._verified: dict[str, Identity] = {}
 
@@ -84,23 +94,24 @@ class Authenticators:
             case _:
                 raise Unauthorized("authenticate with Basic or Bearer")
 
-    async def password(self, username: str, password: str, client: str) -> User:
-        """The user with this name and password, sent otherwise than in a header.  Raises as `identify`."""
+    async def password(self, username: str, password: str, client: str) -> User | Robot:
+        """Who has this name and password, sent otherwise than in a header.  Raises as `identify`."""
         if not (username and password) or len(username) + len(password) > _MAX_BASIC:
             raise Unauthorized(_REFUSED)
         return await self._passwords(username, password, client)
 
     async def current(self, identity: Identity, *, again: bool = False) -> Principal:
-        """The principal as it is now.  Raises Unauthorized when the token's user is gone or disabled.
+        """The principal as it is now.  Raises Unauthorized when the token's user or robot is gone, disabled or expired.
 
-        A user who came with a password has just been read, and is read again only when asked for: after a long body.
+        Who came with a password has just been read, and is read again only when asked for: after a long body.
         """
-        if not isinstance(identity.principal, User) or (identity.token is None and not again):
-            return identity.principal
-        user = await self._users(identity.principal.id)
-        if user is None:
+        came = identity.principal
+        if isinstance(came, Anonymous) or (identity.token is None and not again):
+            return came
+        now = await (self._users(came.id) if isinstance(came, User) else self._robots(came.id))
+        if now is None:
             raise Unauthorized(_REFUSED)
-        return user
+        return now
 
     def _bearer(self, text: str) -> Identity:
         now = self._clock()
@@ -109,13 +120,18 @@ class Authenticators:
             self._verified[text] = known  # at the end: the first one is the one used longest ago
             return known
         token = verify(self._keys, text, audience=self._audience, issuer=self._issuer, now=now)
-        principal: Principal = User(token.subject_id, token.subject) if token.subject_id else ANONYMOUS
-        identity = Identity(principal, token)
+        identity = Identity(_subject(token), token)
         if len(text) <= _MAX_CACHED_LENGTH:
             self._verified[text] = identity
             if len(self._verified) > _CACHED_TOKENS:
                 del self._verified[next(iter(self._verified))]
         return identity
+
+
+def _subject(token: Token) -> Principal:
+    if token.robot_id:
+        return Robot(token.robot_id, token.subject)
+    return User(token.subject_id, token.subject) if token.subject_id else ANONYMOUS
 
 
 def _parse_basic(credentials: str) -> tuple[str, str]:

@@ -20,6 +20,8 @@ from fairway.frame.access.catalogue import (
     USER_READ,
     USER_UPDATE,
 )
+from fairway.frame.access.may import may
+from fairway.frame.access.principals import Robot, User
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import SELF_REGISTRATION
 from fairway.frame.db import Conn, Database, UniqueViolation
@@ -33,6 +35,7 @@ from fairway.frame.web.routes import (
     AUTHENTICATED,
     AskedBy,
     Authoriser,
+    ByPerson,
     LoggedIn,
     OrAnybodyWhile,
     OrOwn,
@@ -174,13 +177,13 @@ def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration)
 
 
 def _current(made: Routes, db: Database) -> None:
-    @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound,))
-    async def get_current_user(by: LoggedIn) -> UserOut:
+    @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound, PreconditionFailed))
+    async def get_current_user(by: ByPerson) -> UserOut:
         return _shown(await _present(db, by.id))
 
     @made.get("/users/current/permissions", permission=AUTHENTICATED)
     async def get_current_permissions(by: LoggedIn) -> list[PermissionOut]:
-        held = sorted(ON_SERVER) if by.sysadmin else []
+        held = sorted(each for each in ON_SERVER if may(by, each))
         return [PermissionOut(resource=each.resource, action=each.action) for each in held]
 
 
@@ -202,6 +205,7 @@ def _one_user(made: Routes, db: Database) -> None:
 
         async def change(conn: Conn) -> None:
             account = await _present(conn, user_id)
+            _not_above(by, account)
             await people.set_profile(
                 conn, user_id, email=asked.email, realname=asked.realname, comment=asked.comment
             )
@@ -212,13 +216,14 @@ def _one_user(made: Routes, db: Database) -> None:
 
     @made.delete("/users/{user_id}", permission=USER_DELETE, response_class=Response, raises=(NotFound,))
     async def delete_user(user_id: Id, by: LoggedIn) -> Response:
-        if user_id == by.id:
+        if _is(by, user_id):
             raise Forbidden("you cannot delete yourself; ask another system administrator")
 
         async def remove(conn: Conn) -> None:
             account = await _present(conn, user_id)
             if account.username == people.ADMIN:
                 raise Forbidden(f"the account {people.ADMIN} cannot be deleted")
+            _not_above(by, account)
             await people.close(conn, user_id)
             await people.record(conn, "deleted", user_id, account.username, by.name)
 
@@ -233,6 +238,8 @@ def _one_user(made: Routes, db: Database) -> None:
     ) -> Response:
         async def change(conn: Conn) -> None:
             account = await _present(conn, user_id)
+            if isinstance(by, Robot):
+                raise Forbidden("only a system administrator can make or unmake one")
             if not asked.sysadmin_flag and await people.only_admin(conn, user_id):
                 raise Forbidden("this is the only system administrator; make another one first")
             await people.set_sysadmin(conn, user_id, sysadmin=asked.sysadmin_flag)
@@ -254,7 +261,8 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
     ) -> Response:
         """Who changes their own shows the old one."""
         account = await _present(db, user_id)
-        if user_id == by.id and not await hasher.matches(account.password_hash, asked.old_password):
+        _not_above(by, account)
+        if _is(by, user_id) and not await hasher.matches(account.password_hash, asked.old_password):
             raise Forbidden("the old password is not right")
         rules.check_password(asked.new_password)
         if await hasher.matches(account.password_hash, asked.new_password):
@@ -262,7 +270,7 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         password_hash = await hasher.hash(asked.new_password)
 
         async def change(conn: Conn) -> None:
-            await _present(conn, user_id)
+            _not_above(by, await _present(conn, user_id))
             await people.set_password(conn, user_id, password_hash)
             await people.record(conn, "updated", user_id, account.username, by.name)
 
@@ -279,6 +287,16 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         raise PreconditionFailed(
             "there are CLI secrets only where people log in by OIDC; here the password is good for clients, too"
         )
+
+
+def _is(by: User | Robot, account: int) -> bool:
+    return isinstance(by, User) and by.id == account
+
+
+def _not_above(by: User | Robot, account: Account) -> None:
+    """A robot that manages accounts would be an administrator itself if it could take over one of theirs."""
+    if isinstance(by, Robot) and account.sysadmin:
+        raise Forbidden("only a system administrator can change the account of one")
 
 
 async def _present(conn: Conn, account: int) -> Account:

@@ -13,15 +13,17 @@ from fairway.features.projects.api import allowlists
 from fairway.features.projects.model import Allowlist, Project
 from fairway.features.projects.store import members
 from fairway.features.projects.store import projects as store
+from fairway.features.robots import store as robots
 from fairway.frame.access.catalogue import (
     MEMBER_LIST,
+    PROJECT_CREATE,
     PROJECT_DELETE,
     PROJECT_READ,
     PROJECT_UPDATE,
     QUOTA_READ,
 )
 from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import Principal
+from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.access.roles import Role
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import EVERYONE, PROJECT_CREATION, QUOTAS, STORAGE
@@ -171,10 +173,12 @@ def _creating(made: Routes, db: Database, chosen: Configuration) -> None:
     async def create_project(
         request: Request, creator: LoggedIn, asked: Annotated[ProjectReq, json_body(ProjectReq)]
     ) -> Response:
-        if not creator.sysadmin and chosen.get(PROJECT_CREATION) != EVERYONE:
+        owner = await _owner(db, creator)
+        sysadmin = isinstance(creator, User) and creator.sysadmin
+        if not may(creator, PROJECT_CREATE) and chosen.get(PROJECT_CREATION) != EVERYONE:
             raise Forbidden("on this server only system administrators create projects; ask one of them")
         if asked.registry_id:
-            if not creator.sysadmin:
+            if not sysadmin:
                 raise Forbidden("only a system administrator can make a proxy cache project")
             raise BadRequest("proxy cache projects are not available on this server; leave registry_id out")
         wanted = rules.wanted(
@@ -182,18 +186,32 @@ def _creating(made: Routes, db: Database, chosen: Configuration) -> None:
             public=asked.public,
             metadata=asked.metadata or {},
             storage_limit=asked.storage_limit,
-            by_sysadmin=creator.sysadmin,
+            by_sysadmin=sysadmin,
             usual=rules.usual_limit(enabled=chosen.get(QUOTAS), storage=chosen.get(STORAGE)),
             allowlist=_allowlist(asked),
         )
         try:
-            project = await db.write(lambda conn: store.create(conn, wanted, creator))
+            project = await db.write(lambda conn: store.create(conn, wanted, owner, creator))
         except UniqueViolation:
             raise Conflict(f"the project {wanted.name} exists already") from None
         by_name = request.headers.get("x-resource-name-in-location", "").lower() == "true"
         # Relative and by path: Terraform keeps what follows /api/v2.0 as the resource's id.
         location = f"{request.scope['path'].rstrip('/')}/{wanted.name if by_name else project}"
         return Response(status_code=201, headers={"location": location})
+
+
+async def _owner(db: Database, creator: User | Robot) -> User:
+    """Who a new project belongs to: the person who makes it, or who is behind the robot that does."""
+    if isinstance(creator, User):
+        return creator
+    if not may(creator, PROJECT_CREATE):
+        raise Forbidden(f"this needs the permission {PROJECT_CREATE}, which you do not have here")
+    owner = await robots.person_behind(db, creator.id)
+    if owner is None:
+        raise Forbidden(
+            "whoever made this robot has no account any more, so that the project would be nobody's"
+        )
+    return owner
 
 
 def _reading(made: Routes, db: Database) -> None:

@@ -30,10 +30,11 @@ from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Allowlist, Change, Project, Wanted
 from fairway.features.projects.store import allowlists, settings
 from fairway.features.projects.store.belonging import group_roles, membership, projects_of, roles
+from fairway.features.projects.store.granted import granted
 from fairway.frame import events
-from fairway.frame.access.catalogue import REPOSITORY_LIST
-from fairway.frame.access.may import ProjectFacts
-from fairway.frame.access.principals import Principal, User
+from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST
+from fairway.frame.access.may import ProjectFacts, may
+from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.access.roles import HELD, Role, strongest
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
@@ -148,6 +149,8 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
 
 def listable_by(viewer: Principal) -> ColumnElement[bool]:
     """The projects whose repositories the viewer may list."""
+    if isinstance(viewer, Robot):
+        return or_(projects.c.public, granted(viewer, REPOSITORY_LIST, projects.c.id))
     if not isinstance(viewer, User):
         return projects.c.public
     if viewer.sysadmin:
@@ -156,7 +159,10 @@ def listable_by(viewer: Principal) -> ColumnElement[bool]:
 
 
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
-    """Public projects and the viewer's own; every project for a system administrator."""
+    """Public projects and the viewer's own; every project for a system administrator, and a robot that may list them."""
+    if isinstance(viewer, Robot):
+        every = sql_true() if may(viewer, PROJECT_LIST) else granted(viewer, PROJECT_READ, projects.c.id)
+        return or_(projects.c.public, every)
     if not isinstance(viewer, User):
         return projects.c.public
     if viewer.sysadmin:
@@ -221,8 +227,8 @@ _LIMIT = insert(quotas).values(
 )
 
 
-async def create(conn: Conn, wanted: Wanted, owner: User) -> int:
-    """Make a project with its quota and `owner` as its first project administrator; its id.
+async def create(conn: Conn, wanted: Wanted, owner: User, by: Principal | None = None) -> int:
+    """Make a project with its quota and `owner` as its first project administrator; its id.  `by`: who else asked for it.
 
     Needs a transaction.  Raises UniqueViolation when the name is taken.
     """
@@ -233,7 +239,7 @@ async def create(conn: Conn, wanted: Wanted, owner: User) -> int:
         await settings.keep(conn, project, name, value)
     if wanted.allowlist is not None:
         await allowlists.keep(conn, project, wanted.allowlist)
-    payload = {"project_id": project, "name": wanted.name, "public": wanted.public, "by": owner.name}
+    payload = {"project_id": project, "name": wanted.name, "public": wanted.public, "by": (by or owner).name}
     await events.record(conn, f"project:{project}", "project.created", payload)
     return project
 

@@ -18,7 +18,8 @@ from fairway.features.registry.origin import Origin
 from fairway.features.system import store
 from fairway.features.system.api import configuration
 from fairway.features.system.model import Component
-from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, SYSTEM_VOLUMES_READ, Permission
+from fairway.frame.access.catalogue import SYSTEM_VOLUMES_READ, Permission
+from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.principals import Anonymous
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import (
@@ -115,7 +116,7 @@ class PermissionOut(BaseModel):
 
 
 class Permissions(BaseModel):
-    """Harbor's Permissions: the catalogue."""
+    """Harbor's Permissions: what a robot can be granted."""
 
     system: list[PermissionOut]
     project: list[PermissionOut]
@@ -262,4 +263,4 @@ def _permissions(made: Routes) -> None:
 
     @made.get("/v2.0/permissions", permission=AUTHENTICATED)
     async def get_permissions() -> Permissions:
-        return Permissions(system=shown(ON_SERVER), project=shown(IN_PROJECT))
+        return Permissions(system=shown(GRANTABLE_ON_SERVER), project=shown(GRANTABLE_IN_PROJECT))
