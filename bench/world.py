@@ -127,6 +127,10 @@ def statements(dialect: Dialect, password_hash: str) -> Iterator[tuple[str, str]
                CASE n % 4 WHEN 0 THEN 'create' ELSE 'pull' END, '', {now} + n * {second} FROM s""",
     )
     yield (
+        "how many lines there are",
+        "INSERT INTO audit_totals (project_id, lines) SELECT project_id, count(*) FROM audit_log GROUP BY project_id",
+    )
+    yield (
         "artifacts",
         f"""
         INSERT INTO artifacts (id, project_id, repository_id, digest, media_type, kind, artifact_type, subject, annotations,
@@ -138,7 +142,7 @@ def statements(dialect: Dialect, password_hash: str) -> Iterator[tuple[str, str]
                            ELSE 'application/vnd.oci.image.manifest.v1+json' END,
                CASE n % 10 WHEN 0 THEN 'index' ELSE 'image' END, '', NULL, '{{"org.opencontainers.image.title":"app"}}',
                600, n % 31, {now} + n * {second}, {now} + n * {second}, 'IMAGE',
-               'application/vnd.oci.image.config.v1+json', 100000000 + n,
+               'application/vnd.oci.image.config.v1+json', 100000000 + n, n % 10 NOT IN (1, 2),
                CASE n % 10 WHEN 3 THEN 'signature.cosign' ELSE '' END,
                CASE n % 10 WHEN 3 THEN {digest("n - 3")} END, {dialect.bytes} FROM s""",
     )

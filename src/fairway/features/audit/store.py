@@ -1,8 +1,22 @@
 """The audit log's rows: written, listed, purged; and those that wait to be sent elsewhere."""
 
 import json
+from collections import Counter
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.audit.rules import Chosen, Entry, entries
@@ -14,7 +28,7 @@ from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.access.roles import HELD
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import audit_forwards, audit_log
+from fairway.frame.db.tables import audit_forwards, audit_log, audit_totals
 from fairway.frame.db.types import within, within_ids
 from fairway.frame.events import Event
 
@@ -34,6 +48,13 @@ _WRITE = (
 )
 
 
+_COUNT_ONE = (
+    upsert(audit_totals)
+    .values(project_id=bindparam("project"), lines=1)
+    .on_conflict_do_update(index_elements=["project_id"], set_={"lines": audit_totals.c.lines + 1})
+)
+
+
 async def write(conn: Conn, event: Event) -> None:
     """The reaction to any event that the log has a line for."""
     for entry in entries(event.kind, event.facts):
@@ -42,7 +63,9 @@ async def write(conn: Conn, event: Event) -> None:
 
 async def keep(conn: Conn, event: Event, entry: Entry) -> None:
     """Write one line.  Needs a transaction."""
-    await conn.run(_WRITE, **_row(event, entry))
+    row = _row(event, entry)
+    if await conn.run(_WRITE, **row):
+        await conn.run(_COUNT_ONE, project=row["project"])
 
 
 def _row(event: Event, entry: Entry) -> dict[str, object]:
@@ -79,14 +102,14 @@ _LISTING = Listing(
 _ROLES_THAT_READ = frozenset(role for role, held in HELD.items() if LOG_LIST in held)
 
 
-def _visible_to(viewer: Principal) -> list[ColumnElement[bool]]:
-    """All for who may list the whole log; else the lines of projects whose log the viewer may list."""
+def _visible_to(viewer: Principal, of: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """All for who may list the whole log; else the lines of projects, told by the column `of`, whose log the viewer may
+    list."""
     if may(viewer, AUDIT_LOG_LIST):
         return []
     if isinstance(viewer, Robot):
-        return [audit_log.c.project_id > 0, granted(viewer, LOG_LIST, audit_log.c.project_id)]
-    own = projects_of(viewer.id if isinstance(viewer, User) else 0, _ROLES_THAT_READ)
-    return [audit_log.c.project_id.in_(own)]
+        return [of > 0, granted(viewer, LOG_LIST, of)]
+    return [of.in_(projects_of(viewer.id if isinstance(viewer, User) else 0, _ROLES_THAT_READ))]
 
 
 async def listed(
@@ -104,13 +127,30 @@ async def listed(
     `project`: of that one only, and whoever asks may see them.  With filters, lines are counted up to COUNTED.
     Raises BadRequest.
     """
-    scope = _visible_to(viewer) if project is None else [audit_log.c.project_id == project]
+    scope = (
+        _visible_to(viewer, audit_log.c.project_id)
+        if project is None
+        else [audit_log.c.project_id == project]
+    )
     conditions = [*scope, *_LISTING.where(filters)]
-    chosen = select(audit_log.c.id).where(*conditions)
-    counted = chosen.limit(COUNTED) if filters else chosen
-    total = int(await conn.scalar(select(func.count()).select_from(counted.subquery())))
+    total = await _count(conn, viewer, project, conditions if filters else None)
     page = select(audit_log).where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
     return await conn.all(page) if offset < total else [], total
+
+
+async def _count(
+    conn: Conn, viewer: Principal, project: int | None, conditions: list[ColumnElement[bool]] | None
+) -> int:
+    """All lines, or those of `conditions` up to COUNTED."""
+    counted: Select[Any]
+    if conditions is None:
+        of = audit_totals.c.project_id
+        scope = _visible_to(viewer, of) if project is None else [of == project]
+        counted = select(func.coalesce(func.sum(audit_totals.c.lines), 0)).where(*scope)
+    else:
+        some = select(audit_log.c.id).where(*conditions).limit(COUNTED)
+        counted = select(func.count()).select_from(some.subquery())
+    return int(await conn.scalar(counted))
 
 
 # -- purging
@@ -124,7 +164,7 @@ _CHOSEN = or_(
 _AFTER_AT = bindparam("after_at", type_=BigInteger)
 # All old lines by their time, chosen or not: looking for the chosen ones alone could take a walk through the whole log.
 _OLD = (
-    select(audit_log.c.id, audit_log.c.at, _CHOSEN.label("chosen"))
+    select(audit_log.c.id, audit_log.c.project_id, audit_log.c.at, _CHOSEN.label("chosen"))
     .where(
         audit_log.c.at < now_us() - bindparam("micros", type_=BigInteger),
         audit_log.c.at >= _AFTER_AT,
@@ -132,6 +172,11 @@ _OLD = (
     )
     .order_by(audit_log.c.at, audit_log.c.id)
     .limit(bindparam("limit"))
+)
+_COUNT_OFF = (
+    update(audit_totals)
+    .where(audit_totals.c.project_id == bindparam("project"))
+    .values(lines=audit_totals.c.lines - bindparam("dropped", type_=BigInteger))
 )
 _DROP = delete(audit_log).where(audit_log.c.id == bindparam("id"))
 
@@ -161,6 +206,9 @@ async def purge(
     chosen = [{"id": row["id"]} for row in rows if row["chosen"]]
     if not dry_run:
         await conn.many(_DROP, chosen)
+        by_project = Counter(row["project_id"] for row in rows if row["chosen"])
+        counts = [{"project": project, "dropped": lines} for project, lines in sorted(by_project.items())]
+        await conn.many(_COUNT_OFF, counts)
     return len(chosen), (rows[-1]["at"], rows[-1]["id"]) if len(rows) == limit else None
 
 

@@ -7,7 +7,7 @@ from fairway.frame.db.tables.accounts import (
     user_groups,
     users,
 )
-from fairway.frame.db.tables.audit import audit_forwards, audit_log, notifications
+from fairway.frame.db.tables.audit import audit_forwards, audit_log, audit_totals, notifications
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.tables.collection import deleted_artifacts, deleted_links, gc_items
 from fairway.frame.db.tables.configuration import configuration, cve_allowlists
@@ -32,6 +32,7 @@ __all__ = [
     "artifacts",
     "audit_forwards",
     "audit_log",
+    "audit_totals",
     "blobs",
     "configuration",
     "cve_allowlists",

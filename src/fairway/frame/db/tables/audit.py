@@ -3,7 +3,7 @@
 Rows outlive the projects they tell of, so they name them and refer to nothing.
 """
 
-from sqlalchemy import Boolean, Column, Index, Table, Text, UniqueConstraint, true
+from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text, UniqueConstraint, true
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
@@ -24,7 +24,16 @@ audit_log = Table(
     UniqueConstraint("event_id"),
     Index(None, "project_id", "at"),
     Index(None, "at"),
+    Index(None, "username", "at"),
     sqlite_autoincrement=True,
+)
+
+# How many lines each project has: whoever adds or drops some says so here, so that nobody counts millions for a page.
+audit_totals = Table(
+    "audit_totals",
+    metadata,
+    Column("project_id", Id, primary_key=True, autoincrement=False),
+    Column("lines", BigInteger, nullable=False),
 )
 
 notifications = Table(
