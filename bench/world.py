@@ -126,6 +126,7 @@ def statements(dialect: Dialect, password_hash: str) -> Iterator[tuple[str, str]
                'user' || {number(f"n % {PEOPLE}")}, '{BIG}/{REPOSITORY}:v' || n % 1000, 'artifact',
                CASE n % 4 WHEN 0 THEN 'create' ELSE 'pull' END, '', {now} + n * {second} FROM s""",
     )
+    yield "what was counted before", "DELETE FROM audit_totals"
     yield (
         "how many lines there are",
         "INSERT INTO audit_totals (project_id, lines) SELECT project_id, count(*) FROM audit_log GROUP BY project_id",
