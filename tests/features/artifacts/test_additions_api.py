@@ -8,7 +8,7 @@ import pytest
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.media_types import OCI_EMPTY, OCI_IMAGE_CONFIG
-from fairway.features.artifacts import icons
+from fairway.features.artifacts import facts, icons
 from fairway.features.artifacts.store import manifests
 from features.artifacts.kinds import (
     CHART,
@@ -241,7 +241,7 @@ class TestKinds:
         subject = an_image()
         await shown(alice, subject)
         listed = {"mediaType": subject.manifest.media_type, "digest": subject.digest, "size": 1}
-        document = b'{"spdxVersion": "SPDX-2.3"}'
+        document = json.dumps({"spdxVersion": "SPDX-2.3", "packages": ["x" * 90] * 60_000}).encode()
         for number in range(2):
             bom = artifact(
                 config(SBOM, {"n": number}),
@@ -254,7 +254,9 @@ class TestKinds:
         href = found["addition_links"]["sboms"]["href"]
         assert href == f"{APP}/{bom.digest}/additions/sbom"
         answer = await alice("GET", href)
+        assert len(document) > facts.LARGEST_PAGE
         assert (answer.body, answer["content-type"]) == (document, SBOM)
+        assert (answer["content-length"], answer["x-content-type-options"]) == (str(len(document)), "nosniff")
         [first, _] = (await alice("GET", f"{APP}/v1/accessories")).json
         assert (first["type"], first["icon"]) == ("sbom.harbor", icons.of_accessory("sbom.harbor"))
 
