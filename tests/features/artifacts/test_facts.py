@@ -55,6 +55,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 async def test_a_hostile_archive_is_refused_by_name(alice: Person, kind: str) -> None:
     """T46: 422 that says why, soon, whatever it claims to be."""
