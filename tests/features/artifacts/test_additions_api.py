@@ -197,6 +197,7 @@ class TestKinds:
         )
         found = await shown(alice, made)
         assert (found["type"], found["extra_attrs"]) == ("CNAB", {"name": "dock", "version": "0.1"})
+        assert found["media_type"] == "application/vnd.cnab.manifest.v1"
 
     async def test_modules_in_all_three_ways(self, alice: Person) -> None:
         title = {"annotations": {"org.opencontainers.image.title": "tide.wasm"}}
@@ -212,6 +213,7 @@ class TestKinds:
         annotated = an_image(annotations={"module.wasm.image/variant": "compat"})
         found = await shown(alice, annotated, "three")
         assert (found["type"], links(found)) == ("WASM", ["build_history"])
+        assert found["media_type"] == plain["media_type"] == "application/vnd.wasm.config.v1+json"
         assert found["extra_attrs"]["architecture"] == "arm64"
         assert plain["type"] == "WASM"
 
