@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from fairway.core.oci import json as strict
-from fairway.core.oci.digest import Digest
+from fairway.core.oci.digest import Digest, Hasher
 from fairway.core.oci.errors import BadRequest, BlobUnknown, FairwayError, ManifestUnknown, Unavailable
 from fairway.core.oci.manifest import Descriptor, Limits, Manifest, parse_manifest
 from fairway.core.oci.names import Repository
@@ -242,6 +242,7 @@ class Describer:
                 return await whole(await self._layer(project, repo, layer, LARGEST_PAGE), layer.digest)
             case InLayer(layer, find, arguments):
                 blob = await self._layer(project, repo, layer, LARGEST_LAYER)
+                await _verify(blob, layer.digest)  # what is found is kept
                 found = await _found(blob, find, arguments)
                 if isinstance(found, bytes):
                     return found
@@ -312,8 +313,19 @@ async def whole(blob: Blob, digest: Digest) -> bytes:
         return blob.content
     raw = b"".join([piece async for piece in blob.read(0, blob.size)])
     if await _aside(len(raw), lambda: Digest.of(raw, digest.algorithm)) != digest:
-        raise BlobUnknown(f"the stored bytes of {digest} are damaged; push it again to repair it")
+        raise BlobUnknown(f"the stored bytes of {digest} are damaged")
     return raw
+
+
+async def _verify(blob: Blob, digest: Digest) -> None:
+    """Raise BlobUnknown for a blob that is damaged."""
+    if blob.content is not None:
+        return
+    hasher = Hasher(digest.algorithm)
+    async for piece in blob.read(0, blob.size):
+        hasher.update(piece)
+    if hasher.digest() != digest:
+        raise BlobUnknown(f"the stored bytes of {digest} are damaged")
 
 
 async def _aside(size: int, work: Callable[[], T]) -> T:

@@ -110,13 +110,11 @@ def routes(db: Database, authoriser: Authoriser, describer: Describer, open_blob
 def _icons(made: Routes, db: Database, open_blob: OpenBlob) -> None:
     async def pushed(viewer: Principal, digest: Digest) -> Icon | None:
         """A layer that the viewer may see, if it is a picture."""
-        place = await db.read(lambda conn: blobs.where_seen(conn, viewer, digest))
+        place = await db.read(lambda conn: blobs.where_seen(conn, viewer, digest, icons.LARGEST))
         if place is None:
             return None
         repo = Repository(f"{place['project']}/{place['name']}")
         blob = await open_blob(place["project_id"], repo, digest)
-        if blob.size > icons.LARGEST:
-            return None
         return await asyncio.to_thread(icons.picture, await whole(blob, digest))
 
     @made.get("/icons/{digest}", permission=PUBLIC, raises=(BadRequest, NotFound, Unavailable))
