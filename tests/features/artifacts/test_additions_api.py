@@ -8,7 +8,7 @@ import pytest
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.media_types import OCI_EMPTY, OCI_IMAGE_CONFIG
-from fairway.features.artifacts import icons
+from fairway.features.artifacts import facts, icons
 from fairway.features.artifacts.store import manifests
 from features.artifacts.kinds import (
     CHART,
@@ -197,6 +197,7 @@ class TestKinds:
         )
         found = await shown(alice, made)
         assert (found["type"], found["extra_attrs"]) == ("CNAB", {"name": "dock", "version": "0.1"})
+        assert found["media_type"] == "application/vnd.cnab.manifest.v1"
 
     async def test_modules_in_all_three_ways(self, alice: Person) -> None:
         title = {"annotations": {"org.opencontainers.image.title": "tide.wasm"}}
@@ -212,6 +213,7 @@ class TestKinds:
         annotated = an_image(annotations={"module.wasm.image/variant": "compat"})
         found = await shown(alice, annotated, "three")
         assert (found["type"], links(found)) == ("WASM", ["build_history"])
+        assert found["media_type"] == plain["media_type"] == "application/vnd.wasm.config.v1+json"
         assert found["extra_attrs"]["architecture"] == "arm64"
         assert plain["type"] == "WASM"
 
@@ -241,7 +243,7 @@ class TestKinds:
         subject = an_image()
         await shown(alice, subject)
         listed = {"mediaType": subject.manifest.media_type, "digest": subject.digest, "size": 1}
-        document = b'{"spdxVersion": "SPDX-2.3"}'
+        document = json.dumps({"spdxVersion": "SPDX-2.3", "packages": ["x" * 90] * 60_000}).encode()
         for number in range(2):
             bom = artifact(
                 config(SBOM, {"n": number}),
@@ -254,9 +256,23 @@ class TestKinds:
         href = found["addition_links"]["sboms"]["href"]
         assert href == f"{APP}/{bom.digest}/additions/sbom"
         answer = await alice("GET", href)
+        assert len(document) > facts.LARGEST_PAGE
         assert (answer.body, answer["content-type"]) == (document, SBOM)
+        assert (answer["content-length"], answer["x-content-type-options"]) == (str(len(document)), "nosniff")
         [first, _] = (await alice("GET", f"{APP}/v1/accessories")).json
         assert (first["type"], first["icon"]) == ("sbom.harbor", icons.of_accessory("sbom.harbor"))
+
+
+NO_ICONS = {
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "image/svg+xml"),
+    "HTML": (b"<html><script>alert(1)</script>", "image/png"),
+    "wide": (png(5000, 1), "image/png"),
+    "cut": (png()[:-20], "image/png"),
+    "large": (png() + bytes(2**20), "image/png"),
+    "the start of a GIF": (b"GIF89a", "image/gif"),
+    "a wide GIF": (b"GIF89a\xff\xff\xff\xff" + bytes(20), "image/gif"),
+    "the start of a JPEG": (b"\xff\xd8\xff\xe0\x00\x02", "image/jpeg"),
+}
 
 
 class TestUserDefined:
@@ -292,22 +308,9 @@ class TestUserDefined:
             )
         assert (await world.admin("GET", f"{API}/icons/{Digest.of(png())}")).status == 200
 
-    @pytest.mark.parametrize(
-        ("icon", "media_type"),
-        [
-            (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "image/svg+xml"),
-            (b"<html><script>alert(1)</script>", "image/png"),
-            (png(5000, 1), "image/png"),
-            (png()[:-20], "image/png"),
-            (png() + bytes(2**20), "image/png"),
-            (b"GIF89a", "image/gif"),
-            (b"GIF89a\xff\xff\xff\xff" + bytes(20), "image/gif"),
-            (b"\xff\xd8\xff\xe0\x00\x02", "image/jpeg"),
-        ],
-    )
-    async def test_what_is_no_small_picture_is_never_an_icon(
-        self, alice: Person, icon: bytes, media_type: str
-    ) -> None:
+    @pytest.mark.parametrize("kind", NO_ICONS)
+    async def test_what_is_no_small_picture_is_never_an_icon(self, alice: Person, kind: str) -> None:
+        icon, media_type = NO_ICONS[kind]
         found = await shown(alice, self.made(icon, media_type))
         assert found["icon"] == icons.of_type("MODEL")
         assert (await alice("GET", f"{API}/icons/{Digest.of(icon)}")).status == 404
@@ -363,33 +366,34 @@ class TestRefused:
         assert await world.stored() == before
 
 
+CONFIGS = {
+    "empty": b"",
+    "no JSON": b"not json",
+    "no object": b"[1]",
+    "no number": b'{"a": NaN}',
+    "a key twice": b'{"a": 1, "a": 2}',
+    "deep": b'{"a": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+    "a long number": b'{"a": ' + b"9" * 10_000 + b"}",
+    "half a pair": b'{"a": "\\ud800"}',
+    "large": b'{"architecture": "' + b"x" * 2**20 + b'"}',
+    "other types": b'{"config": {"Labels": 7}, "history": {}, "author": []}',
+    "no UTF-8": b"\xff\xfe{}",
+}
+
+
 class TestUnreadable:
     """What cannot be read is accepted and shown with what is known."""
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"",
-            b"not json",
-            b"[1]",
-            b'{"a": NaN}',
-            b'{"a": 1, "a": 2}',
-            b'{"a": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
-            b'{"a": ' + b"9" * 10_000 + b"}",
-            b'{"a": "\\ud800"}',
-            b'{"architecture": "' + b"x" * 2**20 + b'"}',
-            b'{"config": {"Labels": 7}, "history": {}, "author": []}',
-            b"\xff\xfe{}",
-        ],
-        ids=str,
-    )
-    @pytest.mark.parametrize("kind", [OCI_IMAGE_CONFIG, CHART, SBOM, f"{MODEL}.config.v1+json"])
-    async def test_a_config(self, alice: Person, body: bytes, kind: str) -> None:
-        found = await shown(alice, artifact(blob(body, kind), blob(b"x", "application/octet-stream")))
-        assert found["type"] in {"IMAGE", "CHART", "SBOM", "CNAI"}
-        assert isinstance(found["extra_attrs"], dict)
-        for name in found["addition_links"]:
-            assert (await page(alice, name)).status in {200, 422}
+    @pytest.mark.parametrize("body", CONFIGS.values(), ids=CONFIGS)
+    async def test_a_config(self, alice: Person, body: bytes) -> None:
+        kinds = {OCI_IMAGE_CONFIG: "IMAGE", CHART: "CHART", SBOM: "SBOM", f"{MODEL}.config.v1+json": "CNAI"}
+        for tag, (media_type, kind) in enumerate(kinds.items()):
+            made = artifact(blob(body, media_type), blob(b"x", "application/octet-stream"))
+            found = await shown(alice, made, f"v{tag}")
+            assert found["type"] == kind
+            assert isinstance(found["extra_attrs"], dict)
+            for name in found["addition_links"]:
+                assert (await page(alice, name, f"v{tag}")).status == 200
 
     async def test_attributes_are_bounded(self, alice: Person) -> None:
         labels = {f"label{n}": "x" * 1000 for n in range(500)}

@@ -65,6 +65,35 @@ def test_type(config: str, artifact_type: str, expected: str) -> None:
     assert rules.type_of(image(config, **more)) == expected
 
 
+@pytest.mark.parametrize(
+    ("told", "media_type", "expected"),
+    [
+        (
+            "application/vnd.acme.rocket.config.v1+json",
+            "application/vnd.acme.rocket.config.v1+json",
+            "ROCKET",
+        ),
+        ("application/vnd.acme.rocket", "application/vnd.acme.rocket", "UNKNOWN"),
+        ("", INDEX, "IMAGE"),
+        ("x" * 256, INDEX, "IMAGE"),
+        ("a\nb", INDEX, "IMAGE"),
+        ("ü", INDEX, "IMAGE"),
+    ],
+)
+def test_an_index_may_say_by_annotation_what_it_is(told: str, media_type: str, expected: str) -> None:
+    made = index(annotations={"org.opencontainers.artifactType": told})
+    assert (rules.media_type_of(made), rules.type_of(made)) == (media_type, expected)
+
+
+def test_an_image_may_say_by_annotation_that_it_is_wasm() -> None:
+    for said in ({"module.wasm.image/variant": "compat"}, {"run.oci.handler": "wasm"}):
+        for config in (OCI_IMAGE_CONFIG, DOCKER_CONFIG):
+            made = image(config, annotations=said)
+            assert (rules.media_type_of(made), rules.type_of(made)) == (rules.WASM, "WASM")
+        assert rules.media_type_of(image("text/plain", annotations=said)) == "text/plain"
+    assert not rules.as_wasm(image(OCI_IMAGE_CONFIG, annotations={"run.oci.handler": "crun"}))
+
+
 def test_an_index_is_an_image_for_many_platforms() -> None:
     assert (rules.type_of(index()), rules.media_type_of(index())) == ("IMAGE", INDEX)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from fairway.core.oci import json as strict
-from fairway.core.oci.digest import Digest
+from fairway.core.oci.digest import Digest, Hasher
 from fairway.core.oci.errors import BadRequest, BlobUnknown, FairwayError, ManifestUnknown, Unavailable
 from fairway.core.oci.manifest import Descriptor, Limits, Manifest, parse_manifest
 from fairway.core.oci.names import Repository
@@ -31,7 +31,7 @@ from fairway.features.artifacts.processors.kind import (
     Processor,
     WholeLayer,
 )
-from fairway.features.artifacts.processors.table import processor_of, safely
+from fairway.features.artifacts.processors.table import processor_of, processors, safely
 from fairway.features.artifacts.store import manifests
 from fairway.frame.db import Database
 from fairway.frame.jobs.apart import Failed, Interrupted, apart_reading
@@ -53,6 +53,7 @@ _AT_A_TIME: Final = 8
 _MOST_LOOKS: Final = 1_000
 _MOST_WAITING: Final = 32
 _MEMORY, _SECONDS = 256 * MIB, 10
+_TEXTS: Final = (TEXT, MARKDOWN)
 
 OpenBlob = Callable[[int, Repository, Digest], Awaitable[Blob]]
 """(project, repository, digest) → a blob of the project.  Raises BlobUnknown and Unavailable."""
@@ -76,10 +77,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An addition: bytes, and the type they are sent as."""
+    """An addition: bytes, or the blob that they are, and the type they are sent as."""
 
     content_type: str
-    content: bytes
+    content: bytes | Blob
 
 
 class Kept(Generic[T]):
@@ -119,6 +120,7 @@ class Describer:
         self._looks: dict[Digest, asyncio.Task[Facts]] = {}
         self._places = asyncio.Semaphore(_AT_A_TIME)
         self._waiting = 0
+        processors()  # found now, not by the first push
 
     async def facts(self, project: int, asked: Sequence[tuple[Repository, Digest]]) -> list[Facts]:
         """What each of these artifacts says, as far as it can be read now and soon.
@@ -214,10 +216,14 @@ class Describer:
         if (addition := there.get(name)) is None:
             has = f"it has {', '.join(sorted(there))}" if there else "it has none"
             raise BadRequest(f"this artifact has no addition {name[:80]!r}; {has}")
-        content = await self._content(project, repo, manifest, processor, addition)
+        if isinstance(addition.source, WholeLayer) and addition.content_type not in _TEXTS:
+            layer = addition.source.layer
+            return Page(addition.content_type, await self._layer(project, repo, layer, LARGEST_LAYER))
+        with self._place():
+            content = await self._content(project, repo, manifest, processor, addition)
         if isinstance(content, Unreadable):  # nor will it be next time
             return _shown_page(self._pages.keep((digest, name), content, 0))
-        if addition.content_type in (TEXT, MARKDOWN):
+        if addition.content_type in _TEXTS:
             content = content.decode("utf-8", "replace").replace("\0", "\ufffd").encode()
         page = Page(addition.content_type, content)
         self._pages.keep((digest, name), page, len(content))
@@ -236,8 +242,8 @@ class Describer:
                 return await whole(await self._layer(project, repo, layer, LARGEST_PAGE), layer.digest)
             case InLayer(layer, find, arguments):
                 blob = await self._layer(project, repo, layer, LARGEST_LAYER)
-                with self._place():
-                    found = await _found(blob, find, arguments)
+                await _verify(blob, layer.digest)  # what is found is kept
+                found = await _found(blob, find, arguments)
                 if isinstance(found, bytes):
                     return found
                 return Unreadable(str(found or f"there is no {addition.name} in it")[:500])
@@ -250,7 +256,7 @@ class Describer:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """One of those who wait for a child process, or have one."""
+        """One of those who wait for a page that is made: each takes memory, and most a child process."""
         if self._waiting >= _MOST_WAITING:
             raise Unavailable("many pages are being made just now; try again in a moment", retry_after=5)
         self._waiting += 1
@@ -307,8 +313,19 @@ async def whole(blob: Blob, digest: Digest) -> bytes:
         return blob.content
     raw = b"".join([piece async for piece in blob.read(0, blob.size)])
     if await _aside(len(raw), lambda: Digest.of(raw, digest.algorithm)) != digest:
-        raise BlobUnknown(f"the stored bytes of {digest} are damaged; push it again to repair it")
+        raise BlobUnknown(f"the stored bytes of {digest} are damaged")
     return raw
+
+
+async def _verify(blob: Blob, digest: Digest) -> None:
+    """Raise BlobUnknown for a blob that is damaged."""
+    if blob.content is not None:
+        return
+    hasher = Hasher(digest.algorithm)
+    async for piece in blob.read(0, blob.size):
+        hasher.update(piece)
+    if hasher.digest() != digest:
+        raise BlobUnknown(f"the stored bytes of {digest} are damaged")
 
 
 async def _aside(size: int, work: Callable[[], T]) -> T:

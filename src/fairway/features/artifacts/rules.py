@@ -21,13 +21,18 @@ NYDUS: Final = "accelerator.nydus"
 SBOM: Final = "sbom.harbor"
 SUBJECT: Final = "subject.accessory"
 
+WASM: Final = "application/vnd.wasm.config.v1+json"
+
 _MOST: Final = 2**63 - 1
+_LONGEST: Final = 255
+_TOLD: Final = "org.opencontainers.artifactType"
+_AS_WASM: Final = (("module.wasm.image/variant", "compat"), ("run.oci.handler", "wasm"))
 _IMAGE_CONFIGS: Final = frozenset({OCI_IMAGE_CONFIG, DOCKER_CONFIG})
 _TYPES: Final = {
     **dict.fromkeys([*INDEX_TYPES, *_IMAGE_CONFIGS], "IMAGE"),
     "application/vnd.cncf.helm.config.v1+json": "CHART",
     "application/vnd.cnab.manifest.v1": "CNAB",
-    "application/vnd.wasm.config.v1+json": "WASM",
+    WASM: "WASM",
     "application/vnd.goharbor.harbor.sbom.v1": "SBOM",
     "application/vnd.cncf.model.config.v1+json": "CNAI",
     "application/vnd.cncf.model.manifest.v1+json": "CNAI",
@@ -54,8 +59,24 @@ class Accessory:
 
 
 def media_type_of(manifest: Manifest) -> str:
-    """What lists show as the media type: that of the config, or of an index its own."""
-    return manifest.media_type if manifest.config is None else manifest.config.media_type
+    """What lists show as the media type: that of the config, or of an index its own.
+
+    Annotations say otherwise of bundles, which are indexes, and of modules of WebAssembly that are packed as images.
+    """
+    if manifest.config is None:
+        told = manifest.annotations.get(_TOLD, "")
+        return (
+            told
+            if 0 < len(told) <= _LONGEST and told.isascii() and told.isprintable()
+            else manifest.media_type
+        )
+    return WASM if as_wasm(manifest) else manifest.config.media_type
+
+
+def as_wasm(manifest: Manifest) -> bool:
+    """Whether an image says by annotation that it is a module of WebAssembly."""
+    said = any(manifest.annotations.get(name) == value for name, value in _AS_WASM)
+    return said and manifest.config is not None and manifest.config.media_type in _IMAGE_CONFIGS
 
 
 def type_of(manifest: Manifest) -> str:

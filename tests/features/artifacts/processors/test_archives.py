@@ -157,12 +157,14 @@ class TestBombs:
     def test_gzip_of_a_thousand_to_one(self) -> None:
         self.refused(bomb(64 * MIB), "200 times")
 
+    @pytest.mark.slow
     def test_much_that_is_not_packed_so_well(self) -> None:
         noise = os.urandom(MIB) + bytes(40 * MIB)
         packed = gzip.compress((entry("a/filler", noise)) * 8, 1)
         assert len(packed) * archives.MOST_RATIO > archives.MOST_BYTES
         self.refused(packed, "256 MiB")
 
+    @pytest.mark.slow
     def test_many_entries(self) -> None:
         self.refused(many(1_000_000), "20000 entries")
         self.refused(gzip.compress(many(1_000_000), 1), "200 times|20000 entries")

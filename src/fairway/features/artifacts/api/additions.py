@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from fairway.core.oci.digest import Digest
@@ -94,7 +95,13 @@ def routes(db: Database, authoriser: Authoriser, describer: Describer, open_blob
             raise NotFound(error.message) from None
         except Unreadable as error:
             raise Unprocessable(f"the addition {addition.lower()} cannot be shown: {error}") from None
-        return Response(page.content, headers={**_HARMLESS, "content-type": page.content_type})
+        headers = {**_HARMLESS, "content-type": page.content_type}
+        if isinstance(page.content, bytes):
+            return Response(page.content, headers=headers)
+        blob = page.content
+        return StreamingResponse(
+            blob.read(0, blob.size), headers={**headers, "content-length": str(blob.size)}
+        )
 
     _icons(made, db, open_blob)
     return made.router
@@ -103,13 +110,11 @@ def routes(db: Database, authoriser: Authoriser, describer: Describer, open_blob
 def _icons(made: Routes, db: Database, open_blob: OpenBlob) -> None:
     async def pushed(viewer: Principal, digest: Digest) -> Icon | None:
         """A layer that the viewer may see, if it is a picture."""
-        place = await db.read(lambda conn: blobs.where_seen(conn, viewer, digest))
+        place = await db.read(lambda conn: blobs.where_seen(conn, viewer, digest, icons.LARGEST))
         if place is None:
             return None
         repo = Repository(f"{place['project']}/{place['name']}")
         blob = await open_blob(place["project_id"], repo, digest)
-        if blob.size > icons.LARGEST:
-            return None
         return await asyncio.to_thread(icons.picture, await whole(blob, digest))
 
     @made.get("/icons/{digest}", permission=PUBLIC, raises=(BadRequest, NotFound, Unavailable))

@@ -1,6 +1,6 @@
 """Kinds of which only the type is known better than by the rule: policies of Open Policy Agent, Singularity images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fairway.core.oci.manifest import Manifest
@@ -11,11 +11,12 @@ _SIF: Final = "application/vnd.sylabs.sif."
 
 
 def _named(manifest: Manifest, prefix: str) -> bool:
+    if manifest.kind != "image":
+        return False
     config = manifest.config.media_type if manifest.config is not None else ""
-    layers: Sequence[str] = [layer.media_type for layer in manifest.layers[:100]]
-    return manifest.kind == "image" and any(
-        each.startswith(prefix) for each in (config, manifest.artifact_type, *layers)
-    )
+    if config.startswith(prefix) or manifest.artifact_type.startswith(prefix):
+        return True
+    return any(layer.media_type.startswith(prefix) for layer in manifest.layers[:100])
 
 
 class _ByPrefix(Processor):

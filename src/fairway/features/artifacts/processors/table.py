@@ -70,8 +70,11 @@ def processors() -> tuple[Processor, ...]:
 def processor_of(manifest: Manifest) -> Processor:
     """The first that claims a manifest, or the one for anything."""
     for each in processors():
-        if safely(each, lambda each=each: each.claims(manifest), False):  # type: ignore[misc]
-            return each
+        try:
+            if each.claims(manifest):
+                return each
+        except Exception as error:  # noqa: BLE001 - as in `safely`, which would cost pushes more than all else here
+            _tell(each, error)
     return ANYTHING
 
 
@@ -87,5 +90,9 @@ def safely(processor: Processor, ask: Callable[[], T], instead: T) -> T:
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - one kind's mistake is no reason to refuse a push or a list
-        _log.warning("a processor of artifacts fails", name=type(processor).__name__, exc_info=error)
+        _tell(processor, error)
         return instead
+
+
+def _tell(processor: Processor, error: Exception) -> None:
+    _log.warning("a processor of artifacts fails", name=type(processor).__name__, exc_info=error)

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fairway.core.oci.manifest import Manifest
-from fairway.features.artifacts.processors.image import BUILD_HISTORY, CONFIGS, image_attributes
+from fairway.features.artifacts import rules
+from fairway.features.artifacts.processors.image import BUILD_HISTORY, image_attributes
 from fairway.features.artifacts.processors.kind import Addition, Config, Processor
 
 _CONFIGS: Final = (
     "application/vnd.wasm.config.v0+json",  # of the CNCF's own layout
-    "application/vnd.wasm.config.v1+json",  # of wasm-to-oci
+    rules.WASM,  # of wasm-to-oci
 )
-_ANNOTATED: Final = (("module.wasm.image/variant", "compat"), ("run.oci.handler", "wasm"))
 _TITLE: Final = "org.opencontainers.image.title"
 
 
@@ -22,7 +22,7 @@ class Module(Processor):
         """See `Processor`."""
         if manifest.config is None:
             return False
-        return manifest.config.media_type in _CONFIGS or self._as_image(manifest)
+        return manifest.config.media_type in _CONFIGS or rules.as_wasm(manifest)
 
     def type(self, manifest: Manifest) -> str:
         """See `Processor`."""
@@ -33,7 +33,7 @@ class Module(Processor):
         """See `Processor`."""
         assert manifest.config is not None
         found: dict[str, Any] = {"manifest.config.mediaType": manifest.config.media_type}
-        if self._as_image(manifest):
+        if rules.as_wasm(manifest):
             return found | image_attributes(config)
         for layer in manifest.layers[:1]:
             found["manifest.layers.mediaType"] = layer.media_type
@@ -42,9 +42,4 @@ class Module(Processor):
 
     def additions(self, manifest: Manifest) -> Sequence[Addition]:
         """See `Processor`."""
-        return (BUILD_HISTORY,) if self._as_image(manifest) else ()
-
-    @staticmethod
-    def _as_image(manifest: Manifest) -> bool:
-        said = any(manifest.annotations.get(name) == value for name, value in _ANNOTATED)
-        return said and manifest.config is not None and manifest.config.media_type in CONFIGS
+        return (BUILD_HISTORY,) if rules.as_wasm(manifest) else ()

@@ -235,27 +235,35 @@ async def release(conn: Conn, project: int, digest: Digest) -> int:
     return await ledger.unlink(conn, project, digest)
 
 
+_MOST_HOLDERS = 1_000
+_holders = (
+    select(project_blobs.c.project_id, project_blobs.c.digest)
+    .join(blobs, blobs.c.id == project_blobs.c.blob_id)
+    .where(blobs.c.digest == bindparam("digest"), blobs.c.state == LIVE, blobs.c.size <= bindparam("largest"))
+    .limit(_MOST_HOLDERS)
+    .subquery("holders")
+)
 _LAYER_SEEN = (
     select(projects.c.id.label("project_id"), projects.c.name.label("project"), repositories.c.name)
     .select_from(
-        projects.join(project_blobs, project_blobs.c.project_id == projects.c.id)
-        .join(blobs, blobs.c.id == project_blobs.c.blob_id)
+        projects.join(_holders, _holders.c.project_id == projects.c.id)
         .join(
             artifact_links,
             and_(
-                artifact_links.c.project_id == projects.c.id,
-                artifact_links.c.digest == project_blobs.c.digest,
+                artifact_links.c.project_id == _holders.c.project_id,
+                artifact_links.c.digest == _holders.c.digest,
             ),
         )
         .join(artifacts, artifacts.c.id == artifact_links.c.artifact_id)
         .join(repositories, repositories.c.id == artifacts.c.repository_id)
     )
-    .where(blobs.c.digest == bindparam("digest"), blobs.c.state == LIVE, artifact_links.c.kind == "layer")
+    .where(artifact_links.c.kind == "layer")
     .limit(1)
 )
 
 
-async def where_seen(conn: Conn, viewer: Principal, digest: Digest) -> Row | None:
-    """A place where a viewer may see a layer: project_id, project, and the repository's name without it."""
+async def where_seen(conn: Conn, viewer: Principal, digest: Digest, largest: int) -> Row | None:
+    """A place where a viewer may see a layer of `largest` bytes at most: project_id, project, and the repository's name
+    without it.  Not every place is looked at when very many projects have the same bytes."""
     seen = _LAYER_SEEN.where(projects_store.listable_by(viewer))
-    return await conn.first(seen, digest=digest)
+    return await conn.first(seen, digest=digest, largest=largest)
