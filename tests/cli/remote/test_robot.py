@@ -75,4 +75,4 @@ def test_mistakes(admin: Desk, kim: Desk, team: str) -> None:
     assert "'fly' is no right" in admin.misused("robot", "create", "x", team, "--allow", "fly")
     assert "name projects" in admin.misused("robot", "create", "x")
     assert "bad request permission" in admin.refused("robot", "create", "x", team, "--allow", "a:b")
-    assert "kim lacks the role for this" in kim.refused("robot", "create", "x", team)
+    assert "you asked as kim," in kim.refused("robot", "create", "x", team)
