@@ -5,17 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 T = TypeVar("T")
 
 _FEW = 3
@@ -24,6 +13,9 @@ _FEW = 3
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Shows `what` and how much of `total` is done; call it with each further amount."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=total)
@@ -36,6 +28,9 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 
     It is gone when the work is done, and where nobody watches (a file, a mail of cron's) it is not there at all.
     """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         TextColumn(what),
