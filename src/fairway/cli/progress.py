@@ -17,7 +17,10 @@ def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    shared = (
+        sys.stdout.isatty()
+    )  # else what is printed goes into a file or to another program, and no bar is there
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=shared) as progress:
         task = progress.add_task("", total=total)
         yield lambda amount: progress.advance(task, amount)
 
@@ -38,7 +41,10 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         TextColumn("{task.description}", markup=False),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    shared, alone = sys.stdout.isatty(), not console.is_terminal
+    with Progress(
+        *columns, console=console, transient=True, disable=alone, redirect_stdout=shared
+    ) as progress:
         task = progress.add_task("", total=None)
         yield lambda text: progress.update(task, description=text)
 
@@ -52,3 +58,8 @@ def over(what: str, things: Sequence[T]) -> Iterator[T]:
         for thing in things:
             yield thing
             advance(1)
+
+
+def say(text: str) -> None:
+    """Print a line; where a bar is shown, it stands above it."""
+    print(text)  # typer.echo would write through the bar

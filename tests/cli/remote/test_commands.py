@@ -226,7 +226,7 @@ class TestQuotas:
             "hard": {"storage": 10 * 2**30},
             "used": {"storage": 0},
         }
-        assert ["q-team", "0", str(10 * 2**30)] in admin.lines("quota", "list")
+        assert ["q-team", "0", str(10 * 2**30)] in admin.lines("quota", "list", "--all")
         assert admin.does("quota", "set", "q-team", "unlimited").startswith("q-team may store unlimited")
         assert admin.lines("quota", "list", "--sort=-used.storage")[-1][1] == "0"
 

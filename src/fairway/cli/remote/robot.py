@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from fairway.cli.progress import over
+from fairway.cli.progress import over, say
 from fairway.cli.remote.asking import HubName, NotThere, Yes, asking, sure
 from fairway.cli.remote.complete import project_names
 from fairway.cli.remote.shown import All, AsJson, Column, Limit, joined, moment, one, rows, yes_no
@@ -188,7 +188,7 @@ def delete(several: Several, yes: Yes = False, hub: HubName = "") -> None:
     with asking(hub) as opened:
         for each in over("deleting", several):
             opened.ask(robots.delete(_found(opened, each).id))
-            typer.echo(f"Deleted {each}.")
+            say(f"Deleted {each}.")
 
 
 def _project(hub: Hub, name: str) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fairway.cli.progress import over
+from fairway.cli.progress import over, say
 from fairway.cli.remote.asking import HubName, Yes, asking, only, secret, sure
 from fairway.cli.remote.shown import All, AsJson, Column, Filter, Limit, Sort, moment, one, rows, yes_no
 from fairway.client import users
@@ -132,7 +132,7 @@ def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
     with asking(hub) as opened:
         for name in over("deleting", names):
             opened.ask(users.delete(_found(opened, name).user_id))
-            typer.echo(f"Closed the account of {name}.")
+            say(f"Closed the account of {name}.")
 
 
 def _found(hub: Hub, name: str) -> User:
