@@ -130,6 +130,13 @@ def many(running: Hub) -> str:
     return "very-many"
 
 
+def test_a_full_disk_is_told_in_a_line(admin: Desk) -> None:
+    seen = Screen(admin, "project", "list", into=Path("/dev/full"))
+    assert seen.status == 1
+    assert seen.lines[0] == "fairway: the output cannot be written: No space left on device"
+    assert "Traceback" not in seen.text
+
+
 class TestAVeryLongList:
     def test_it_has_a_bar_and_then_a_table(self, admin: Desk, many: str) -> None:
         seen = Screen(admin, "project", "list", "--name", many, "--all")

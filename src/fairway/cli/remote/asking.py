@@ -85,6 +85,10 @@ def asking(named: str) -> Iterator[Hub]:
             yield hub
     except FairwayError as error:
         fail(error, found)
+    except BrokenPipeError:
+        raise  # whoever read along has enough: typer ends the command without a word
+    except OSError as error:
+        fail(ClientError(f"the output cannot be written: {error.strerror}"))
 
 
 def fail(error: FairwayError, asked: Target | None = None) -> NoReturn:

@@ -108,7 +108,7 @@ def create(
 def change(
     project: Name,
     settings: Annotated[
-        list[str] | None, typer.Argument(help="Settings, such as prevent_vul=true", metavar="[NAME=VALUE]…")
+        list[str] | None, typer.Argument(help="Settings, such as prevent_vul=true", metavar="NAME=VALUE…")
     ] = None,
     public: Annotated[
         bool | None,
