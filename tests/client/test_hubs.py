@@ -200,6 +200,28 @@ class TestServersThatMisbehave:
 
         return handler
 
+    async def test_a_page_is_asked_for_when_it_is_needed(self, there: Elsewhere, shell: Shell) -> None:
+        page = (
+            200,
+            {"link": '</api/v2.0/projects?page=2>; rel="next"', "x-total-count": "9"},
+            b"[%s]" % TEAM,
+        )
+        there.script["/api/v2.0/projects"] = page
+        if shell.kind == "asynchronous":
+            async with AsyncHub(there.url, ADMIN) as hub:
+                found = hub.each(projects.listed())
+                assert (await anext(found)).name == "team"
+                assert len(there.asked) == 1
+                await anext(found)
+                await found.aclose()
+        else:
+            with Hub(there.url, ADMIN) as waiting:
+                names = waiting.each(projects.listed())
+                assert (await asyncio.to_thread(next, names)).name == "team"
+                assert len(there.asked) == 1
+                await asyncio.to_thread(next, names)
+        assert there.story == ["GET /api/v2.0/projects?page=1&page_size=100", "GET /api/v2.0/projects?page=2"]
+
     async def test_a_cookie_is_not_kept(self, there: Elsewhere, shell: Shell) -> None:
         there.script[PATH] = (200, {"set-cookie": "sid=1; Path=/"}, TEAM)
         async with shell.open(there.url) as ask:

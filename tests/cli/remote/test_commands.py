@@ -264,7 +264,10 @@ class TestUsers:
 
     def test_who_may_not(self, kim: Desk) -> None:
         assert "you asked as kim," in kim.refused("user", "list")
-        assert kim.lines("user", "show")[0] == ["user", "kim"]
+        assert "you asked as kim," in kim.refused("user", "show", "admin")
+        assert kim.lines("user", "show")[0] == kim.lines("user", "show", "kim")[0] == ["user", "kim"]
+        assert kim.does("user", "set", "kim", "--name", "Kim") == "Changed kim.\n"
+        assert dict(kim.lines("user", "show"))["name"] == "Kim"
 
     def test_those_in_the_database_are_there_too(self, nobody: Desk) -> None:
         shown = nobody.does("user", "--help")
