@@ -135,9 +135,10 @@ def test_words_of_a_hub_cannot_act_on_the_terminal(nobody: Desk) -> None:
 
 
 def test_nor_can_names(nobody: Desk) -> None:
-    body = json.dumps([{"project_id": 1, "name": "a\tb\nc\x1b[2J", "owner_name": "x"}]).encode()
+    body = json.dumps([{"project_id": 1, "name": "a\tb\nc\x1b[2J\x9b2J", "owner_name": "x"}]).encode()
     with saying(body) as address:
-        assert nobody.lines("project", "list", "--hub", address)[0][:2] == ["a�b�c�[2J", "false"]
+        assert nobody.lines("project", "list", "--hub", address)[0][:2] == ["a�b�c�[2J�2J", "false"]
+        assert nobody.does("project", "list", "--hub", address, "--json").replace("\n", "").isprintable()
 
 
 def test_a_hub_that_does_not_offer_something_is_told(nobody: Desk) -> None:

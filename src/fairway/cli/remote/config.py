@@ -38,7 +38,7 @@ def list_choices(as_json: AsJson = False, hub: HubName = "") -> None:
         found = opened.ask(configuration.get())
         if as_json:
             told = {name: plain(each) for name, each in found.items()}
-            typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+            typer.echo(json.dumps(told, indent=2))
         elif sys.stdout.isatty():
             print_table(_COLUMNS, sorted(found.items(), key=_by_name))
         else:

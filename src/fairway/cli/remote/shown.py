@@ -81,7 +81,7 @@ def _bar(expected: int) -> AbstractContextManager[Callable[[int], None]]:
 def one(found: T, columns: Sequence[Column[T]], *, as_json: bool) -> None:
     """Print one thing with all that is known of it."""
     if as_json:
-        typer.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(plain(found), indent=2))
     elif sys.stdout.isatty():
         width = max(len(column.head) for column in columns)
         for column in columns:
@@ -96,7 +96,7 @@ def print_json_list(found: Iterable[object]) -> None:
     before = "["
     for each in found:
         typer.echo(before)
-        typer.echo(json.dumps(plain(each), ensure_ascii=False), nl=False)
+        typer.echo(json.dumps(plain(each)), nl=False)
         before = ","
     typer.echo("[]" if before == "[" else "\n]")
 
