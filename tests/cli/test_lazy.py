@@ -66,3 +66,9 @@ def test_what_asks_a_hub_loads_no_server(words: list[str]) -> None:
 
 def test_what_is_asked_of_the_database_does() -> None:
     assert "sqlalchemy" in loaded("jobs", "--help")
+
+
+def test_tables_and_bars_wait_until_there_is_one() -> None:
+    code = "import sys; from fairway.cli import app; app(['version'], standalone_mode=False); print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"

@@ -182,6 +182,19 @@ class TestRefusals:
         assert words in str(self.told(status, {}))
 
     @pytest.mark.parametrize(
+        ("message", "advised"),
+        [
+            ("this needs the permission user:list, which you do not have here", True),
+            ("Forbidden", True),
+            ("the old password is not right", False),
+            ("this server is read-only at the moment", False),
+        ],
+    )
+    def test_who_lacks_a_right_is_told_who_can_give_it(self, message: str, advised: bool) -> None:
+        error = self.told(403, {"errors": [{"code": "FORBIDDEN", "message": message}]})
+        assert ("ask an administrator" in str(error)) is advised
+
+    @pytest.mark.parametrize(
         "body",
         [
             b"",

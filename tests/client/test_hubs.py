@@ -16,7 +16,7 @@ from fairway.client.errors import ApiError, NotTrusted, SentElsewhere, Unreachab
 from fairway.client.projects import ROLES
 from fairway.client.sync import Hub
 from fairway.core.oci.names import Repository
-from frame.egress.elsewhere import Authority, Elsewhere, listening, up
+from frame.egress.elsewhere import Authority, Elsewhere, listening, tunnelling, up
 from hub import PASSWORD
 from hub import Hub as RunningHub
 from postgres import free_port
@@ -200,6 +200,28 @@ class TestServersThatMisbehave:
 
         return handler
 
+    async def test_a_page_is_asked_for_when_it_is_needed(self, there: Elsewhere, shell: Shell) -> None:
+        page = (
+            200,
+            {"link": '</api/v2.0/projects?page=2>; rel="next"', "x-total-count": "9"},
+            b"[%s]" % TEAM,
+        )
+        there.script["/api/v2.0/projects"] = page
+        if shell.kind == "asynchronous":
+            async with AsyncHub(there.url, ADMIN) as hub:
+                found = hub.each(projects.listed())
+                assert (await anext(found)).name == "team"
+                assert len(there.asked) == 1
+                await anext(found)
+                await found.aclose()
+        else:
+            with Hub(there.url, ADMIN) as waiting:
+                names = waiting.each(projects.listed())
+                assert (await asyncio.to_thread(next, names)).name == "team"
+                assert len(there.asked) == 1
+                await asyncio.to_thread(next, names)
+        assert there.story == ["GET /api/v2.0/projects?page=1&page_size=100", "GET /api/v2.0/projects?page=2"]
+
     async def test_a_cookie_is_not_kept(self, there: Elsewhere, shell: Shell) -> None:
         there.script[PATH] = (200, {"set-cookie": "sid=1; Path=/"}, TEAM)
         async with shell.open(there.url) as ask:
@@ -307,6 +329,35 @@ class TestProxies:
         async with shell.open("http://hub.example") as ask:
             assert (await ask(GET)).name == "team"
         assert there.asked[0].headers["host"] == "hub.example"
+        assert "proxy-authorization" not in there.asked[0].headers
+
+    async def test_with_the_login_that_it_wants(
+        self, there: Elsewhere, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", there.url.replace("//", "//me:s3%40cret@"))
+        monkeypatch.setenv("no_proxy", "")
+        async with shell.open("http://hub.example") as ask:
+            await ask(GET)
+        assert there.asked[0].headers["proxy-authorization"] == Login("me", "s3@cret").header
+        assert there.asked[0].headers["authorization"] == ADMIN.header
+
+    async def test_through_a_tunnel_the_hub_itself_shows_its_certificate(
+        self, authority: Authority, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with up(tls=authority.server("hub.example")) as there, tunnelling(there.port) as proxy:
+            there.script[PATH] = (200, {}, TEAM)
+            monkeypatch.setenv("https_proxy", proxy)
+            monkeypatch.setenv("no_proxy", "")
+            async with shell.open("https://hub.example", ca_file=authority.file) as ask:
+                assert (await ask(GET)).name == "team"
+            async with shell.open("https://other.example", ca_file=authority.file) as ask:
+                with pytest.raises(NotTrusted):
+                    await ask(GET)
+            assert len(there.asked) == 1
+        # The ends of the tunnels are tasks that nobody else waits for.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=60)
+        await asyncio.sleep(0.01)
 
     async def test_but_not_for_what_is_near(
         self, there: Elsewhere, stranger: Elsewhere, shell: Shell, monkeypatch: pytest.MonkeyPatch

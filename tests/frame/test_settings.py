@@ -56,9 +56,14 @@ def test_other_programs_variables_are_none_of_our_business() -> None:
         ("FAIRWAY_PORT_80_TCP", "tcp://10.0.0.1:80"),
         ("FAIRWAY_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("FAIRWAY_CRASHPOINT_FILE", "/tmp/plan"),
+        ("FAIRWAY_HUB", "https://hub.example"),
+        ("FAIRWAY_USERNAME", "kim"),
+        ("FAIRWAY_PASSWORD", "s3cret"),
     ],
 )
-def test_what_kubernetes_and_the_tests_put_into_the_environment_is_ignored(variable: str, value: str) -> None:
+def test_what_kubernetes_clients_and_the_tests_put_into_the_environment_is_ignored(
+    variable: str, value: str
+) -> None:
     Settings.load({variable: value})
 
 

@@ -27,8 +27,12 @@ TABLE: Final[lazy.Table] = {
         "Look for projects and repositories by a part of their names.",
         _REGISTRY,
     ),
+    "robot": Entry(
+        "fairway.cli.remote.robot:app", "Accounts of programs, with rights of their own.", _REGISTRY
+    ),
     "quota": Entry("fairway.cli.remote.quota:app", "How much projects may store.", _HUB),
     "user": Entry("fairway.cli.user:app", "Accounts.", _HUB),
+    "config": Entry("fairway.cli.remote.config:app", "What is chosen while the hub runs.", _HUB),
     "log": Entry("fairway.cli.remote.log:log", "Show who did what, the last first.", _HUB),
     "serve": Entry("fairway.cli.serve:serve", "Start the registry.", _SERVER),
     "worker": Entry(

@@ -5,17 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 T = TypeVar("T")
 
 _FEW = 3
@@ -24,8 +13,14 @@ _FEW = 3
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Shows `what` and how much of `total` is done; call it with each further amount."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    shared = (
+        sys.stdout.isatty()
+    )  # else what is printed goes into a file or to another program, and no bar is there
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=shared) as progress:
         task = progress.add_task("", total=total)
         yield lambda amount: progress.advance(task, amount)
 
@@ -36,6 +31,9 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 
     It is gone when the work is done, and where nobody watches (a file, a mail of cron's) it is not there at all.
     """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         TextColumn(what),
@@ -43,7 +41,10 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         TextColumn("{task.description}", markup=False),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    shared, alone = sys.stdout.isatty(), not console.is_terminal
+    with Progress(
+        *columns, console=console, transient=True, disable=alone, redirect_stdout=shared
+    ) as progress:
         task = progress.add_task("", total=None)
         yield lambda text: progress.update(task, description=text)
 
@@ -57,3 +58,8 @@ def over(what: str, things: Sequence[T]) -> Iterator[T]:
         for thing in things:
             yield thing
             advance(1)
+
+
+def say(text: str) -> None:
+    """Print a line; where a bar is shown, it stands above it."""
+    print(text)  # typer.echo would write through the bar

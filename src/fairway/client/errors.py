@@ -62,12 +62,20 @@ class ApiError(ClientError):
 
     @property
     def advice(self) -> str:
-        """What to do next where the status alone tells it, else ""."""
+        """What to do next where the hub's own words do not say it, else ""."""
+        if self.status == 403 and not self.lacks_right:
+            return ""
         if self.status in _ADVICE:
             return _ADVICE[self.status]
         if self.status >= 500:
             return f"tell the hub's operator the request id {self.request_id or 'of the reply'}"
         return ""
+
+    @property
+    def lacks_right(self) -> bool:
+        """Whether somebody else may do what was asked, and not that nobody may it now."""
+        words = ("permission", "forbidden", "status 403")
+        return self.status == 403 and any(word in self.message.lower() for word in words)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.advice})" if self.advice else self.message

@@ -103,10 +103,13 @@ class Hub:
             raise unreachable(self.address, error) from None
 
     def _exchange(self, request: Request) -> Reply:
-        connection, path = self._connect(), request.path
-        if self._proxy and self._tls is None:
+        connection, path, headers = self._connect(), request.path, dict(request.headers)
+        if (
+            self._proxy is not None and self._tls is None
+        ):  # with TLS the proxy sees a tunnel, and none of this
             path = f"{self.address}{path}"
-        connection.request(request.method, path, request.body, dict(request.headers))
+            headers |= _proxy_headers(proxy_parts(self._proxy)[1])
+        connection.request(request.method, path, request.body, headers)
         answer = connection.getresponse()
         body = answer.read(MOST_BYTES + 1)
         if len(body) > MOST_BYTES:
@@ -124,17 +127,16 @@ class Hub:
 
     def _opened(self) -> http.client.HTTPConnection:
         there, login = (self.address, "") if self._proxy is None else proxy_parts(self._proxy)
-        headers = {"proxy-authorization": _proxy_login(login)} if login else {}
         if self._tls is None:
             return http.client.HTTPConnection(there.host, there.port, timeout=self._seconds)
         connection = http.client.HTTPSConnection(
             there.host, there.port, timeout=self._seconds, context=self._tls
         )
         if self._proxy is not None:
-            connection.set_tunnel(self.address.host, self.address.port, headers)
+            connection.set_tunnel(self.address.host, self.address.port, _proxy_headers(login))
         return connection
 
 
-def _proxy_login(text: str) -> str:
-    user, _, password = text.partition(":")
-    return Login(unquote(user), unquote(password)).header
+def _proxy_headers(login: str) -> dict[str, str]:
+    user, _, password = login.partition(":")
+    return {"proxy-authorization": Login(unquote(user), unquote(password)).header} if login else {}

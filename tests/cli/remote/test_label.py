@@ -40,4 +40,4 @@ def test_labels_on_artifacts(running: Hub, admin: Desk) -> None:
 
 
 def test_who_may_not(kim: Desk) -> None:
-    assert "kim lacks the role for this" in kim.refused("label", "create", "mine")
+    assert "you asked as kim," in kim.refused("label", "create", "mine")

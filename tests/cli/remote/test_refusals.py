@@ -47,10 +47,32 @@ ALL = [
     ["log"],
     ["whoami"],
 ]
+LATER = [
+    ["artifact", "copy", "x/y:z", "x/w"],
+    ["search", "x"],
+    ["label", "list"],
+    ["label", "create", "x"],
+    ["label", "set", "x", "--color", "#fff"],
+    ["label", "delete", "x", "--yes"],
+    ["label", "attach", "x/y:z", "l"],
+    ["label", "detach", "x/y:z", "l"],
+    ["robot", "list"],
+    ["robot", "show", "1"],
+    ["robot", "create", "x", "y"],
+    ["robot", "renew", "1", "--yes"],
+    ["robot", "disable", "1"],
+    ["robot", "enable", "1"],
+    ["robot", "delete", "1", "--yes"],
+    ["config", "list"],
+    ["config", "get", "x"],
+    ["config", "set", "x=y"],
+]
+"""What not every hub offers."""
+
 every_command = pytest.mark.parametrize("words", ALL, ids=" ".join)
 
 
-@every_command
+@pytest.mark.parametrize("words", ALL + LATER, ids=" ".join)
 def test_a_hub_that_is_down_is_told_in_a_line(nobody: Desk, words: list[str]) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     said = nobody.refused(*words, "--hub", address, stdin="Secret-1\nSecret-2\n")
@@ -113,9 +135,10 @@ def test_words_of_a_hub_cannot_act_on_the_terminal(nobody: Desk) -> None:
 
 
 def test_nor_can_names(nobody: Desk) -> None:
-    body = json.dumps([{"project_id": 1, "name": "a\tb\nc\x1b[2J", "owner_name": "x"}]).encode()
+    body = json.dumps([{"project_id": 1, "name": "a\tb\nc\x1b[2J\x9b2J", "owner_name": "x"}]).encode()
     with saying(body) as address:
-        assert nobody.lines("project", "list", "--hub", address)[0][:2] == ["a�b�c�[2J", "false"]
+        assert nobody.lines("project", "list", "--hub", address)[0][:2] == ["a�b�c�[2J�2J", "false"]
+        assert nobody.does("project", "list", "--hub", address, "--json").replace("\n", "").isprintable()
 
 
 def test_a_hub_that_does_not_offer_something_is_told(nobody: Desk) -> None:

@@ -1,5 +1,6 @@
 """What a person sees: tables, questions and bars, at a terminal that is one."""
 
+import json
 import os
 import pty
 import re
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from cli.remote.conftest import SECRET, Desk
-from hub import Hub
+from fairway.client import projects
+from fairway.client.address import Login
+from fairway.client.sync import Hub as Client
+from hub import PASSWORD, Hub
 
 pytestmark = pytest.mark.system
 
@@ -21,23 +25,30 @@ _SECONDS = 60
 
 
 class Screen:
-    """A command at a terminal of 120 columns; `says` are typed in turn when their question is there."""
+    """A command at a terminal of 120 columns; `says` are typed in turn when their question is there.
 
-    def __init__(self, desk: Desk, *words: str, says: Sequence[tuple[str, str]] = ()) -> None:
+    `into`: a file for what it prints; errors and bars stay at the terminal.
+    """
+
+    def __init__(
+        self, desk: Desk, *words: str, says: Sequence[tuple[str, str]] = (), into: Path | None = None
+    ) -> None:
         leader, follower = pty.openpty()
         termios.tcsetwinsize(follower, (40, 120))
         env = {name: value for name, value in {**os.environ, **desk.env, "TERM": "xterm"}.items() if value}
         env.pop("COLUMNS", None)
         env.pop("FAIRWAY_HUB", None)
+        output = os.open(into, os.O_WRONLY | os.O_CREAT) if into else os.dup(follower)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fairway", *words],
             env=env,
             stdin=follower,
-            stdout=follower,
+            stdout=output,
             stderr=follower,
             start_new_session=True,
         )
         os.close(follower)
+        os.close(output)
         self.text = ""
         left = list(says)
         while select.select([leader], [], [], _SECONDS)[0]:
@@ -92,6 +103,56 @@ def test_many_deletions_have_a_bar(admin: Desk) -> None:
     seen = Screen(admin, "project", "delete", *names, "--yes")
     assert seen.status == 0
     assert "5/5" in "".join(seen.lines)
+    for name in names:  # on a line of its own, from which the bar was wiped
+        assert f"\r\x1b[2KDeleted {name}." in seen.text, seen.text
+
+
+def test_what_goes_into_a_file_is_all_there_while_a_bar_is_shown(admin: Desk, tmp_path: Path) -> None:
+    names = [f"t-file-{number}" for number in range(5)]
+    for name in names:
+        admin.does("project", "create", name)
+    file = tmp_path / "output"
+    seen = Screen(admin, "project", "delete", *names, "--yes", into=file)
+    assert "5/5" in "".join(seen.lines)
+    assert "Deleted" not in seen.text
+    assert file.read_text() == "".join(f"Deleted {name}.\n" for name in names)
+
+
+MANY = 301
+
+
+@pytest.fixture(scope="module")
+def many(running: Hub) -> str:
+    """A part of the names of many projects."""
+    with Client(running.url, Login("admin", PASSWORD)) as hub:
+        for number in range(MANY):
+            hub.ask(projects.create(f"very-many-{number:03}"))
+    return "very-many"
+
+
+def test_a_full_disk_is_told_in_a_line(admin: Desk) -> None:
+    seen = Screen(admin, "project", "list", into=Path("/dev/full"))
+    assert seen.status == 1
+    assert seen.lines[0] == "fairway: the output cannot be written: No space left on device"
+    assert "Traceback" not in seen.text
+
+
+class TestAVeryLongList:
+    def test_it_has_a_bar_and_then_a_table(self, admin: Desk, many: str) -> None:
+        seen = Screen(admin, "project", "list", "--name", many, "--all")
+        assert f"{MANY}/{MANY}" in "".join(seen.lines)
+        assert len([line for line in seen.lines if line.startswith("very-many-")]) == MANY
+
+    def test_into_a_file_it_is_all_there(self, admin: Desk, many: str, tmp_path: Path) -> None:
+        file = tmp_path / "output"
+        seen = Screen(admin, "project", "list", "--name", many, "--all", into=file)
+        assert f"{MANY}/{MANY}" in "".join(seen.lines)
+        names = [line.split("\t")[0] for line in file.read_text().splitlines()]
+        assert names == [f"very-many-{number:03}" for number in range(MANY)]
+
+    def test_as_json_at_a_terminal_it_is_json_and_nothing_else(self, admin: Desk, many: str) -> None:
+        seen = Screen(admin, "project", "list", "--name", many, "--all", "--json")
+        assert len(json.loads(seen.text)) == MANY
 
 
 def test_a_password_is_asked_for_and_not_shown(running: Hub, kims: str, tmp_path: Path) -> None:

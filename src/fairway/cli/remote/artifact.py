@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fairway.cli.progress import over
+from fairway.cli.progress import over, say
 from fairway.cli.remote import copying
 from fairway.cli.remote.asking import HubName, Yes, asking, parsed, sure
 from fairway.cli.remote.repo import Name as Repository
@@ -105,4 +105,4 @@ def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
     with asking(hub) as opened:
         for name in over("deleting", names):
             opened.ask(artifacts.delete(name))
-            typer.echo(f"Deleted {name}.")
+            say(f"Deleted {name}.")

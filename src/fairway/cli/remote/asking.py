@@ -85,6 +85,10 @@ def asking(named: str) -> Iterator[Hub]:
             yield hub
     except FairwayError as error:
         fail(error, found)
+    except BrokenPipeError:
+        raise  # whoever read along has enough: typer ends the command without a word
+    except OSError as error:
+        fail(ClientError(f"the output cannot be written: {error.strerror}"))
 
 
 def fail(error: FairwayError, asked: Target | None = None) -> NoReturn:
@@ -103,9 +107,10 @@ def told(error: FairwayError, asked: Target | None) -> str:
         who = asked.login.username
         return f"{asked.address} does not accept this password of {who}; do: fairway login {asked.address}"
     advice = error.advice
-    if error.status == 403 and asked is not None:
-        who = "whoever is not logged in" if asked.login is None else asked.login.username
-        advice = f"{who} lacks the role for this; `fairway member list` shows who may give it"
+    if error.lacks_right and asked is not None and asked.login is not None:
+        advice = (
+            f"you asked as {asked.login.username}, an administrator of the project or of the hub can let you"
+        )
     if error.status == 404 and error.code == "NOT_FOUND" and "nothing is served" in error.message:
         return "this hub does not offer that; is it an older version, and is this its address?"
     return f"{error.message}; {advice}" if advice else error.message

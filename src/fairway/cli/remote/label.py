@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fairway.cli.progress import over
+from fairway.cli.progress import over, say
 from fairway.cli.remote.artifact import Name as Artifact
 from fairway.cli.remote.asking import HubName, NotThere, Yes, asking, sure
 from fairway.cli.remote.complete import project_names
@@ -101,7 +101,7 @@ def delete(names: Names, project: Project = "", yes: Yes = False, hub: HubName =
         id = _id(opened, project)
         for name in over("deleting", names):
             opened.ask(labels.delete(_found(opened, name, id).id))
-            typer.echo(f"Deleted the label {name}.")
+            say(f"Deleted the label {name}.")
 
 
 @app.command()

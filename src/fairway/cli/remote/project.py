@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fairway.cli.progress import over
+from fairway.cli.progress import over, say
 from fairway.cli.remote.asking import HubName, Yes, asking, parsed, sure
 from fairway.cli.remote.complete import project_names
 from fairway.cli.remote.shown import (
@@ -108,7 +108,7 @@ def create(
 def change(
     project: Name,
     settings: Annotated[
-        list[str] | None, typer.Argument(help="Settings, such as prevent_vul=true", metavar="[NAME=VALUE]…")
+        list[str] | None, typer.Argument(help="Settings, such as prevent_vul=true", metavar="NAME=VALUE…")
     ] = None,
     public: Annotated[
         bool | None,
@@ -148,4 +148,4 @@ def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
                     f"{name} was not deleted: {found.message}; `fairway repo list {name}` shows what is in it"
                 )
             opened.ask(projects.delete(name))
-            typer.echo(f"Deleted {name}.")
+            say(f"Deleted {name}.")

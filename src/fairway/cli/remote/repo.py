@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fairway.cli.progress import over
+from fairway.cli.progress import over, say
 from fairway.cli.remote.asking import HubName, Yes, asking, parsed, sure
 from fairway.cli.remote.complete import project_names, repository_names
 from fairway.cli.remote.shown import All, AsJson, Column, Filter, Limit, Sort, moment, number, one, rows
@@ -86,4 +86,4 @@ def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
     with asking(hub) as opened:
         for name in over("deleting", names):
             opened.ask(artifacts.delete_repository(name))
-            typer.echo(f"Deleted {name}.")
+            say(f"Deleted {name}.")

@@ -36,7 +36,7 @@ def find(text: Text, as_json: AsJson = False, hub: HubName = "") -> None:
     with asking(hub) as opened:
         found = opened.ask(search(text))
         if as_json:
-            typer.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
+            typer.echo(json.dumps(plain(found), indent=2))
         elif sys.stdout.isatty():
             print_table(_COLUMNS, _rows(found))
         else:

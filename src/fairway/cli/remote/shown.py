@@ -48,7 +48,9 @@ def rows(
     pages = hub.pages(listing, MOST_ON_A_PAGE if most is None else most)
     first = next(pages)
     total = first.total or 0
-    found = islice(_items(first, pages, total if most is None else min(total, most)), most)
+    watched = sys.stderr.isatty() and not (as_json and sys.stdout.isatty())  # or it is seen to grow
+    expected = (total if most is None else min(total, most)) if watched else 0
+    found = islice(_items(first, pages, expected), most)
     if as_json:
         print_json_list(found)
     elif sys.stdout.isatty():
@@ -68,8 +70,8 @@ def _items(first: Page[T], others: Iterator[Page[T]], expected: int) -> Iterator
 
 
 def _bar(expected: int) -> AbstractContextManager[Callable[[int], None]]:
-    """How far a long list is, where somebody watches."""
-    if expected < _MANY or not sys.stderr.isatty():
+    """How far a long list is."""
+    if expected < _MANY:
         return nullcontext(lambda _amount: None)
     from fairway.cli.progress import bar
 
@@ -79,7 +81,7 @@ def _bar(expected: int) -> AbstractContextManager[Callable[[int], None]]:
 def one(found: T, columns: Sequence[Column[T]], *, as_json: bool) -> None:
     """Print one thing with all that is known of it."""
     if as_json:
-        typer.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(plain(found), indent=2))
     elif sys.stdout.isatty():
         width = max(len(column.head) for column in columns)
         for column in columns:
@@ -94,7 +96,7 @@ def print_json_list(found: Iterable[object]) -> None:
     before = "["
     for each in found:
         typer.echo(before)
-        typer.echo(json.dumps(plain(each), ensure_ascii=False), nl=False)
+        typer.echo(json.dumps(plain(each)), nl=False)
         before = ","
     typer.echo("[]" if before == "[" else "\n]")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fairway.cli.progress import over
+from fairway.cli.progress import over, say
 from fairway.cli.remote.asking import HubName, Yes, asking, parsed, sure
 from fairway.cli.remote.shown import All, AsJson, Column, Limit, moment, rows, yes_no
 from fairway.client import artifacts
@@ -66,4 +66,4 @@ def delete(tags: Tags, yes: Yes = False, hub: HubName = "") -> None:
     with asking(hub) as opened:
         for named in over("deleting", tags):
             opened.ask(artifacts.delete_tag(named, named.reference))
-            typer.echo(f"Took away {named}; the artifact stays.")
+            say(f"Took away {named}; the artifact stays.")
