@@ -102,8 +102,7 @@ def together(peer: Fairway, path: str, clients: int, rounds: int) -> Times:
         client = Client(peer.address, basic(peer.login or ("", "")))
         client.ask("GET", "/api/v2.0/ping")
         barrier.wait()
-        for _ in range(rounds):
-            times.append(ask(client, path)[0])
+        times.extend(ask(client, path)[0] for _ in range(rounds))
         client.close()
 
     threads = [threading.Thread(target=one) for _ in range(clients)]

@@ -143,7 +143,8 @@ def management_api(parts: Parts) -> FastAPI:
         projects.routes(parts.db, authoriser, gc_grace_seconds=parts.settings.gc_grace_seconds), prefix=_API
     )
     api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
-    api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods), prefix=_API)
+    open_blob = parts.hub.open_blob
+    api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])

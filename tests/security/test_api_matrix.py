@@ -112,6 +112,8 @@ DELETE:/api/v2.0/projects/team/repositories/none                       401      
 GET:/api/v2.0/projects/team/repositories/app/artifacts                 401       403      200           200   200       200        200           200
 GET:/api/v2.0/projects/team/repositories/app/artifacts/none            401       403      404           404   404       404        404           404
 DELETE:/api/v2.0/projects/team/repositories/app/artifacts/none         401       403      403           403   403       404        404           404
+GET:/api/v2.0/projects/team/repositories/app/artifacts/v1/additions/none 401     403      400           400   400       400        400           400
+GET:/api/v2.0/icons/none                                               400       400      400           400   400       400        400           400
 GET:/api/v2.0/projects/team/repositories/app/artifacts/v1/accessories  401       403      200           200   200       200        200           200
 GET:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags         401       403      200           200   200       200        200           200
 POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags        401       403      403           403   409       409        409           409
@@ -189,6 +191,8 @@ TEMPLATES = {
     "artifacts/v1": "artifacts/{reference}",
     "artifacts/none": "artifacts/{reference}",
     "tags/none": "tags/{tag_name}",
+    "additions/none": "additions/{addition}",
+    "icons/none": "icons/{digest}",
     "team": "{project_name_or_id}",
     "metadatas/public": "metadatas/{meta_name}",
     "members/1": "members/{mid}",

@@ -60,6 +60,7 @@ CALLS = [
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1") for method in ("GET", "DELETE")],
     ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/accessories"),
+    ("GET", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/additions/files"),
     *[(method, "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags") for method in ("GET", "POST")],
     ("DELETE", "/api/v2.0/projects/{}/repositories/app/artifacts/v1/tags/v1"),
     ("POST", "/api/v2.0/projects/{}/repositories/app/artifacts?from=mine/app:v1"),
@@ -92,6 +93,7 @@ EXAMPLES = {
     "id": "0123",
     "mid": "1",
     "meta_name": "public",
+    "addition": "files",
     "label_id": "7",
 }
 """What stands for the parameters of a path in the calls above."""
@@ -101,6 +103,7 @@ NAMES_NO_PROJECT = {
     "GET /api/v2.0/ping",
     "GET /api/version",
     "GET /api/v2.0/health",
+    "GET /api/v2.0/icons/{digest}",
     "GET /api/v2.0/labels",
     "POST /api/v2.0/labels",
     *(f"{method} /api/v2.0/labels/{{label_id}}" for method in ("GET", "PUT", "DELETE")),

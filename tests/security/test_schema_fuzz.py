@@ -113,6 +113,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "project_name": ["team", "library", "none"],
             "repository_name": ["app", "none", "a%2Fb"],
             "tag_name": ["v1", "none"],
+            "addition": ["build_history", "none"],
             "execution_id": ["1", "2", "999"],
             "mid": ["1", "2", "999"],
             "label_id": ["1", "2", "999"],

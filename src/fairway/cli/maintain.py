@@ -1,4 +1,4 @@
-"""`fairway migrate`, `fairway scrub`, `fairway version`."""
+"""`fairway migrate`, `fairway scrub`."""
 
 import asyncio
 import os
@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from fairway import __version__
 from fairway.boot import build
 from fairway.cli.options import ConfigFile, DataDir, fail, load_settings
 from fairway.core.oci.errors import FairwayError
@@ -72,8 +71,3 @@ async def _scrub(settings: Settings, rate: float | None) -> housekeeping.Scrubbe
                 found += some
                 advance(some.looked_at)
     return found
-
-
-def version() -> None:
-    """Print the version."""
-    typer.echo(__version__)

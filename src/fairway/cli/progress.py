@@ -1,7 +1,9 @@
 """A progress bar on standard error, for work that takes long."""
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -13,6 +15,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+T = TypeVar("T")
+
+_FEW = 3
 
 
 @contextmanager
@@ -40,3 +46,14 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         yield lambda text: progress.update(task, description=text)
+
+
+def over(what: str, things: Sequence[T]) -> Iterator[T]:
+    """One thing after the other, with a bar where there are more than a few and somebody watches."""
+    if len(things) <= _FEW or not sys.stderr.isatty():
+        yield from things
+        return
+    with bar(what, len(things)) as advance:
+        for thing in things:
+            yield thing
+            advance(1)

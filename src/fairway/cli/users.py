@@ -1,4 +1,4 @@
-"""`fairway user add | password | list`: accounts, straight in the database, for whoever may read the data folder."""
+"""`fairway user add | password`: accounts, straight in the database, for whoever may read the data folder."""
 
 import sys
 from typing import Annotated
@@ -13,19 +13,16 @@ from fairway.features.accounts.store import people
 from fairway.frame.db import Database, UniqueViolation
 from fairway.frame.web.errors import Conflict, NotFound
 
-app = typer.Typer(help="Accounts.", no_args_is_help=True)
-
 Name = Annotated[str, typer.Argument(help="User name")]
 
 
-@app.command()
 def add(
     name: Name,
     admin: Annotated[bool, typer.Option("--admin", help="Make a system administrator")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
-    """Add an account.  The password is asked for, or read from standard input if that is no terminal."""
+    """Add an account in the database.  The password is asked for, or read from standard input if that is no terminal."""
     settings = load_settings(config, data_dir=data_dir)
 
     async def work(db: Database) -> None:
@@ -40,9 +37,8 @@ def add(
     typer.echo(f"Added {name}.")
 
 
-@app.command()
 def password(name: Name, data_dir: DataDir = None, config: ConfigFile = None) -> None:
-    """Set a new password.  It is asked for, or read from standard input if that is no terminal."""
+    """Set a new password in the database.  It is asked for, or read from standard input if that is no terminal."""
     settings = load_settings(config, data_dir=data_dir)
 
     async def work(db: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.manifest import parse_manifest
+from fairway.features.artifacts import icons
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import artifacts, deleted_artifacts, gc_reviews, outbox
 from stories.world import Image, Person, World, image, index
@@ -96,7 +97,7 @@ class TestShown:
             "repository_name": "team/app",
             "digest": BOTH.digest,
             "size": BOTH.manifest.size + AMD.size + ARM.size,
-            "icon": "",
+            "icon": icons.of_type("IMAGE"),
             "pull_time": NEVER,
             "extra_attrs": {},
             "annotations": {},
@@ -129,7 +130,7 @@ class TestShown:
             "size": SIGNED.size,
             "digest": SIGNED.digest,
             "type": "signature.notation",
-            "icon": "",
+            "icon": icons.of_accessory("signature.notation"),
         }
 
     async def test_details_are_null_unless_they_are_asked_for(self, alice: Person, team: int) -> None:

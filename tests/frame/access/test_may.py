@@ -70,6 +70,7 @@ artifact:create     no         no        no             no     yes        yes   
 artifact:read       no         no        yes            yes    yes        yes         yes            yes
 artifact:list       no         no        yes            yes    yes        yes         yes            yes
 artifact:delete     no         no        no             no     no         yes         yes            yes
+artifact-addition:read no      no        yes            yes    yes        yes         yes            yes
 accessory:list      no         no        yes            yes    yes        yes         yes            yes
 tag:create          no         no        no             no     yes        yes         yes            yes
 tag:list            no         no        yes            yes    yes        yes         yes            yes
@@ -112,6 +113,7 @@ artifact:create     no         no        no             no     yes        yes   
 artifact:read       yes        yes       yes            yes    yes        yes         yes            yes
 artifact:list       yes        yes       yes            yes    yes        yes         yes            yes
 artifact:delete     no         no        no             no     no         yes         yes            yes
+artifact-addition:read yes     yes       yes            yes    yes        yes         yes            yes
 accessory:list      yes        yes       yes            yes    yes        yes         yes            yes
 tag:create          no         no        no             no     yes        yes         yes            yes
 tag:list            yes        yes       yes            yes    yes        yes         yes            yes

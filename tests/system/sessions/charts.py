@@ -12,6 +12,7 @@ from system.wire import Wire
 CHART = {
     "Chart.yaml": "apiVersion: v2\nname: pier\nversion: 1.2.3+build.5\nappVersion: '7'\ntype: application\n",
     "values.yaml": "berths: 2\n",
+    "README.md": "# Pier\n",
     "templates/configmap.yaml": (
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: pier\ndata:\n  berths: '{{ .Values.berths }}'\n"
     ),
@@ -61,6 +62,17 @@ def a_chart_is_pushed_shown_rendered_and_pulled(helm: Keyboard, deckhand: Wire, 
     (helm.folder / "by-digest").mkdir()
     helm("pull", HTTP, f"{where}/pier@{digest}", "--destination", str(helm.folder / "by-digest"))
     assert next((helm.folder / "by-digest").iterdir()).read_bytes() == chart.read_bytes()
+    it_is_shown_as_a_chart(deckhand, project, digest)
+
+
+def it_is_shown_as_a_chart(deckhand: Wire, project: str, digest: str) -> None:
+    at = f"/api/v2.0/projects/{project}/repositories/charts%252Fpier/artifacts/{digest}"
+    shown = deckhand.ask("GET", at).json()
+    assert (shown["type"], shown["extra_attrs"]["version"]) == ("CHART", VERSION)
+    pages = {name: deckhand.ask("GET", link["href"]) for name, link in shown["addition_links"].items()}
+    assert pages["values.yaml"].body.decode() == CHART["values.yaml"]
+    assert pages["readme.md"].body.decode() == CHART["README.md"]
+    assert pages["dependencies"].json() == []
 
 
 def after_logout_a_public_chart_is_pulled_and_none_pushed(helm: Keyboard, open_project: str) -> None:

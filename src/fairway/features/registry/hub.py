@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from fairway.core.content.local import Local
 from fairway.core.content.small import SmallBlobs
-from fairway.core.stores.protocols import BlobStore
+from fairway.core.oci.digest import Digest
+from fairway.core.oci.names import Repository
+from fairway.core.stores.protocols import Blob, BlobStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.artifacts.names import Caller, Periods, SqlNames
 from fairway.features.registry.pulls import Pulls
@@ -17,6 +19,8 @@ SERVICE = "harbor-registry"
 """Our name in challenges and tokens.  It is Harbor's, because scripts written for Harbor ask for it by name."""
 
 ISSUER = "fairway"
+
+_OURSELVES = Caller("", "", may_push=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +46,7 @@ class Hub:
         """Our own store as `caller` sees it in one project."""
         names = SqlNames(self.db, project, caller, self.periods, uploads_per_caller=self.uploads_per_user)
         return Local(names, self.store, self.small)
+
+    async def open_blob(self, project: int, repo: Repository, digest: Digest) -> Blob:
+        """A blob of a project, for ourselves: nobody is promised anything.  Raises BlobUnknown and Unavailable."""
+        return await self.local(project, _OURSELVES).blob(repo, digest)

@@ -44,6 +44,7 @@ ARTIFACT_CREATE = Permission("artifact", "create")
 ARTIFACT_READ = Permission("artifact", "read")
 ARTIFACT_LIST = Permission("artifact", "list")
 ARTIFACT_DELETE = Permission("artifact", "delete")
+ARTIFACT_ADDITION_READ = Permission("artifact-addition", "read")
 ACCESSORY_LIST = Permission("accessory", "list")
 TAG_CREATE = Permission("tag", "create")
 TAG_LIST = Permission("tag", "list")
@@ -112,6 +113,7 @@ IN_PROJECT = frozenset(
         ARTIFACT_READ,
         ARTIFACT_LIST,
         ARTIFACT_DELETE,
+        ARTIFACT_ADDITION_READ,
         ACCESSORY_LIST,
         TAG_CREATE,
         TAG_LIST,

@@ -24,18 +24,19 @@ class Role(IntEnum):
 # C create, R read, U update, D delete, L list, P pull, S push. "anyone" is everybody, logged in or not, on a public
 # project; a member holds that too.
 _TABLE = """
-               project_admin  maintainer  developer  guest  limited_guest  anyone
-project        RUD            R           R          R      R              R
-log            L              -           -          -      -              -
-member         CRUDL          RL          RL         RL     -              -
-metadata       CRUD           R           -          -      -              -
-quota          R              R           R          R      R              -
-label          CRUDL          CRUDL       RL         RL     -              RL
-repository     CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
-artifact       CRDL           CRDL        CRL        RL     RL             RL
-artifact-label CD             CD          CD         -      -              -
-accessory      L              L           L          L      L              L
-tag            CDL            CDL         CL         L      L              L
+                   project_admin  maintainer  developer  guest  limited_guest  anyone
+project            RUD            R           R          R      R              R
+log                L              -           -          -      -              -
+member             CRUDL          RL          RL         RL     -              -
+metadata           CRUD           R           -          -      -              -
+quota              R              R           R          R      R              -
+label              CRUDL          CRUDL       RL         RL     -              RL
+repository         CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
+artifact           CRDL           CRDL        CRL        RL     RL             RL
+artifact-addition  R              R           R          R      R              R
+artifact-label     CD             CD          CD         -      -              -
+accessory          L              L           L          L      L              L
+tag                CDL            CDL         CL         L      L              L
 """
 
 _ACTIONS = {

@@ -25,10 +25,10 @@ UNSET = Path()
 _DAY = 86_400
 _YEAR = 366 * _DAY
 
-# Variables with our prefix that are not settings: the crash points' and the test suite's, and what Kubernetes puts into
-# every container of a namespace that has a Service called "fairway" or "fairway-…".
+# Variables with our prefix that are not settings: the crash points' and the test suite's, what the commands that ask a hub
+# take for a login, and what Kubernetes puts into every container of a namespace that has a Service called "fairway" or "fairway-…".
 _NOT_SETTINGS = re.compile(
-    r"FAIRWAY_(CRASHPOINT_FILE=.*|TEST_\w+=.*|(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=[0-9]+"
+    r"FAIRWAY_((CRASHPOINT_FILE|HUB|USERNAME|PASSWORD)=.*|TEST_\w+=.*|(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=[0-9]+"
     r"|PORT=(tcp|udp|sctp)://.*|PORT_[0-9]+_(TCP|UDP|SCTP)(_\w+)?=.*))",
     re.DOTALL,
 )

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from fairway.core.oci.errors import BadRequest, ManifestUnknown, NameUnknown, PreconditionFailed
 from fairway.features.artifacts import changing
 from fairway.features.artifacts.api import shown
+from fairway.features.artifacts.api.additions import describe
 from fairway.features.artifacts.api.places import (
     ARTIFACT,
     REPOSITORY,
@@ -19,6 +20,7 @@ from fairway.features.artifacts.api.places import (
     repository_id,
 )
 from fairway.features.artifacts.api.shown import AccessoryOut, ArtifactOut, Wanted
+from fairway.features.artifacts.facts import Describer
 from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import details, listed
 from fairway.features.artifacts.store.listed import Within
@@ -42,16 +44,16 @@ async def _wanted(
 _Details = Annotated[Wanted, Depends(_wanted)]
 
 
-def routes(db: Database, authoriser: Authoriser, periods: Periods) -> APIRouter:
+def routes(db: Database, authoriser: Authoriser, periods: Periods, describer: Describer) -> APIRouter:
     """The routes, relative to `/api/v2.0`."""
     made = Routes(authoriser, tags=["artifact"])
-    _lists(made, db)
-    _one_artifact(made, db, periods)
+    _lists(made, db, describer)
+    _one_artifact(made, db, periods, describer)
     _accessories(made, db)
     return made.router
 
 
-def _lists(made: Routes, db: Database) -> None:
+def _lists(made: Routes, db: Database, describer: Describer) -> None:
     @made.get(REPOSITORY + "/artifacts", permission=ARTIFACT_LIST, raises=WRONG_NAME)
     async def list_artifacts(
         request: Request,
@@ -70,7 +72,7 @@ def _lists(made: Routes, db: Database) -> None:
 
         found, total = await db.read(read)
         response.headers.update(page_headers(request, page, total))
-        return found
+        return await describe(db, describer, project.id, found)
 
     @made.get("/projects/{project_name_or_id}/artifacts", permission=ARTIFACT_LIST, raises=(BadRequest,))
     async def list_artifacts_of_project(
@@ -90,10 +92,10 @@ def _lists(made: Routes, db: Database) -> None:
 
         found, total = await db.read(read)
         response.headers.update(page_headers(request, page, total))
-        return found
+        return await describe(db, describer, project.id, found)
 
 
-def _one_artifact(made: Routes, db: Database, periods: Periods) -> None:
+def _one_artifact(made: Routes, db: Database, periods: Periods, describer: Describer) -> None:
     @made.get(ARTIFACT, permission=ARTIFACT_READ, raises=WRONG_NAME)
     async def get_artifact(
         project: InProject, repo: InRepository, ref: Referred, wanted: _Details
@@ -105,7 +107,8 @@ def _one_artifact(made: Routes, db: Database, periods: Periods) -> None:
             [found] = await shown.artifacts(conn, [row], wanted)
             return found
 
-        return await db.read(read)
+        [described] = await describe(db, describer, project.id, [await db.read(read)])
+        return described
 
     @made.delete(
         ARTIFACT,

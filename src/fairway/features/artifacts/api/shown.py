@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from fairway.features.artifacts import icons
 from fairway.features.artifacts.store import details
 from fairway.features.artifacts.store.details import Grouped
 from fairway.features.labels import model as labels_model
@@ -167,6 +168,7 @@ def accessory(row: Row, repo: str) -> AccessoryOut:
         size=row["total_size"],
         digest=row["digest"],
         type=row["accessory"],
+        icon=icons.of_accessory(row["accessory"]),
         creation_time=moment(row["created_at"]),
     )
 

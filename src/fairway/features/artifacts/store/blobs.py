@@ -3,13 +3,23 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, exists, func, null, select, update
+from sqlalchemy import and_, bindparam, exists, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.protocols import Stored
+from fairway.features.projects.store import projects as projects_store
+from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, ledger, now_us
-from fairway.frame.db.tables import artifact_links, artifacts, blobs, leases, project_blobs, projects
+from fairway.frame.db.tables import (
+    artifact_links,
+    artifacts,
+    blobs,
+    leases,
+    project_blobs,
+    projects,
+    repositories,
+)
 from fairway.frame.db.tables.content import CORRUPT, LIVE
 from fairway.frame.db.types import within
 
@@ -223,3 +233,29 @@ async def release(conn: Conn, project: int, digest: Digest) -> int:
     if await conn.run(_HIDE, project=project, digest=digest):
         return 0
     return await ledger.unlink(conn, project, digest)
+
+
+_LAYER_SEEN = (
+    select(projects.c.id.label("project_id"), projects.c.name.label("project"), repositories.c.name)
+    .select_from(
+        projects.join(project_blobs, project_blobs.c.project_id == projects.c.id)
+        .join(blobs, blobs.c.id == project_blobs.c.blob_id)
+        .join(
+            artifact_links,
+            and_(
+                artifact_links.c.project_id == projects.c.id,
+                artifact_links.c.digest == project_blobs.c.digest,
+            ),
+        )
+        .join(artifacts, artifacts.c.id == artifact_links.c.artifact_id)
+        .join(repositories, repositories.c.id == artifacts.c.repository_id)
+    )
+    .where(blobs.c.digest == bindparam("digest"), blobs.c.state == LIVE, artifact_links.c.kind == "layer")
+    .limit(1)
+)
+
+
+async def where_seen(conn: Conn, viewer: Principal, digest: Digest) -> Row | None:
+    """A place where a viewer may see a layer: project_id, project, and the repository's name without it."""
+    seen = _LAYER_SEEN.where(projects_store.listable_by(viewer))
+    return await conn.first(seen, digest=digest)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
+from fairway.core.oci.digest import Digest
 from fairway.frame.db import Conn, Row
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, tags
@@ -117,6 +118,19 @@ async def accessories_of(conn: Conn, ids: Sequence[int]) -> Grouped:
     """The accessories of each artifact: id, digest, kind, total size, creation, and the subject's id and digest; MOST
     at most."""
     return _grouped(await conn.all(_ACCESSORIES_OF, ids=json.dumps(list(ids)), most=MOST), "subject_id")
+
+
+_NEWEST = _first(
+    _ACCESSORIES.where(within_ids(_subject.c.id, _these), _accessory.c.accessory == bindparam("kind")),
+    _subject.c.id,
+    _accessory.c.id.desc(),
+)
+
+
+async def newest_of(conn: Conn, ids: Sequence[int], kind: str) -> Mapping[int, Digest]:
+    """The digest of each artifact's newest accessory of a kind, by the artifact's id."""
+    rows = await conn.all(_NEWEST, ids=json.dumps(list(ids)), kind=kind, most=1)
+    return {row["subject_id"]: Digest(row["digest"]) for row in rows}
 
 
 def _grouped(rows: Iterable[Row], key: str) -> Grouped:

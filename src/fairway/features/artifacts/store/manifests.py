@@ -10,6 +10,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.manifest import Link, Manifest
 from fairway.core.oci.names import Tag
 from fairway.features.artifacts import rules
+from fairway.features.artifacts.processors import table
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import artifact_links, artifacts, repositories, tags
 from fairway.frame.db.types import within
@@ -172,7 +173,7 @@ async def add_artifact(
         "subject": manifest.subject.digest if manifest.subject else None,
         "annotations": json.dumps(dict(manifest.annotations), separators=(",", ":"), ensure_ascii=False),
         "size": manifest.size,
-        "type": rules.type_of(manifest),
+        "type": table.type_of(manifest),
         "config_media_type": rules.media_type_of(manifest),
         "total_size": total_size,
         "payload": manifest.raw,

@@ -1,0 +1,151 @@
+"""`fairway project list | show | create | set | delete`."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from fairway.cli.progress import over
+from fairway.cli.remote.asking import HubName, Yes, asking, parsed, sure
+from fairway.cli.remote.complete import project_names
+from fairway.cli.remote.shown import (
+    All,
+    AsJson,
+    Column,
+    Filter,
+    Limit,
+    Sort,
+    moment,
+    number,
+    one,
+    rows,
+    yes_no,
+)
+from fairway.cli.remote.sizes import parse_size
+from fairway.client import projects
+from fairway.client.errors import ClientError
+from fairway.client.projects import ROLE_NAMES, Project
+
+app = typer.Typer(help="Projects and their settings.", no_args_is_help=True)
+
+Name = Annotated[
+    str, typer.Argument(help="The project's name", metavar="PROJECT", autocompletion=project_names)
+]
+Names = Annotated[
+    list[str], typer.Argument(help="The projects' names", metavar="PROJECT…", autocompletion=project_names)
+]
+StorageLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--storage-limit",
+        parser=parsed(parse_size),
+        metavar="SIZE",
+        help="How much it may store, such as 10GiB; for administrators of the hub",
+        show_default=False,
+    ),
+]
+
+_COLUMNS: list[Column[Project]] = [
+    Column("name", lambda found: found.name),
+    Column("public", lambda found: found.public, yes_no),
+    Column("your role", lambda found: ROLE_NAMES.get(found.current_user_role_id, "")),
+    Column("repositories", lambda found: found.repo_count, number),
+    Column("owner", lambda found: found.owner_name),
+    Column("created", lambda found: found.creation_time, moment),
+]
+
+
+@app.command("list")
+def list_projects(
+    name: Annotated[str, typer.Option(help="Only those with this in their name")] = "",
+    public: Annotated[
+        bool | None, typer.Option("--public/--private", help="Only these", show_default=False)
+    ] = None,
+    limit: Limit = 100,
+    all_: All = False,
+    q: Filter = "",
+    sort: Sort = "",
+    as_json: AsJson = False,
+    hub: HubName = "",
+) -> None:
+    """List projects."""
+    with asking(hub) as opened:
+        listing = projects.listed(name=name, public=public, q=q, sort=sort)
+        rows(opened, listing, _COLUMNS, as_json=as_json, all_=all_, limit=limit)
+
+
+@app.command()
+def show(project: Name, as_json: AsJson = False, hub: HubName = "") -> None:
+    """Show a project and its settings."""
+    with asking(hub) as opened:
+        found = opened.ask(projects.get(project))
+        names = sorted(found.metadata.keys() - {"public"})
+        settings = [Column(f"setting {name}", partial(_metadata, name)) for name in names]
+        one(found, [*_COLUMNS, *settings], as_json=as_json)
+
+
+def _metadata(name: str, project: Project) -> str:
+    return project.metadata[name]
+
+
+@app.command()
+def create(
+    project: Annotated[
+        str, typer.Argument(help="Its name: lower-case letters, digits and - _ . between them")
+    ],
+    public: Annotated[bool, typer.Option("--public", help="Everybody may see and pull it")] = False,
+    storage_limit: StorageLimit = None,
+    hub: HubName = "",
+) -> None:
+    """Make a project.  You become its administrator."""
+    with asking(hub) as opened:
+        opened.ask(projects.create(project, public=public, storage_limit=storage_limit))
+        who = "everybody may pull from it" if public else "only its members may see it"
+        typer.echo(f"Made {project}; {who}.")
+
+
+@app.command("set")
+def change(
+    project: Name,
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="Settings, such as prevent_vul=true", metavar="[NAME=VALUE]…")
+    ] = None,
+    public: Annotated[
+        bool | None,
+        typer.Option("--public/--private", help="Whether everybody may see and pull it", show_default=False),
+    ] = None,
+    hub: HubName = "",
+) -> None:
+    """Change settings of a project; those that are not named stay."""
+    wanted = dict(_setting(each) for each in settings or ())
+    if public is not None:
+        wanted["public"] = "true" if public else "false"
+    if not wanted:
+        raise typer.BadParameter(
+            "say what to change: --public, --private or NAME=VALUE", param_hint="NAME=VALUE"
+        )
+    with asking(hub) as opened:
+        opened.ask(projects.change(project, wanted))
+        typer.echo(f"Changed {project}: {', '.join(f'{name} is {value}' for name, value in wanted.items())}.")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise typer.BadParameter(f"{text!r} is no setting; write NAME=VALUE", param_hint="NAME=VALUE")
+    return name, value
+
+
+@app.command()
+def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
+    """Delete projects that have no repositories any more."""
+    sure(f"Delete {', '.join(names)}?", yes=yes)
+    with asking(hub) as opened:
+        for name in over("deleting", names):
+            found = opened.ask(projects.deletable(name))
+            if not found.deletable:
+                raise ClientError(
+                    f"{name} was not deleted: {found.message}; `fairway repo list {name}` shows what is in it"
+                )
+            opened.ask(projects.delete(name))
+            typer.echo(f"Deleted {name}.")

@@ -1,0 +1,182 @@
+"""Projects, their settings and their members."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from fairway.client.call import (
+    API,
+    BY_NAME,
+    Call,
+    Listing,
+    asking,
+    changing,
+    filters,
+    making,
+    matching,
+    reader,
+    segment,
+)
+
+ROLES: Final[Mapping[str, int]] = {
+    "admin": 1,
+    "maintainer": 4,
+    "developer": 2,
+    "guest": 3,
+    "limited-guest": 5,
+}
+"""Harbor's role ids, from the one who may do most to the one who may do least."""
+ROLE_NAMES: Final = {number: name for name, number in ROLES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Harbor's Project; `current_user_role_id` is 0 for who is no member, `metadata` has the settings as text."""
+
+    project_id: int
+    name: str
+    owner_name: str = ""
+    creation_time: str = ""
+    update_time: str = ""
+    repo_count: int = 0
+    current_user_role_id: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def public(self) -> bool:
+        """Whether everybody may see and pull it."""
+        return self.metadata.get("public") == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Bytes; as a limit -1 is none."""
+
+    storage: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryQuota:
+    """What a project may store, and does."""
+
+    hard: Storage = field(default_factory=Storage)
+    used: Storage = field(default_factory=lambda: Storage(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Harbor's ProjectSummary; None where the caller may not know."""
+
+    repo_count: int = 0
+    project_admin_count: int | None = None
+    maintainer_count: int | None = None
+    developer_count: int | None = None
+    guest_count: int | None = None
+    limited_guest_count: int | None = None
+    quota: SummaryQuota | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletable:
+    """Whether a project can be deleted, and why not."""
+
+    deletable: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Harbor's ProjectMemberEntity: `id` is the membership's, `entity_type` u for a user and g for a group."""
+
+    id: int
+    entity_id: int
+    entity_name: str
+    role_id: int
+    role_name: str = ""
+    entity_type: str = "u"
+
+    @property
+    def role(self) -> str:
+        """One of `ROLES`, or Harbor's own word."""
+        return ROLE_NAMES.get(self.role_id, self.role_name)
+
+
+def _path(project: str) -> str:
+    return f"{API}/projects/{segment(project)}"
+
+
+def listed(
+    *, name: str = "", public: bool | None = None, owner: str = "", q: str = "", sort: str = ""
+) -> Listing[Project]:
+    """Projects that the caller may see; `name` is a part of it."""
+    query = {"name": name, "public": public, "owner": owner, "q": filters(q), "sort": sort}
+    return Listing(f"{API}/projects", reader(Project), query)
+
+
+def get(project: str) -> Call[Project]:
+    """One project by its name."""
+    return asking(reader(Project), _path(project), headers=BY_NAME)
+
+
+def summary(project: str) -> Call[Summary]:
+    """What is in a project."""
+    return asking(reader(Summary), f"{_path(project)}/summary", headers=BY_NAME)
+
+
+def create(
+    name: str,
+    *,
+    public: bool = False,
+    storage_limit: int | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Call[int]:
+    """Make a project of which the caller becomes administrator; its id."""
+    body: dict[str, object] = {
+        "project_name": name,
+        "metadata": {**(settings or {}), "public": "true" if public else "false"},
+    }
+    if storage_limit is not None:
+        body["storage_limit"] = storage_limit
+    return making(f"{API}/projects", body)
+
+
+def change(project: str, settings: Mapping[str, str]) -> Call[None]:
+    """Set some of the settings, `public` among them; the others stay."""
+    return changing("PUT", _path(project), {"metadata": dict(settings)}, headers=BY_NAME)
+
+
+def deletable(project: str) -> Call[Deletable]:
+    """Whether a project can be deleted."""
+    return asking(reader(Deletable), f"{_path(project)}/_deletable", headers=BY_NAME)
+
+
+def delete(project: str) -> Call[None]:
+    """Delete a project that has no repositories."""
+    return changing("DELETE", _path(project), headers=BY_NAME)
+
+
+def members(project: str, *, name: str = "") -> Listing[Member]:
+    """Who belongs to a project; `name` is a part of theirs."""
+    return Listing(f"{_path(project)}/members", reader(Member), {"entityname": name}, BY_NAME)
+
+
+def add_member(project: str, username: str, role: int) -> Call[int]:
+    """Take somebody in; the membership's id."""
+    body = {"role_id": role, "member_user": {"username": username}}
+    return making(f"{_path(project)}/members", body, headers=BY_NAME)
+
+
+def set_role(project: str, member: int, role: int) -> Call[None]:
+    """Give a member another role."""
+    return changing("PUT", f"{_path(project)}/members/{member}", {"role_id": role}, headers=BY_NAME)
+
+
+def remove_member(project: str, member: int) -> Call[None]:
+    """Put a member out."""
+    return changing("DELETE", f"{_path(project)}/members/{member}", headers=BY_NAME)
+
+
+def named(name: str) -> Listing[Project]:
+    """Projects of which the name contains `name`, without what only details tell."""
+    query = {"q": filters(matching(name__part=name)), "with_detail": False}
+    return Listing(f"{API}/projects", reader(Project), query)
