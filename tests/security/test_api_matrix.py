@@ -47,10 +47,10 @@ POST:/api/v2.0/usergroups                                              401      
 GET:/api/v2.0/usergroups/search?groupname=a                            401       200      200           200   200       200        200           200
 GET:/api/v2.0/usergroups/1                                             401       403      403           403   403       403        403           200
 PUT:/api/v2.0/usergroups/1                                             401       403      403           403   403       403        403           200
-DELETE:/api/v2.0/usergroups/2                                          401       403      403           403   403       403        403           404
 GET:/api/fairway/usergroups/1/members                                  401       403      403           403   403       403        403           200
 POST:/api/fairway/usergroups/1/members                                 401       403      403           403   403       403        403           409
 DELETE:/api/fairway/usergroups/1/members/4711                          401       403      403           403   403       403        403           404
+DELETE:/api/v2.0/usergroups/1                                          401       403      403           403   403       403        403           200
 GET:/api/v2.0/search?q=a                                               200       200      200           200   200       200        200           200
 GET:/api/v2.0/labels?scope=g                                           401       200      200           200   200       200        200           200
 GET:/api/v2.0/labels?scope=p&project_id=1                              401       403      403           200   200       200        200           200
@@ -219,7 +219,6 @@ BODIES = {
 TEMPLATES = {
     "users/1": "users/{user_id}",
     "usergroups/1": "usergroups/{group_id}",
-    "usergroups/2": "usergroups/{group_id}",
     "members/4711": "members/{user_id}",
     "v2.0/labels/1": "v2.0/labels/{label_id}",
     "labels/7": "labels/{label_id}",

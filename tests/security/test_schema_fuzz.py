@@ -87,6 +87,13 @@ def prepared(hub: Hub) -> Fuzzed:
     blobs = [admin.push_blob("team/app", data) for data in pushed.blobs.values()]
     put = admin.ask("PUT", "/v2/team/app/manifests/v1", pushed.raw, {"Content-Type": pushed.media_type})
     assert put.status == 201, put
+    for target, made in (
+        ("labels", {"name": "stable", "scope": "g"}),
+        ("usergroups", {"group_name": "devs", "group_type": 3}),
+    ):
+        body = json.dumps(made).encode()
+        answer = admin.ask("POST", f"/api/v2.0/{target}", body, {"Content-Type": "application/json"})
+        assert answer.status == 201, answer
     upload = admin.start_upload("team/app").rpartition("/")[2]
     purge = {"audit_retention_hour": 1, "include_event_types": "other"}
     body = json.dumps({"schedule": {"type": "Manual"}, "parameters": purge}).encode()
@@ -110,12 +117,17 @@ def prepared(hub: Hub) -> Fuzzed:
             "execution_id": ["1", "2", "999"],
             "mid": ["1", "2", "999"],
             "robot_id": ["1", "2", "999"],
+            "label_id": ["1", "2", "999"],
+            "group_id": ["1", "2", "999"],
+            "user_id": ["1", "2", "999"],
+            "scope": ["g", "p"],
+            "project_id": ["1", "2", "999"],
             "meta_name": ["public", "severity", "nothing"],
             "job_id": ["1", "all", "999"],
             "job_type": ["PURGE_AUDIT_LOG", "all", "none"],
             "pool_id": ["all", "none"],
             "mount": blobs,
-            "from": ["team/app"],
+            "from": ["team/app", "team/app:v1", f"team/app@{pushed.digest}"],
         },
         {"anonymous": {}, "user": Wire(hub, "someone").headers, "admin": admin.headers},
     )

@@ -256,4 +256,6 @@ async def test_what_the_collector_takes_meanwhile_is_missed(world: World, alice:
     await world.run(project_blobs.delete().where(project_blobs.c.digest == lost))
     answer = await copy(alice, "shop/app", "team/app:v1")
     assert answer.short == (400, "MANIFEST_BLOB_UNKNOWN")
+    assert answer.json["errors"][0]["detail"] == [{"digest": lost}]
+    assert "push it there again" in answer.json["errors"][0]["message"]
     assert [row for row in await world.rows(project_blobs) if row["project_id"] == 2] == []

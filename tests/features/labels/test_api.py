@@ -272,7 +272,8 @@ class TestOnArtifacts:
                 assert answer["x-total-count"] == str(len(expected))
             latest = await alice("GET", f"{API}/projects/team/artifacts?latest_in_repository=true&q={quoted}")
             assert [each["digest"] for each in latest.json] == expected[-1:]
-        for q in ("labels=x", "labels=~1", "labels=[1~2]"):
+        many = "%20".join(map(str, range(1, 12)))
+        for q in ("labels=x", "labels=~1", "labels=[1~2]", f"labels=({many})"):
             assert (await alice("GET", f"{APP}?q={q}")).short == (400, "BAD_REQUEST"), q
 
     async def test_a_label_or_an_artifact_that_goes_takes_it_along(

@@ -56,10 +56,9 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "updateUserGroup": {"group_name": "developers"},
 }
 NEVER = {
-    "DeleteLabel": {400},
+    "CopyArtifact": {405},  # which is for proxy caches
     "removeLabel": {409},
     "searchUserGroups": {409},
-    "DeleteUserGroup": {400},
 }
 """What Harbor lists and nothing here answers with."""
 

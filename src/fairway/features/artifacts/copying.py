@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import Denied, ManifestInvalid, ManifestUnknown, NameUnknown
+from fairway.core.oci.errors import Denied, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown, NameUnknown
 from fairway.core.oci.manifest import Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.features.artifacts.names import SqlNames
@@ -94,4 +94,10 @@ class Copy:
                 return
             row = await self._row(repository, manifest.digest)
             tags = await self._tags_of(row) if row["accessory_of"] is not None else []
-        await self.far.copy_manifest(self.source, self.into, manifest, tags)
+        try:
+            await self.far.copy_manifest(self.source, self.into, manifest, tags)
+        except ManifestBlobUnknown as error:
+            raise ManifestBlobUnknown(
+                f"{self.source}@{manifest.digest} lacks a part of itself; push it there again",
+                detail=error.detail,
+            ) from None

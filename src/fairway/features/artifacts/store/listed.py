@@ -26,6 +26,9 @@ from fairway.frame.db.tables import (
 COUNTED: Final = 10_000
 """How far a list that is filtered is counted, or to the end of the page that is asked for."""
 
+MOST_LABELS: Final = 10
+"""How many labels can be asked for at once."""
+
 _FIELDS = {
     "id": Field(artifacts.c.id),
     "type": Field(artifacts.c.type),
@@ -140,6 +143,8 @@ def _by_labels(term: Term) -> list[ColumnElement[bool]]:
     match term:
         case AllOf(values):
             terms: list[Term] = [Exact(str(value)) for value in dict.fromkeys(values)]
+            if len(terms) > MOST_LABELS:  # each makes a set of what it hangs on
+                raise BadRequest(f"q: labels has at most {MOST_LABELS} of them")
         case Exact() | AnyOf():
             terms = [term]
         case _:
