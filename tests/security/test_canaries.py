@@ -36,7 +36,10 @@ CANARIES = {
     "metrics token": "canary-metrics-token-7qz-0123456789abc",
     "token in a query": "canary-in-query-8qz",
     "token in a header": "canary-header-9qz",
+    "robot's chosen secret": "Canary-Robot-1Aqz",
+    "robot's bad secret": "canary-robot-2bqz",
 }
+ROBOTS = "/api/v2.0/robots"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
 
@@ -131,7 +134,31 @@ def use(watched: Watched) -> None:
             ("GET", f"/nowhere?token={CANARIES['token in a query']}"),
         ):
             watched.ask(who, method, path, b"" if method in ("PUT", "POST") else None)
+    robots(watched)
     mistakes(watched)
+
+
+def robots(watched: Watched) -> None:
+    """One with a generated secret and one with a chosen one, used rightly and wrongly; only whom it was made for is told."""
+    admin = Wire(watched.hub, "admin", CANARIES["admin password"])
+    place = {"kind": "project", "namespace": "team", "access": [{"resource": "repository", "action": "pull"}]}
+    wanted = {"level": "project", "duration": -1, "permissions": [place]}
+    made = admin.ask("POST", ROBOTS, json.dumps({**wanted, "name": "made"}).encode(), JSON)
+    assert made.status == 201
+    watched.secrets["robot's secret"] = made.json()["secret"]
+    chosen, bad = CANARIES["robot's chosen secret"], CANARIES["robot's bad secret"]
+    for name, secret in (("chosen", chosen), ("bad", bad)):
+        body = json.dumps({**wanted, "name": name, "secret": secret}).encode()
+        watched.ask(admin, "POST", ROBOTS, body, **JSON)
+    for target in ("1", "2"):
+        for secret in (chosen, bad) if target == "2" else (bad,):
+            watched.ask(admin, "PATCH", f"{ROBOTS}/{target}", json.dumps({"secret": secret}).encode(), **JSON)
+        watched.ask(admin, "GET", f"{ROBOTS}/{target}")
+    watched.ask(admin, "GET", "/api/v2.0/projects/team/robots")
+    for name, secret in (("made", watched.secrets["robot's secret"]), ("chosen", chosen), ("made", bad)):
+        wire = Wire(watched.hub, f"robot$team+{name}", secret)
+        for path in ("/v2/team/app/manifests/v1", "/v2/_catalog", "/api/v2.0/projects"):
+            watched.ask(wire, "GET", path)
 
 
 def mistakes(watched: Watched) -> None:
@@ -169,7 +196,10 @@ def mistakes(watched: Watched) -> None:
 
 def spellings(secret: str) -> list[bytes]:
     """A secret as it stands, as a URL has it, and as Basic credentials have it, whose last letters depend on the rest."""
-    basic = [b64encode(f"{name}:{secret}".encode()).rstrip(b"=")[:-1] for name in ("admin", "someone")]
+    basic = [
+        b64encode(f"{name}:{secret}".encode()).rstrip(b"=")[:-1]
+        for name in ("admin", "someone", "robot$team+made", "robot$team+chosen")
+    ]
     return [secret.encode(), quote(secret, safe="").encode(), *basic]
 
 
