@@ -122,11 +122,10 @@ async def test_lists_are_kept_side_by_side(db: Database) -> None:
         await store.keep(conn, 4, Allowlist(("CVE-2026-4",)))
 
     await db.write(both)
-    found = await store.of_many(db, [3, 4, 5])
-    assert found.keys() == {3, 4}
-    assert (found[3].items, found[3].expires_at) == (("CVE-2026-2", "CVE-2026-1"), 5)
-    assert (found[4].items, found[4].expires_at) == (("CVE-2026-4",), None)
-    assert await store.of_many(db, []) == {}
-    assert (await store.of(db, 5)).items == ()
+    three, four, five = [await store.of(db, project) for project in (3, 4, 5)]
+    assert (three.items, three.expires_at) == (("CVE-2026-2", "CVE-2026-1"), 5)
+    assert (four.items, four.expires_at) == (("CVE-2026-4",), None)
+    assert five == Allowlist(project=5)
     await db.write(lambda conn: store.drop(conn, 3))
-    assert (await store.of_many(db, [3, 4])).keys() == {4}
+    assert await store.of(db, 3) == Allowlist(project=3)
+    assert await store.of(db, 4) == four

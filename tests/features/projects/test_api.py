@@ -15,8 +15,11 @@ from fairway.features.accounts.store import people
 from fairway.features.projects import api
 from fairway.frame.access.principals import User
 from fairway.frame.clock import utc_now
+from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database, now_us
 from fairway.frame.db.tables import members, projects, quotas, repositories
+from fairway.frame.sealing import Sealer
+from fairway.frame.settings import Settings
 from fairway.frame.web import errors
 from fairway.frame.web.routes import Authoriser, check_every_route_declares
 from fairway.frame.web.who import Authenticators
@@ -71,7 +74,8 @@ async def hub(db: Database) -> AsyncIterator[Hub]:
     app = FastAPI(openapi_url=None)
     errors.install(app)
     authoriser = Authoriser(authenticators, api.look_up(db), lambda _forwarded_for, peer: peer)
-    app.include_router(api.routes(db, authoriser, gc_grace_seconds=60), prefix="/api/v2.0")
+    chosen = Configuration(db, Sealer([b"a key for tests, thirty-two bytes."]), Settings())
+    app.include_router(api.routes(db, authoriser, chosen, gc_grace_seconds=60), prefix="/api/v2.0")
     check_every_route_declares(app)
     yield Hub(db, app)
     hasher.close()
@@ -86,6 +90,7 @@ async def test_a_project_is_made_and_found_where_location_says(hub: Hub) -> None
     project = found.json
     assert MOMENT.fullmatch(project.pop("creation_time"))
     assert MOMENT.fullmatch(project.pop("update_time"))
+    assert project.pop("cve_allowlist")["items"] == []
     assert project == {
         "project_id": int(answer.headers["location"].rpartition("/")[2]),
         "name": "team",

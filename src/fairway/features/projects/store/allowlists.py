@@ -1,22 +1,26 @@
 """Lists of vulnerabilities that may pass: one of the server, and one of each project that wrote one."""
 
 import json
-from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, bindparam, delete, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.projects.model import Allowlist
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
-from fairway.frame.db import Conn, now_us
+from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import cve_allowlists
-from fairway.frame.db.types import within_ids
 
 SERVER = 0
 """Stands for the project of the server's own list."""
 
-_OF_MANY = select(cve_allowlists).where(within_ids(cve_allowlists.c.project_id, bindparam("projects")))
+COLUMNS = (
+    cve_allowlists.c["items"].label("allowed"),
+    cve_allowlists.c.expires_at.label("allowed_until"),
+    cve_allowlists.c.created_at.label("allowed_since"),
+    cve_allowlists.c.updated_at.label("allowed_changed"),
+)
+_OF = select(*COLUMNS).where(cve_allowlists.c.project_id == bindparam("project"))
 _kept = upsert(cve_allowlists).values(
     project_id=bindparam("project"),
     items=bindparam("ids"),
@@ -35,25 +39,27 @@ _KEEP = _kept.on_conflict_do_update(
 _DROP = delete(cve_allowlists).where(cve_allowlists.c.project_id == bindparam("project"))
 
 
+def joined(rows: FromClause, project: ColumnElement[int]) -> FromClause:
+    """Rows of projects, each with its list if it has one; a statement with it selects `COLUMNS`."""
+    return rows.outerjoin(cve_allowlists, cve_allowlists.c.project_id == project)
+
+
+def of_row(row: Row | None, project: int) -> Allowlist:
+    """The list in a row with `COLUMNS`; an empty one if nobody has written any."""
+    if row is None or row["allowed"] is None:
+        return Allowlist(project=project)
+    return Allowlist(
+        tuple(json.loads(row["allowed"])),
+        row["allowed_until"],
+        project,
+        row["allowed_since"],
+        row["allowed_changed"],
+    )
+
+
 async def of(conn: Conn, project: int) -> Allowlist:
-    """The list of one project; an empty one if nobody has written any."""
-    return (await of_many(conn, [project])).get(project, Allowlist(project=project))
-
-
-async def of_many(conn: Conn, projects: Sequence[int]) -> dict[int, Allowlist]:
-    """The list of each of these projects that has one."""
-    if not projects:
-        return {}
-    return {
-        row["project_id"]: Allowlist(
-            tuple(json.loads(row["items"])),
-            row["expires_at"],
-            row["project_id"],
-            row["created_at"],
-            row["updated_at"],
-        )
-        for row in await conn.all(_OF_MANY, projects=json.dumps(projects))
-    }
+    """The list of one project, or of the server."""
+    return of_row(await conn.first(_OF, project=project), project)
 
 
 async def keep(conn: Conn, project: int, wanted: Allowlist) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
-from fairway.features.projects.model import LIBRARY, UNLIMITED, Allowlist, Change, Project, Wanted
+from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
 from fairway.features.projects.store import allowlists, settings
 from fairway.features.projects.store.belonging import group_roles, membership, projects_of, roles
 from fairway.features.projects.store.granted import granted
@@ -69,7 +69,8 @@ _PROJECT = select(
     users.c.username.label("owner_name"),
     members.c.role,
     group_roles,
-).select_from(_owned)
+    *allowlists.COLUMNS,
+).select_from(allowlists.joined(_owned, projects.c.id))
 _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
 
 
@@ -105,7 +106,6 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
     counted = await conn.all(_COUNTS, projects=json.dumps(ids))
     counts = {row["project_id"]: row["number"] for row in counted}
     kept = await settings.of_many(conn, ids)
-    lists = await allowlists.of_many(conn, ids)
     return [
         Project(
             id=row["id"],
@@ -118,7 +118,7 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
             created_at=row["created_at"],
             updated_at=row["updated_at"],
             settings=kept.get(row["id"], {}),
-            allowlist=lists.get(row["id"]) or Allowlist(project=row["id"]),
+            allowlist=allowlists.of_row(row, row["id"]),
         )
         for row in rows
     ]
