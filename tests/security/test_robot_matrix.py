@@ -20,7 +20,7 @@ from fairway.frame.access.catalogue import (
 )
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.principals import SERVER, Grant, User
-from fairway.frame.web.routes import Declared, Guard, OrOwn
+from fairway.frame.web.deciding import Declared, Guard, OrOwn
 from security.test_api_matrix import ROUTES, make, template
 from stories.asgi import Answer
 from stories.world import Person, World, basic, image

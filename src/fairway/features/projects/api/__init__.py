@@ -8,7 +8,8 @@ from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
 from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database
-from fairway.frame.web.routes import Authoriser, LookUp, ProjectRef, Routes
+from fairway.frame.web.deciding import LookUp
+from fairway.frame.web.routes import Authoriser, ProjectRef, Routes
 
 __all__ = ["look_up", "routes"]
 

@@ -27,10 +27,11 @@ from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.db import Conn, Database, ReferenceViolation, UniqueViolation
 from fairway.frame.db.listing import Exact
 from fairway.frame.web.body import json_body
+from fairway.frame.web.deciding import Caller
 from fairway.frame.web.errors import Conflict, Forbidden, NotFound
 from fairway.frame.web.paging import Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered, parse_filters
-from fairway.frame.web.routes import AUTHENTICATED, Caller, LoggedIn, ProjectRef, Routes
+from fairway.frame.web.routes import AUTHENTICATED, LoggedIn, ProjectRef, Routes
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

@@ -1,0 +1,151 @@
+"""Who may use a route: what a route can declare, and the one place where it is decided for a request."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from inspect import isawaitable
+from typing import Final
+
+from starlette.requests import Request
+
+from fairway.core.oci.errors import (
+    Unauthorized,
+)
+from fairway.frame.access.catalogue import Permission
+from fairway.frame.access.changes import ALL_CHANGES, Changes
+from fairway.frame.access.may import ABSENT, ProjectFacts, may
+from fairway.frame.access.principals import Anonymous, Principal, User
+from fairway.frame.web.errors import Forbidden, NotFound
+from fairway.frame.web.who import Authenticators
+
+
+class Everyone(Enum):
+    """What a route declares that needs no permission."""
+
+    PUBLIC = "anybody, logged in or not"
+    AUTHENTICATED = "anybody who is logged in"
+
+
+PUBLIC: Final = Everyone.PUBLIC
+AUTHENTICATED: Final = Everyone.AUTHENTICATED
+
+
+@dataclass(frozen=True, slots=True)
+class OrOwn:
+    """What a route declares that is about one user: `permission`, or being the user whose id the path has."""
+
+    permission: Permission
+    parameter: str = "user_id"
+
+
+@dataclass(frozen=True, slots=True)
+class OrAnybodyWhile:
+    """What a route declares that needs `permission`, except while an administrator has opened it to everybody."""
+
+    permission: Permission
+    opened: Callable[[], bool]
+
+
+Declared = Everyone | Permission | OrOwn | OrAnybodyWhile
+
+ProjectRef = int | str
+"""A project by id or by name."""
+
+LookUp = Callable[[Principal, ProjectRef], Awaitable[ProjectFacts | None]]
+"""The facts about a project for a decision about this principal; None when there is no such project."""
+
+FindRef = Callable[[Request], ProjectRef | Awaitable[ProjectRef | None] | None]
+"""Finds the project that a request is about; None when it is about the whole server, for a permission of both kinds."""
+
+ClientOf = Callable[[str, str], str]
+"""(X-Forwarded-For, the peer's address) → the client's address, by which failed logins are counted."""
+
+READS: Final = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who got past the decision, and for a project permission the project they got it for."""
+
+    principal: Principal
+    project: ProjectFacts | None = None
+
+
+class Authoriser:
+    """Decides, for one declared permission and one request."""
+
+    def __init__(
+        self,
+        authenticators: Authenticators,
+        look_up: LookUp,
+        client_of: ClientOf,
+        changes: Changes = ALL_CHANGES,
+    ) -> None:
+        self._changes = changes
+        self._authenticators = authenticators
+        self._look_up = look_up
+        self._client_of = client_of
+
+    async def decide(
+        self, request: Request, declared: Declared, find: FindRef | None, *, resumes: bool = False
+    ) -> Caller:
+        """Raises Unauthorized, Forbidden or, for who may do this in every project, NotFound; Denied or Unsupported while
+        the operator allows no changes."""
+        caller = await self._decide(request, declared, find)
+        if request.method not in READS:
+            self._changes.admit(deletes=request.method == "DELETE", resumes=resumes)
+        return caller
+
+    async def _decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
+        principal = await self._who(request)
+        if declared is PUBLIC:
+            return Caller(principal)
+        if declared is AUTHENTICATED:
+            if isinstance(principal, Anonymous):
+                raise Unauthorized("log in first")
+            return Caller(principal)
+        if isinstance(declared, OrOwn):
+            if isinstance(principal, User) and request.path_params[declared.parameter] == str(principal.id):
+                return Caller(principal)
+            declared = declared.permission
+        if isinstance(declared, OrAnybodyWhile):
+            if declared.opened():
+                return Caller(principal)
+            declared = declared.permission
+        ref = find(request) if find else None
+        if isawaitable(ref):
+            ref = await ref
+        project = None if ref is None else await self._look_up(principal, ref) or ABSENT
+        if not may(principal, declared, project):
+            if isinstance(principal, Anonymous):
+                raise Unauthorized("log in first")
+            raise Forbidden(f"this needs the permission {declared}, which you do not have here")
+        if project is ABSENT:
+            raise NotFound(f"project {ref} not found")
+        return Caller(principal, project)
+
+    async def _who(self, request: Request) -> Principal:
+        peer = request.client.host if request.client else ""
+        client = self._client_of(", ".join(request.headers.getlist("x-forwarded-for")), peer)
+        identity = await self._authenticators.identify(request.headers, client)
+        if identity.token is not None:
+            # It was made for some repositories; here it would stand for all its user may do.
+            raise Unauthorized("registry tokens are good for /v2 only; use a user name and password here")
+        return identity.principal
+
+
+class Guard:
+    """The dependency that runs first on a route and leaves the Caller for the handler."""
+
+    def __init__(
+        self, authoriser: Authoriser, declared: Declared, find: FindRef | None, *, resumes: bool = False
+    ) -> None:
+        self._authoriser = authoriser
+        self.declared = declared
+        self._find = find
+        self._resumes = resumes
+
+    async def __call__(self, request: Request) -> None:
+        request.state.caller = await self._authoriser.decide(
+            request, self.declared, self._find, resumes=self._resumes
+        )
