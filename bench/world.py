@@ -130,7 +130,7 @@ def statements(dialect: Dialect, password_hash: str) -> Iterator[tuple[str, str]
         "artifacts",
         f"""
         INSERT INTO artifacts (id, project_id, repository_id, digest, media_type, kind, artifact_type, subject, annotations,
-                               size, pull_count, pushed_at, created_at, type, config_media_type, total_size, accessory,
+                               size, pull_count, pushed_at, created_at, type, config_media_type, total_size, listed, accessory,
                                accessory_of, payload)
         {series(ARTIFACTS)}
         SELECT {FIRST} + n, {FIRST} + 1, {FIRST} + 1, {digest("n")},

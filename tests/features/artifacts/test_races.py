@@ -135,6 +135,19 @@ async def missing_parts(db: Database) -> list[object]:
     return [*await db.all(without_blob), *await db.all(without_child), *await db.all(unlinked)]
 
 
+async def wrongly_listed(db: Database) -> list[object]:
+    """Artifacts that lists show and should not, or should and do not: told from the rows in plain words."""
+    rows = {row["id"]: row for row in await db.all(select(artifacts))}
+    tagged = {row["artifact_id"] for row in await db.all(select(tags))}
+    links = await db.all(select(artifact_links).where(artifact_links.c.kind == "child"))
+    named = {(rows[link["artifact_id"]]["repository_id"], link["digest"]) for link in links}
+    return [
+        row["digest"]
+        for id, row in rows.items()
+        if bool(row["listed"]) != (id in tagged or (row["repository_id"], row["digest"]) not in named)
+    ]
+
+
 @pytest.mark.parametrize("hard", [ledger.UNLIMITED, 2500])
 async def test_what_is_visible_is_whole_and_the_quota_is_exact(db: Database, hard: int) -> None:
     await make_project(db, hard)
@@ -142,6 +155,7 @@ async def test_what_is_visible_is_whole_and_the_quota_is_exact(db: Database, har
     surprises = await asyncio.gather(*(one_caller(db, seed + n, 60) for n in range(8)))
     assert [each for some in surprises for each in some] == [], f"seed {seed}"
     assert await missing_parts(db) == [], f"seed {seed}"
+    assert await wrongly_listed(db) == [], f"seed {seed}"
     charged = await db.scalar(select(func.coalesce(func.sum(project_blobs.c.size), 0)))
     assert await ledger.used(db, PROJECT) == int(charged), f"seed {seed}"
     await db.write(ledger.fold_deltas)

@@ -11,7 +11,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import ManifestUnknown, NameUnknown, PreconditionFailed
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.features.artifacts.model import Periods
-from fairway.features.artifacts.store import blobs, deleted, manifests, repositories
+from fairway.features.artifacts.store import blobs, deleted, manifests, repositories, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame import events
 from fairway.frame.db import Conn, Database, UniqueViolation, ledger
@@ -125,8 +125,11 @@ async def _delete(
 
     One that an index names, which does not go too, stays; of `whole` it is an error then, PreconditionFailed.
     """
+    chosen = set(digests)
+    children = await shown.children(conn, repository, chosen)
+    await shown.hold(conn, repository, chosen | children, to_delete=True)
     rows = {}
-    for digest in sorted(set(digests)):
+    for digest in sorted(chosen):
         row = await manifests.lock_artifact(conn, repository, digest)
         if row is not None:
             rows[digest] = row["id"]
@@ -148,6 +151,7 @@ async def _delete(
         await manifests.remove_artifact(conn, artifact)
         released += await _release(conn, place, digest)
         await place.record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tags})
+    await shown.refresh(conn, repository, children - rows.keys())
     await ledger.charge(conn, place.project, -released)
     return list(rows)
 
@@ -178,10 +182,12 @@ async def delete_tag(
     """Delete a tag, which must be one of the manifest `on` if that is given.  Raises NameUnknown, ManifestUnknown."""
     repository = await place.repository(conn, repo)
     expected = None if on is None else await _resolve(conn, place, repo, on)
+    await shown.hold(conn, repository, await shown.behind(conn, repository, [tag]))
     digest = await tag_rows.remove_tag(conn, repository, tag)
     if digest is None or expected not in (None, digest):
         raise ManifestUnknown(f"{repo if on is None else f'{repo}@{expected}'} has no tag {tag}")
     await ledger.review(conn, place.project, Digest(digest), "tag deleted", place.periods.grace)
+    await shown.refresh(conn, repository, [Digest(digest)])
     await place.record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
 
 
@@ -203,4 +209,5 @@ async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, ta
         raise UniqueViolation(f"{repo} has the tag {tag} already; delete it first, or choose another name")
     await ledger.keep_link(conn, place.project, digest)
     await ledger.review(conn, place.project, digest, "tag created", place.periods.grace)
+    await shown.refresh(conn, repository, [digest])
     await place.record(conn, repo, "tag.created", {"tag": tag, "digest": digest})

@@ -5,7 +5,7 @@ lease, the collector's review row and the outbox event.  `charge` comes last.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fairway.core.content.names import ManifestDamaged
@@ -26,7 +26,7 @@ from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Session, Stored
 from fairway.features.artifacts import changing, rules
 from fairway.features.artifacts.model import Caller, Periods
-from fairway.features.artifacts.store import blobs, manifests, uploads
+from fairway.features.artifacts.store import blobs, manifests, shown, uploads
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, Row, ledger
 from fairway.frame.db.tables.content import LIVE
@@ -171,20 +171,25 @@ class SqlNames:
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository) -> bool:
         async def body(conn: Conn) -> bool:
-            charge = await self._mount(conn, repo, digest, source)
-            await ledger.charge(conn, self.project, charge or 0)
-            return charge is not None
+            found, charge = await self._mount(conn, repo, [digest], source)
+            await ledger.charge(conn, self.project, charge)
+            return found == 1
 
         return await self._write(body)
 
-    async def _mount(self, conn: Conn, repo: Repository, digest: Digest, source: Repository) -> int | None:
-        """The bytes to charge; None when the project of `source` has no such blob."""
-        row = await blobs.mountable(conn, source.project, digest)
-        if row is None:
-            return None
-        charge = await ledger.link(conn, self.project, digest, row["size"], row["id"])
-        await self._record_blob(conn, repo, digest, row["size"], mounted_from=source)
-        return charge
+    async def _mount(
+        self, conn: Conn, repo: Repository, digests: Sequence[Digest], source: Repository
+    ) -> tuple[int, int]:
+        """Mount those of these blobs, which are in order, that the project of `source` has: how many, and the bytes to
+        charge."""
+        sizes, charge = {}, 0
+        for digest in digests:
+            if (row := await blobs.mountable(conn, source.project, digest)) is not None:
+                sizes[digest] = row["size"]
+                charge += await ledger.link(conn, self.project, digest, row["size"], row["id"])
+        for digest, size in sizes.items():
+            await self._record_blob(conn, repo, digest, size, mounted_from=source)
+        return len(sizes), charge
 
     async def _record_blob(
         self,
@@ -237,56 +242,72 @@ class SqlNames:
         """The same for what is in `source` already: the blobs it needs come from there, in the same transaction."""
 
         async def body(conn: Conn) -> None:
-            charge = await self._mount_all(conn, source, repo, manifest)
-            charge += await self._put(conn, repo, manifest, tags)
-            await ledger.charge(conn, self.project, charge)
+            await ledger.charge(conn, self.project, await self._put(conn, repo, manifest, tags, source))
 
         await self._write(body)
 
-    async def _mount_all(self, conn: Conn, source: Repository, repo: Repository, manifest: Manifest) -> int:
+    async def _mount_missing(
+        self, conn: Conn, repo: Repository, manifest: Manifest, source: Repository
+    ) -> int:
         """Mount what this project has not; the bytes to charge."""
         kinds = ("config", "layer", "foreign")  # a layer with `urls` may be here, or elsewhere only
         named = _in_lock_order(link.digest for link in manifest.links() if link.kind in kinds)
         present = await blobs.present_blobs(conn, self.project, named)
         missing = [digest for digest in named if digest not in present]
-        return sum([await self._mount(conn, repo, digest, source) or 0 for digest in missing])
+        return (await self._mount(conn, repo, missing, source))[1]
 
-    async def _put(self, conn: Conn, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> int:
+    async def _put(
+        self,
+        conn: Conn,
+        repo: Repository,
+        manifest: Manifest,
+        tags: Sequence[Tag],
+        source: Repository | None = None,
+    ) -> int:
         """The bytes to charge."""
         repository = await manifests.ensure_repository(conn, self.project, repo.rest)
-        await self._require(conn, repository, manifest)
-        artifact = await self._add(conn, repository, manifest, tags)
+        children = set(manifest.children())
+        before = await shown.behind(conn, repository, tags) - {manifest.digest} if tags else set()
+        around = children | before
+        held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else set()
+        mounted = 0 if source is None else await self._mount_missing(conn, repo, manifest, source)
+        await self._require(conn, manifest, held)
+        artifact, new = await self._add(conn, repository, manifest, tags)
         crashpoint("manifest.after_row")
         moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
         charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
         await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
         changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
         await self._review(conn, changed, "manifest pushed")
+        if around or not new:
+            await shown.refresh(conn, repository, changed | children)
         await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
-        return charge
+        return charge + mounted
 
-    async def _add(self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]) -> int:
+    async def _add(
+        self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]
+    ) -> tuple[int, bool]:
+        """The id, and whether it is new."""
         children = manifest.children()
         sizes = await manifests.total_sizes(conn, repository, children) if children else []
-        artifact = await manifests.add_artifact(
+        artifact, new = await manifests.add_artifact(
             conn, self.project, repository, manifest, total_size=rules.total_size(manifest, sizes)
         )
         if (found := rules.accessory(manifest, tags)) is not None:
             await manifests.make_accessory(conn, artifact, found.kind, found.subject)
-        return artifact
+        return artifact, new
 
-    async def _require(self, conn: Conn, repository: int, manifest: Manifest) -> None:
-        """All that the manifest needs is here and stays until the transaction ends.  Raises ManifestBlobUnknown."""
+    async def _require(self, conn: Conn, manifest: Manifest, held: Collection[Digest]) -> None:
+        """All that the manifest needs is here and stays until the transaction ends; `held`: manifests that do.
+
+        Raises ManifestBlobUnknown.
+        """
         needed = _in_lock_order(manifest.required_blobs())
         if needed:
             present = await blobs.present_blobs(conn, self.project, needed)
             _refuse_missing([digest for digest in needed if digest not in present], "blob", "push it first")
-        children = _in_lock_order(manifest.children())
-        if children:
-            present = await manifests.present_children(conn, repository, children)
-            _refuse_missing(
-                [digest for digest in children if digest not in present], "manifest", "push it first"
-            )
+        missing = [digest for digest in _in_lock_order(manifest.children()) if digest not in held]
+        _refuse_missing(missing, "manifest", "push it first")
 
     async def _point(self, conn: Conn, repository: int, tag: Tag, artifact: int) -> str | None:
         crashpoint("manifest.before_tag")

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.names import Repository, Tag
 from fairway.features.artifacts.model import Periods
-from fairway.features.artifacts.store import blobs, deleted, manifests
+from fairway.features.artifacts.store import blobs, deleted, manifests, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.features.gc.model import Deleted, NothingToUndo, Restored, UndoRefused
 from fairway.frame import events
@@ -31,7 +32,10 @@ async def undo(
                 f"{repo} has no deleted manifest {digest} that can be had back: its time is over, or it never was there"
             )
         repository = await manifests.ensure_repository(conn, project, repo.rest)
-        await _require(conn, project, repo, repository, await deleted.links(conn, row["id"]))
+        links = await deleted.links(conn, row["id"])
+        children = {Digest(link["digest"]) for link in links if link["kind"] == "child"}
+        held = await shown.hold(conn, repository, children) if children else set()
+        await _require(conn, project, repo, links, held)
         artifact = await deleted.put_back(conn, row["id"], repository)
         if artifact is None:
             raise UndoRefused(f"{repo} has the manifest {digest}; it was pushed again")
@@ -41,6 +45,7 @@ async def undo(
         await ledger.lease(conn, project, digest, periods.lease)
         await ledger.review(conn, project, digest, "deletion undone", periods.grace)
         await deleted.forget(conn, project, repo.rest, digest)
+        await shown.refresh(conn, repository, {digest, *children})
         facts = {"project_id": project, "repository": repo, "actor": by, "digest": digest, "tags": free}
         await events.record(conn, f"project:{project}", "artifact.restored", facts)
         await ledger.charge(conn, project, charge)
@@ -52,17 +57,20 @@ async def undo(
         raise NothingToUndo(f"the project of {repo} was deleted") from error
 
 
-async def _require(conn: Conn, project: int, repo: Repository, repository: int, links: Sequence[Row]) -> None:
-    """All that the manifest needs is here and stays until the transaction ends.  Raises UndoRefused."""
+async def _require(
+    conn: Conn, project: int, repo: Repository, links: Sequence[Row], held: AbstractSet[Digest]
+) -> None:
+    """All that the manifest needs is here and stays until the transaction ends; `held`: manifests that do.
+
+    Raises UndoRefused.
+    """
 
     def named(*kinds: str) -> list[Digest]:
         return sorted({Digest(link["digest"]) for link in links if link["kind"] in kinds})
 
     needed, children = named("config", "layer"), named("child")
     present = await blobs.present_blobs(conn, project, needed) if needed else set()
-    if children:
-        present |= await manifests.present_children(conn, repository, children)
-    missing = [each for each in [*needed, *children] if each not in present]
+    missing = [each for each in [*needed, *children] if each not in present | held]
     if missing and await deleted.newest(conn, project, repo.rest, missing[0]) is not None:
         raise UndoRefused(
             f"{missing[0]}, which the manifest needs, was deleted too; have it back first: "

@@ -7,41 +7,27 @@ Each page is one statement.  What belongs to its artifacts is in details.py, a s
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal, or_, select
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BadRequest
 from fairway.core.oci.names import Tag
+from fairway.features.artifacts.store.shown import on_its_own, tagged
 from fairway.frame.db import Conn, Row
 from fairway.frame.db.listing import AllOf, AnyOf, Contains, Exact, Field, Filters, Listing, Order, Term
 from fairway.frame.db.tables import (
     artifact_labels,
-    artifact_links,
     artifacts,
     projects,
     repositories,
     tags,
 )
-from fairway.frame.db.types import some
 
 COUNTED: Final = 10_000
 """How far a list that is filtered is counted, or to the end of the page that is asked for."""
 
 MOST_LABELS: Final = 10
 """How many labels can be asked for at once."""
-
-_parent = artifacts.alias("parent")
-_tagged = some(tags.c.artifact_id == artifacts.c.id, of=[artifacts])
-_named = some(
-    artifact_links.c.project_id == artifacts.c.project_id,
-    artifact_links.c.digest == artifacts.c.digest,
-    artifact_links.c.kind == literal("child"),
-    _parent.c.id == artifact_links.c.artifact_id,
-    _parent.c.repository_id == artifacts.c.repository_id,
-    of=[artifacts],
-)
-on_its_own: Final = and_(artifacts.c.accessory_of.is_(None), or_(_tagged, ~_named))
-"""Artifacts that lists show."""
 
 _FIELDS = {
     "id": Field(artifacts.c.id),
@@ -141,7 +127,7 @@ def _wanted(within: Within, filters: Filters) -> list[ColumnElement[bool]]:
     """Which of the artifacts that are there."""
     conditions = _LISTING.where(filters)
     if filters.get("base") != Exact("*"):
-        conditions.append(on_its_own)
+        conditions += on_its_own
     if "tags" in filters:
         conditions.append(_by_tags(within, filters["tags"]))
     if "labels" in filters:
@@ -175,9 +161,9 @@ def _by_tags(within: Within, term: Term) -> ColumnElement[bool]:
     """`*` any tag, `nil` none, else a tag's name or part of it."""
     match term:
         case Exact("*"):
-            return _tagged
+            return tagged
         case Exact("nil"):
-            return ~_tagged
+            return ~tagged
         case Exact(name):
             named: ColumnElement[bool] = tags.c.name == name
         case Contains(text):

@@ -98,22 +98,6 @@ async def lock_artifact(conn: Conn, repository: int, digest: Digest) -> Row | No
     return await conn.first(_LOCK_ARTIFACT, repository=repository, digest=digest)
 
 
-_CHILDREN = (
-    select(artifacts.c.digest)
-    .where(
-        artifacts.c.repository_id == bindparam("repository"), within(artifacts.c.digest, bindparam("digests"))
-    )
-    .order_by(artifacts.c.digest)
-    .with_for_update(read=True, key_share=True)
-)
-
-
-async def present_children(conn: Conn, repository: int, digests: Sequence[Digest]) -> set[str]:
-    """Which of these manifests the repository has, kept from being removed until the transaction ends."""
-    rows = await conn.all(_CHILDREN, repository=repository, digests=json.dumps(digests))
-    return {row["digest"] for row in rows}
-
-
 _ADD_ARTIFACT = (
     upsert(artifacts)
     .values(
@@ -161,8 +145,8 @@ _SIZES = select(artifacts.c.total_size).where(
 
 async def add_artifact(
     conn: Conn, project: int, repository: int, manifest: Manifest, *, total_size: int
-) -> int:
-    """Store a manifest with what it names; the id, also when it was there already."""
+) -> tuple[int, bool]:
+    """Store a manifest with what it names; the id, and whether it is new."""
     row = {
         "project": project,
         "repository": repository,
@@ -183,12 +167,12 @@ async def add_artifact(
         if made is not None:
             about = rules.about_children(manifest)
             await conn.many(_ADD_LINK, [_link_row(made, project, link, about) for link in manifest.links()])
-            return made
+            return made, True
         again: int | None = await conn.scalar(
             _PUSHED_AGAIN, repository=repository, digest=manifest.digest, payload=manifest.raw
         )
         if again is not None:
-            return again
+            return again, False
         # It was deleted between the two statements: store it anew.
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, select, update
 
 from fairway.core.oci.digest import Digest
-from fairway.features.artifacts.store.listed import on_its_own
+from fairway.features.artifacts.store.shown import on_its_own
 from fairway.features.projects.store import projects as projects_store
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
@@ -78,7 +78,7 @@ async def one(conn: Conn, project: int, name: str) -> Row | None:
 
 _COUNTS = (
     select(artifacts.c.repository_id, func.count().label("artifacts"))
-    .where(within_ids(artifacts.c.repository_id, bindparam("ids")), on_its_own)
+    .where(within_ids(artifacts.c.repository_id, bindparam("ids")), *on_its_own)
     .group_by(artifacts.c.repository_id)
 )
 

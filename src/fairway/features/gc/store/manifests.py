@@ -4,13 +4,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, not_, select
+from sqlalchemy import BigInteger, bindparam, delete, literal, not_, select
 
+from fairway.core.oci.digest import Digest
+from fairway.features.artifacts.store import shown
 from fairway.features.gc.model import Moment
 from fairway.features.gc.store import items, reviews
 from fairway.features.gc.store.links import loose
 from fairway.frame.db import Conn, Row, now_us
-from fairway.frame.db.tables import artifacts, gc_reviews, leases
+from fairway.frame.db.tables import artifact_links, artifacts, gc_reviews, leases
 from fairway.frame.db.types import some, within, within_ids
 
 _these = (artifacts.c.project_id == bindparam("project"), within(artifacts.c.digest, bindparam("digests")))
@@ -73,6 +75,11 @@ _FOLLOW_UP = reviews.at_once(
     items.follows(bindparam("ids")),
     "manifest collected",
 )
+_NAMED = (
+    select(artifacts.c.repository_id, artifact_links.c.digest)
+    .join(artifact_links, artifact_links.c.artifact_id == artifacts.c.id)
+    .where(within_ids(artifacts.c.id, bindparam("ids")), artifact_links.c.kind == literal("child"))
+)
 _REMOVE = delete(artifacts).where(within_ids(artifacts.c.id, bindparam("ids")))
 
 
@@ -89,4 +96,10 @@ async def remove(conn: Conn, project: int, ids: Sequence[int]) -> None:
     """
     array = json.dumps(list(ids))
     await conn.run(_FOLLOW_UP, project=project, ids=array)
+    named = await conn.all(_NAMED, ids=array)
     await conn.run(_REMOVE, ids=array)
+    # What somebody holds just now is looked at in its own review.
+    for repository in sorted({row["repository_id"] for row in named}):
+        children = {Digest(row["digest"]) for row in named if row["repository_id"] == repository}
+        free = await shown.hold(conn, repository, children, if_free=True)
+        await shown.refresh(conn, repository, free)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
+    true,
 )
 
 from fairway.frame.db.tables.base import metadata
@@ -85,6 +87,9 @@ def shown_in_lists() -> list[Column[Any]]:
     ]
 
 
+_IN_LISTS = "accessory_of IS NULL AND listed"
+_IN_LISTS_SQLITE = "accessory_of IS NULL AND listed = 1"  # in the words of statements, or it is not used
+
 artifacts = Table(
     "artifacts",
     metadata,
@@ -103,6 +108,8 @@ artifacts = Table(
     Column("pushed_at", Micros, nullable=False),
     Column("created_at", Micros, nullable=False),
     *shown_in_lists(),
+    # Lists show it, unless it is an accessory: it has a tag, or no index names it.
+    Column("listed", Boolean, nullable=False, server_default=true()),
     Column("payload", LargeBinary, nullable=False),  # last: scans that do not ask for it never read its pages
     UniqueConstraint("repository_id", "digest"),
     Index(None, "project_id", "digest"),
@@ -122,22 +129,22 @@ artifacts = Table(
         sqlite_where=text("accessory_of IS NOT NULL"),
         postgresql_where=text("accessory_of IS NOT NULL"),
     ),
-    # The order of lists, newest first; accessories are not in them.
+    # The order of lists, newest first.
     Index(
         "ix_artifacts_in_repository",
         "repository_id",
         "pushed_at",
         "id",
-        sqlite_where=text("accessory_of IS NULL"),
-        postgresql_where=text("accessory_of IS NULL"),
+        sqlite_where=text(_IN_LISTS_SQLITE),
+        postgresql_where=text(_IN_LISTS),
     ),
     Index(
         "ix_artifacts_in_project",
         "project_id",
         "pushed_at",
         "id",
-        sqlite_where=text("accessory_of IS NULL"),
-        postgresql_where=text("accessory_of IS NULL"),
+        sqlite_where=text(_IN_LISTS_SQLITE),
+        postgresql_where=text(_IN_LISTS),
     ),
     sqlite_autoincrement=True,
 )

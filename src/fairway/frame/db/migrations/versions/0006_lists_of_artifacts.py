@@ -15,7 +15,8 @@ depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 NAME = sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql")
-_LISTED = sa.text("accessory_of IS NULL")
+_IN_LISTS = "accessory_of IS NULL AND listed"
+_IN_LISTS_SQLITE = "accessory_of IS NULL AND listed = 1"
 _ACCESSORIES = sa.text("accessory_of IS NOT NULL")
 _SUBJECTS = sa.text("subject IS NOT NULL")
 
@@ -24,7 +25,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         _rebuild_artifacts()
     else:
-        for column in _shown_in_lists():
+        for column in [*_shown_in_lists(), _listed()]:
             op.add_column("artifacts", column)
     for column in _shown_in_lists():
         op.add_column("deleted_artifacts", column)
@@ -33,8 +34,10 @@ def upgrade() -> None:
     _fill("artifacts", "artifact_links", "artifact_id")
     _fill("deleted_artifacts", "deleted_links", "deleted_id")
     _index("ix_artifacts_accessory_of", ["repository_id", "accessory_of", "id"], _ACCESSORIES)
-    _index("ix_artifacts_in_repository", ["repository_id", "pushed_at", "id"], _LISTED)
-    _index("ix_artifacts_in_project", ["project_id", "pushed_at", "id"], _LISTED)
+    op.execute(_NOT_LISTED)
+    in_lists = sa.text(_IN_LISTS if op.get_bind().dialect.name == "postgresql" else _IN_LISTS_SQLITE)
+    _index("ix_artifacts_in_repository", ["repository_id", "pushed_at", "id"], in_lists)
+    _index("ix_artifacts_in_project", ["project_id", "pushed_at", "id"], in_lists)
     op.drop_index("ix_tags_artifact_id", table_name="tags")
     op.create_index(
         "ix_tags_artifact_id_pushed_at_id", "tags", ["artifact_id", "pushed_at", "id"], unique=False
@@ -48,6 +51,7 @@ def downgrade() -> None:
         op.drop_index(name, table_name="artifacts")
     for table in ("artifact_links", "deleted_links"):
         op.drop_column(table, "about")
+    op.drop_column("artifacts", "listed")
     for table in ("artifacts", "deleted_artifacts"):
         for column in _shown_in_lists():
             op.drop_column(table, column.name)
@@ -61,6 +65,21 @@ def _shown_in_lists() -> list[sa.Column[Any]]:
         sa.Column("accessory", sa.Text(), server_default="", nullable=False),
         sa.Column("accessory_of", NAME, nullable=True),
     ]
+
+
+def _listed() -> sa.Column[bool]:
+    return sa.Column("listed", sa.Boolean(), server_default=sa.true(), nullable=False)
+
+
+_NOT_LISTED = """
+    UPDATE artifacts SET listed = FALSE
+    WHERE NOT EXISTS (SELECT 1 FROM tags WHERE tags.artifact_id = artifacts.id)
+    AND EXISTS (
+        SELECT 1 FROM artifact_links AS link JOIN artifacts AS parent ON parent.id = link.artifact_id
+        WHERE link.project_id = artifacts.project_id AND link.digest = artifacts.digest AND link.kind = 'child'
+        AND parent.repository_id = artifacts.repository_id
+    )
+"""
 
 
 def _index(name: str, columns: list[str], where: sa.TextClause) -> None:
@@ -106,6 +125,7 @@ def _rebuild_artifacts() -> None:
         sa.Column("pushed_at", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         *_shown_in_lists(),
+        _listed(),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name="fk_artifacts_project_id"),
         sa.ForeignKeyConstraint(
