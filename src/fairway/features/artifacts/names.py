@@ -180,8 +180,7 @@ class SqlNames:
     async def _mount(
         self, conn: Conn, repo: Repository, digests: Sequence[Digest], source: Repository
     ) -> tuple[int, int]:
-        """Mount those of these blobs, which are in order, that the project of `source` has: how many, and the bytes to
-        charge."""
+        """Mount what the project of `source` has of blobs that are in order: how many, and the bytes to charge."""
         sizes, charge = {}, 0
         for digest in digests:
             if (row := await blobs.mountable(conn, source.project, digest)) is not None:
@@ -253,8 +252,7 @@ class SqlNames:
         kinds = ("config", "layer", "foreign")  # a layer with `urls` may be here, or elsewhere only
         named = _in_lock_order(link.digest for link in manifest.links() if link.kind in kinds)
         present = await blobs.present_blobs(conn, self.project, named)
-        missing = [digest for digest in named if digest not in present]
-        return (await self._mount(conn, repo, missing, source))[1]
+        return (await self._mount(conn, repo, [each for each in named if each not in present], source))[1]
 
     async def _put(
         self,
