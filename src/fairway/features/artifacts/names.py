@@ -171,20 +171,24 @@ class SqlNames:
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository) -> bool:
         async def body(conn: Conn) -> bool:
-            charge = await self._mount(conn, repo, digest, source)
-            await ledger.charge(conn, self.project, charge or 0)
-            return charge is not None
+            found, charge = await self._mount(conn, repo, [digest], source)
+            await ledger.charge(conn, self.project, charge)
+            return found == 1
 
         return await self._write(body)
 
-    async def _mount(self, conn: Conn, repo: Repository, digest: Digest, source: Repository) -> int | None:
-        """The bytes to charge; None when the project of `source` has no such blob."""
-        row = await blobs.mountable(conn, source.project, digest)
-        if row is None:
-            return None
-        charge = await ledger.link(conn, self.project, digest, row["size"], row["id"])
-        await self._record_blob(conn, repo, digest, row["size"], mounted_from=source)
-        return charge
+    async def _mount(
+        self, conn: Conn, repo: Repository, digests: Sequence[Digest], source: Repository
+    ) -> tuple[int, int]:
+        """Mount what the project of `source` has of blobs that are in order: how many, and the bytes to charge."""
+        sizes, charge = {}, 0
+        for digest in digests:
+            if (row := await blobs.mountable(conn, source.project, digest)) is not None:
+                sizes[digest] = row["size"]
+                charge += await ledger.link(conn, self.project, digest, row["size"], row["id"])
+        for digest, size in sizes.items():
+            await self._record_blob(conn, repo, digest, size, mounted_from=source)
+        return len(sizes), charge
 
     async def _record_blob(
         self,
@@ -237,27 +241,34 @@ class SqlNames:
         """The same for what is in `source` already: the blobs it needs come from there, in the same transaction."""
 
         async def body(conn: Conn) -> None:
-            charge = await self._mount_all(conn, source, repo, manifest)
-            charge += await self._put(conn, repo, manifest, tags)
-            await ledger.charge(conn, self.project, charge)
+            await ledger.charge(conn, self.project, await self._put(conn, repo, manifest, tags, source))
 
         await self._write(body)
 
-    async def _mount_all(self, conn: Conn, source: Repository, repo: Repository, manifest: Manifest) -> int:
+    async def _mount_missing(
+        self, conn: Conn, repo: Repository, manifest: Manifest, source: Repository
+    ) -> int:
         """Mount what this project has not; the bytes to charge."""
         kinds = ("config", "layer", "foreign")  # a layer with `urls` may be here, or elsewhere only
         named = _in_lock_order(link.digest for link in manifest.links() if link.kind in kinds)
         present = await blobs.present_blobs(conn, self.project, named)
-        missing = [digest for digest in named if digest not in present]
-        return sum([await self._mount(conn, repo, digest, source) or 0 for digest in missing])
+        return (await self._mount(conn, repo, [each for each in named if each not in present], source))[1]
 
-    async def _put(self, conn: Conn, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> int:
+    async def _put(
+        self,
+        conn: Conn,
+        repo: Repository,
+        manifest: Manifest,
+        tags: Sequence[Tag],
+        source: Repository | None = None,
+    ) -> int:
         """The bytes to charge."""
         repository = await manifests.ensure_repository(conn, self.project, repo.rest)
         children = set(manifest.children())
         before = await shown.behind(conn, repository, tags) - {manifest.digest} if tags else set()
         around = children | before
         held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else set()
+        mounted = 0 if source is None else await self._mount_missing(conn, repo, manifest, source)
         await self._require(conn, manifest, held)
         artifact, new = await self._add(conn, repository, manifest, tags)
         crashpoint("manifest.after_row")
@@ -269,7 +280,7 @@ class SqlNames:
         if around or not new:
             await shown.refresh(conn, repository, changed | children)
         await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
-        return charge
+        return charge + mounted
 
     async def _add(
         self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]
