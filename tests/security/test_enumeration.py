@@ -290,6 +290,29 @@ async def test_as_much_is_asked_of_the_database_for_both(
             assert did[0] == did[1], (method, target)
 
 
+async def test_as_much_is_asked_for_every_id_of_a_robot(
+    world: World, strangers: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_project = await robot(world, "ci", on(HIDDEN, "repository:pull"))
+    of_system = await robot(world, "ops", on("/", "catalog:read"))
+    asked: list[str] = []
+    compile_ = Compiler.compile
+
+    def counted(self: Compiler, statement: Any, params: Any) -> Any:
+        made = compile_(self, statement, params)
+        asked.append(made.sql)
+        return made
+
+    monkeypatch.setattr(Compiler, "compile", counted)
+    for who in strangers[:2]:
+        did = []
+        for id in (of_project.id, of_system.id, 7777):
+            asked.clear()
+            assert (await who("GET", f"{ROBOTS}/{id}")).status in (401, 403)
+            did.append(list(asked))
+        assert did[0] == did[1] == did[2]
+
+
 async def test_mounting_from_there_tells_nothing(
     world: World, owner: Person, strangers: list[Person]
 ) -> None:

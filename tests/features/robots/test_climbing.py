@@ -174,6 +174,9 @@ async def test_a_robot_is_nobody_by_the_number_it_has(world: World) -> None:
     bearer = await first.with_token("repository:team/app:pull,push", "registry:catalog:*")
     assert (await bearer("GET", "/v2/_catalog")).status == 401
     assert (await bearer.push_blob("team/app", b"x")).status == 401
+    assert (await first("GET", "/api/v2.0/users/search?username=a")).short == (403, "FORBIDDEN")
+    finder = await robot(world, "finder", on("/", "user:list"))
+    assert len((await finder("GET", "/api/v2.0/users/search?username=a")).json) == 1
     current = await first("GET", "/api/v2.0/users/current")
     assert current.short == (412, "PRECONDITION")
     assert (await first("GET", "/api/v2.0/users/current/permissions")).json == []

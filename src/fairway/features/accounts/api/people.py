@@ -131,10 +131,13 @@ def _lists(made: Routes, db: Database) -> None:
         response.headers.update(page_headers(request, page, total))
         return [_shown(account) for account in found]
 
-    @made.get("/users/search", permission=AUTHENTICATED)
+    @made.get("/users/search", permission=AUTHENTICATED, raises=(Forbidden,))
     async def search_users(
-        request: Request, response: Response, page: Paged, username: _Part
+        request: Request, response: Response, by: LoggedIn, page: Paged, username: _Part
     ) -> list[FoundOut]:
+        """For every person, and for a robot that may list them."""
+        if isinstance(by, Robot) and not may(by, USER_LIST):
+            raise Forbidden(f"this needs the permission {USER_LIST}, which you do not have here")
         found, total = await read_page({"username": Contains(username)}, (), page)
         response.headers.update(page_headers(request, page, total))
         return [FoundOut(user_id=account.id, username=account.username) for account in found]

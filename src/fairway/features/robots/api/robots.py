@@ -23,7 +23,7 @@ from fairway.features.robots.api.shown import (
 from fairway.features.robots.model import RobotAccount, Wanted
 from fairway.frame.access.catalogue import ROBOT_CREATE, ROBOT_DELETE, ROBOT_LIST, ROBOT_READ, ROBOT_UPDATE
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
-from fairway.frame.access.principals import Principal, Robot, User
+from fairway.frame.access.principals import ANONYMOUS, Principal, Robot, User
 from fairway.frame.db import Conn, Database, ReferenceViolation, UniqueViolation
 from fairway.frame.db.listing import Exact
 from fairway.frame.web.body import json_body
@@ -100,7 +100,10 @@ class _HomeOfRobot:
     async def __call__(self, request: Request) -> ProjectRef | None:
         id = rules.an_id(str(request.path_params["robot_id"]))
         found = None if id is None else await store.by_id(self._db, id)
-        return None if found is None else found.project
+        if found is None or found.project is None:
+            await projects.facts(self._db, ANONYMOUS, 0)  # as much is asked as for one of a project
+            return None
+        return found.project
 
 
 async def _home(request: Request) -> int | None:
