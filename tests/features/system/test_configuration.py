@@ -1,5 +1,6 @@
 """`/configurations` and what follows from what is chosen there."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fairway.features.accounts.api import MOST_REGISTERING
 from fairway.frame.configuration.declared import KEYS
 from fairway.frame.db.tables import audit_log, configuration, outbox
 from fairway.frame.events import hand_over
@@ -203,6 +205,20 @@ async def test_people_register_themselves_while_they_may(world: World) -> None:
     await choose(world.admin, self_registration=False)
     dora = {**carol, "username": "dora"}
     assert (await ask(world.anybody, "POST", f"{API}/users", dora)).status == 401
+
+
+async def test_strangers_who_register_in_a_crowd_do_not_keep_others_waiting(world: World) -> None:
+    await choose(world.admin, self_registration=True)
+
+    async def register(n: int) -> int:
+        body = {"username": f"eve{n}", "password": "Eves-1-secret"}
+        return (await ask(world.anybody, "POST", f"{API}/users", body)).status
+
+    statuses = await asyncio.gather(*(register(n) for n in range(40)))
+    assert statuses.count(201) >= MOST_REGISTERING
+    assert statuses.count(429) > 0
+    assert set(statuses) == {201, 429}
+    assert await register(99) == 201, "afterwards there is room again"
 
 
 async def test_who_creates_projects_and_what_they_may_store(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from fairway.core.oci.errors import BadRequest, PreconditionFailed
+from fairway.core.oci.errors import BadRequest, PreconditionFailed, TooManyRequests
 from fairway.features.accounts import rules
 from fairway.features.accounts.model import Account
 from fairway.features.accounts.passwords import Hasher
@@ -21,7 +21,7 @@ from fairway.frame.access.catalogue import (
     USER_UPDATE,
 )
 from fairway.frame.access.may import may
-from fairway.frame.access.principals import Robot, User
+from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import SELF_REGISTRATION
 from fairway.frame.db import Conn, Database, UniqueViolation
@@ -41,6 +41,9 @@ from fairway.frame.web.routes import (
     OrOwn,
     Routes,
 )
+
+MOST_REGISTERING = 10
+"""Strangers whose accounts are being made at the same time in one process."""
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Part = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -144,12 +147,25 @@ def _lists(made: Routes, db: Database) -> None:
 
 
 def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration) -> None:
+    registering = 0
+
+    async def hashed(password: str, by: Principal) -> str:
+        """Of strangers only a few at a time: logins wait for the same threads."""
+        nonlocal registering
+        if not may(by, USER_CREATE) and registering >= MOST_REGISTERING:
+            raise TooManyRequests("too many people register at the moment; try again", retry_after=2)
+        registering += 1
+        try:
+            return await hasher.hash(password)
+        finally:
+            registering -= 1
+
     @made.post(
         "/users",
         permission=OrAnybodyWhile(USER_CREATE, partial(chosen.get, SELF_REGISTRATION)),
         status_code=201,
         response_class=Response,
-        raises=(BadRequest, Conflict),
+        raises=(BadRequest, Conflict, TooManyRequests),
     )
     async def create_user(
         request: Request, by: AskedBy, asked: Annotated[UserIn, json_body(UserIn)]
@@ -157,7 +173,7 @@ def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration)
         rules.check_username(asked.username)
         rules.check_profile(asked.email, asked.realname, asked.comment)
         rules.check_password(asked.password)
-        password_hash = await hasher.hash(asked.password)
+        password_hash = await hashed(asked.password, by)
 
         async def create(conn: Conn) -> int:
             made = await people.create(
