@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from fairway.features.audit import store as audit
+from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import audit_log, members, users
 from fairway.frame.events import hand_over
 from stories.asgi import Answer
@@ -196,6 +197,26 @@ async def test_administrators_come_and_go_but_one_stays(world: World, admin: Per
     permissions = (await ask(alice, "GET", "/current/permissions")).json
     assert {"resource": "user", "action": "create"} in permissions
     assert (await ask(admin, "GET", "/current/permissions")).json == []
+
+
+async def test_what_one_may_do_in_a_project_is_asked_for_by_its_scope(world: World, admin: Person) -> None:
+    project = await world.project("team")
+    guest = await world.member(project, "gerda", Role.GUEST)
+    closed = await world.project("closed")
+    asked = f"/current/permissions?scope=/project/{project}"
+    held = (await ask(guest, "GET", f"{asked}&relative=true")).json
+    assert {"resource": "repository", "action": "pull"} in held
+    assert {"resource": ".", "action": "read"} in held
+    assert {"resource": "repository", "action": "push"} not in held
+    whole = (await ask(guest, "GET", asked)).json
+    assert {"resource": f"/project/{project}", "action": "read"} in whole
+    assert {"resource": f"/project/{project}/repository", "action": "pull"} in whole
+    assert len(whole) == len(held)
+    assert {"resource": "member", "action": "create"} in (
+        await ask(admin, "GET", f"{asked}&relative=true")
+    ).json
+    for scope in (f"/project/{closed}", "/project/999", "/project/team", "/project/0", "/system", "nonsense"):
+        assert (await ask(guest, "GET", f"/current/permissions?scope={scope}")).json == [], scope
 
 
 async def test_the_first_account_stays(world: World, admin: Person) -> None:

@@ -11,9 +11,14 @@ from fairway.frame.web.body import MAX_BYTES, json_body
 from frame.web.asgi_call import Caller
 
 
+class Part(BaseModel):
+    weight: int = 1
+
+
 class Named(BaseModel):
     name: str
     size: int = 0
+    parts: list[Part] = []
 
 
 @pytest.fixture
@@ -29,12 +34,24 @@ def call() -> Caller:
 
 
 async def test_a_body_is_read_into_its_model(call: Caller) -> None:
-    assert (await call("POST", "/", json_body={"name": "x", "size": 3})).json == {"name": "x", "size": 3}
+    answer = await call("POST", "/", json_body={"name": "x", "size": 3})
+    assert answer.json == {"name": "x", "size": 3, "parts": []}
 
 
 async def test_fields_the_model_does_not_name_are_ignored(call: Caller) -> None:
     answer = await call("POST", "/", json_body={"name": "x", "sysadmin_flag": True, "id": 1})
-    assert answer.json == {"name": "x", "size": 0}
+    assert answer.json == {"name": "x", "size": 0, "parts": []}
+
+
+async def test_null_says_nothing(call: Caller) -> None:
+    answer = await call("POST", "/", json_body={"name": "x", "size": None, "parts": [{"weight": None}]})
+    assert answer.json == {"name": "x", "size": 0, "parts": [{"weight": 1}]}
+
+
+@pytest.mark.parametrize("body", [{"name": None}, {"name": "x", "parts": [None]}], ids=str)
+async def test_null_is_no_value_of_what_must_be_said(call: Caller, body: dict[str, object]) -> None:
+    answer = await call("POST", "/", json_body=body)
+    assert (answer.status, answer.error["code"]) == (422, "UNPROCESSABLE_ENTITY")
 
 
 async def test_a_chunked_body_is_put_together(call: Caller) -> None:

@@ -108,3 +108,22 @@ def person(user: int, username: str, *, how: str = 'say who: {"username": "alice
     if user or not username or len(username) > MAX_USERNAME or not username.isprintable():
         raise BadRequest(how)
     return username
+
+
+_SCOPE = re.compile(r"/project/([1-9][0-9]{0,17})", re.ASCII)
+
+
+def project_of_scope(scope: str) -> int | None:
+    """The id in a scope such as `/project/1`; None for any other scope, in which nobody holds anything."""
+    found = _SCOPE.fullmatch(scope)
+    return int(found[1]) if found else None
+
+
+def resource_in(scope: str, resource: str, relative: bool) -> str:
+    """How a resource of a project is named to those who ask for its scope: `/project/1/member`, or relative to it `member`.
+
+    The project itself is `/project/1`, or `.`.
+    """
+    if relative:
+        return "." if resource == "project" else resource
+    return scope if resource == "project" else f"{scope}/{resource}"

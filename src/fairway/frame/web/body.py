@@ -1,8 +1,8 @@
 """The one reader of JSON bodies: bounded in size, depth and count before anything is built from them.
 
 A route takes its body as `Annotated[Wanted, json_body(Wanted)]`, never as a FastAPI body parameter, which would read
-without these bounds.  Fields a model does not name are ignored, as Harbor ignores them; a model names only what the
-caller may set.
+without these bounds.  Fields a model does not name are ignored, as Harbor ignores them, and so are those that are null:
+clients send null for what they have nothing to say about.  A model names only what the caller may set.
 """
 
 from typing import Any, Final, TypeVar
@@ -64,10 +64,19 @@ class ModelReader:
 
     async def __call__(self, request: Request) -> BaseModel:
         try:
-            return self.model.model_validate(await read_json(request))
+            return self.model.model_validate(_said(await read_json(request)))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False, include_context=False)
             raise Unprocessable(invalid(problems)) from None
+
+
+def _said(value: Any) -> Any:
+    """Without the fields that are null; what a list has in its places stays."""
+    if isinstance(value, dict):
+        return {name: _said(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_said(each) for each in value]
+    return value
 
 
 def json_body(model: type[BaseModel]) -> Any:

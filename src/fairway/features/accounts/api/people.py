@@ -46,6 +46,7 @@ MOST_REGISTERING = 10
 """Strangers whose accounts are being made at the same time in one process."""
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_Scope = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Part = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -113,7 +114,7 @@ def routes(db: Database, authoriser: Authoriser, hasher: Hasher, chosen: Configu
     made = Routes(authoriser, tags=["user"])
     _lists(made, db)
     _creating(made, db, hasher, chosen)
-    _current(made, db)
+    _current(made, db, authoriser)
     _one_user(made, db)
     _passwords(made, db, hasher)
     return made.router
@@ -195,15 +196,24 @@ def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration)
         return Response(status_code=201, headers={"location": location})
 
 
-def _current(made: Routes, db: Database) -> None:
+def _current(made: Routes, db: Database, authoriser: Authoriser) -> None:
     @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound, PreconditionFailed))
     async def get_current_user(by: ByPerson) -> UserOut:
         return _shown(await _present(db, by.id))
 
     @made.get("/users/current/permissions", permission=AUTHENTICATED)
-    async def get_current_permissions(by: LoggedIn) -> list[PermissionOut]:
-        held = sorted(each for each in ON_SERVER if may(by, each))
-        return [PermissionOut(resource=each.resource, action=each.action) for each in held]
+    async def get_current_permissions(
+        by: LoggedIn, scope: _Scope = "", relative: bool = False
+    ) -> list[PermissionOut]:
+        if not scope:
+            held = sorted(each for each in ON_SERVER if may(by, each))
+            return [PermissionOut(resource=each.resource, action=each.action) for each in held]
+        project = rules.project_of_scope(scope)
+        held = [] if project is None else await authoriser.held(by, project)
+        return [
+            PermissionOut(resource=rules.resource_in(scope, each.resource, relative), action=each.action)
+            for each in held
+        ]
 
 
 def _one_user(made: Routes, db: Database) -> None:
