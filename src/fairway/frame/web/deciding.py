@@ -11,7 +11,7 @@ from starlette.requests import Request
 from fairway.core.oci.errors import (
     Unauthorized,
 )
-from fairway.frame.access.catalogue import Permission
+from fairway.frame.access.catalogue import IN_PROJECT, Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
 from fairway.frame.access.principals import Anonymous, Principal, User
