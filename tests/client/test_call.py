@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from fairway.client import artifacts, logs, projects, quotas, search, users
+from fairway.client import artifacts, groups, logs, projects, quotas, search, users
 from fairway.client.artifacts import Named, parse_named, parse_repository
 from fairway.client.call import Call, Listing, Page, Reply, filters, matching, reader
 from fairway.client.errors import Unreadable
@@ -43,6 +43,17 @@ def line(call: Call[object]) -> str:
             projects.add_member("team", "kim", 2),
             'POST /api/v2.0/projects/team/members {"role_id": 2, "member_user": {"username": "kim"}}',
         ),
+        (
+            projects.add_group("team", 5, 3),
+            'POST /api/v2.0/projects/team/members {"role_id": 3, "member_group": {"id": 5}}',
+        ),
+        (
+            groups.create("staff", 3),
+            'POST /api/v2.0/usergroups {"group_name": "staff", "group_type": 3, "ldap_group_dn": ""}',
+        ),
+        (groups.add(5, "kim"), 'POST /api/fairway/usergroups/5/members {"username": "kim"}'),
+        (groups.remove(5, 7), "DELETE /api/fairway/usergroups/5/members/7"),
+        (groups.found("a b").first(9), "GET /api/v2.0/usergroups/search?groupname=a%20b&page=1&page_size=9"),
         (projects.set_role("team", 7, 1), 'PUT /api/v2.0/projects/team/members/7 {"role_id": 1}'),
         (projects.remove_member("team", 7), "DELETE /api/v2.0/projects/team/members/7"),
         (artifacts.repository(APP), "GET /api/v2.0/projects/team/repositories/a%252Fb"),

@@ -166,6 +166,12 @@ def add_member(project: str, username: str, role: int) -> Call[int]:
     return making(f"{_path(project)}/members", body, headers=BY_NAME)
 
 
+def add_group(project: str, group: int, role: int) -> Call[int]:
+    """Take a group of people in; the membership's id."""
+    body = {"role_id": role, "member_group": {"id": group}}
+    return making(f"{_path(project)}/members", body, headers=BY_NAME)
+
+
 def set_role(project: str, member: int, role: int) -> Call[None]:
     """Give a member another role."""
     return changing("PUT", f"{_path(project)}/members/{member}", {"role_id": role}, headers=BY_NAME)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fairway.cli.remote.asking import HubName, NotThere, asking
+from fairway.cli.remote.group import the_group
 from fairway.cli.remote.project import Name
 from fairway.cli.remote.shown import All, AsJson, Column, Limit, rows
 from fairway.client import projects
@@ -53,11 +54,20 @@ def list_members(
 
 
 @app.command()
-def add(project: Name, users: Usernames, role: Role, hub: HubName = "") -> None:
-    """Take people into a project."""
+def add(
+    project: Name,
+    users: Usernames,
+    role: Role,
+    groups: Annotated[bool, typer.Option("--group", help="The names are those of groups of people")] = False,
+    hub: HubName = "",
+) -> None:
+    """Take people into a project, or with --group all who are in a group."""
     with asking(hub) as opened:
         for user in users:
-            opened.ask(projects.add_member(project, user, ROLES[role]))
+            if groups:
+                opened.ask(projects.add_group(project, the_group(opened, user).id, ROLES[role]))
+            else:
+                opened.ask(projects.add_member(project, user, ROLES[role]))
             typer.echo(f"{user} is {role} in {project} now.")
 
 
