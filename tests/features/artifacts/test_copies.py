@@ -247,6 +247,31 @@ async def test_many_at_once_make_one(world: World, alice: Person, team: int) -> 
     assert first == second
 
 
+async def test_copies_pushes_and_deletions_of_the_same_do_not_hold_each_other_up(
+    world: World, alice: Person, team: int
+) -> None:
+    """Whatever their order, each does its work or says why not, and what is there in the end is whole."""
+    at = f"{API}/projects/shop/repositories/app/artifacts"
+    for _ in range(4):
+        answers = await asyncio.gather(
+            copy(alice, "shop/app", "team/app:v1"),
+            alice.push("shop/app:v1", BOTH),
+            alice("DELETE", f"{at}/v1"),
+            copy(alice, "shop/app", f"team/app@{AMD.digest}"),
+            alice.delete(f"shop/app@{ARM.digest}"),
+            copy(alice, "shop/other", "shop/app:v1"),
+        )
+        # 400: a child was deleted between its own copy and that of the index.
+        assert {answer.status for answer in answers} <= {200, 201, 202, 400, 403, 404, 412}
+    assert (await copy(alice, "shop/app", "team/app:v1")).status == 201
+    for each in (AMD, ARM):
+        for blob in each.blobs:
+            assert (await alice.blob("shop/app", Digest.of(blob))).body == blob
+    assert Digest.of((await alice.pull("shop/app:v1")).body) == BOTH.digest
+    [listed] = [e for e in (await alice("GET", at)).json if e["digest"] == BOTH.digest]
+    assert "v1" in {tag["name"] for tag in listed["tags"]}
+
+
 async def test_what_the_collector_takes_meanwhile_is_missed(world: World, alice: Person) -> None:
     """A source that lost a blob is not copied halfway."""
     await world.project("team", alice)
