@@ -18,7 +18,7 @@ from fairway.features.robots.model import Level, RobotAccount, Wanted
 from fairway.frame.access.catalogue import CATALOG_READ, REPOSITORY_PULL, REPOSITORY_PUSH
 from fairway.frame.access.principals import SERVER, Grant, Robot, User
 from fairway.frame.db import Database, now_us
-from fairway.frame.db.tables import login_failures, robots
+from fairway.frame.db.tables import installation, login_failures, robots
 from features.accounts.test_passwords import CountingHasher
 
 HERE = "192.0.2.7"
@@ -105,6 +105,29 @@ async def test_nor_does_it_wait_for_what_others_did_wrong(world: World) -> None:
     with pytest.raises(TooManyRequests):
         await world.log_in("made", "Wrong-secret-1")
     assert await world.log_in("made", world.generated)
+
+
+async def test_people_pay_nothing_for_robots(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "by_login", None)
+    hashed = await world.hasher.hash(CHOSEN)
+    id = await world.db.write(lambda conn: people.create(conn, "alice", hashed))
+    assert await world.logins("alice", CHOSEN, HERE) == User(id, "alice")
+
+
+async def test_a_name_that_a_person_could_have_is_a_robots_under_another_prefix(world: World) -> None:
+    another = installation.insert().values(name=store.PREFIX_KEY, value="bot-")
+    await world.db.write(lambda conn: conn.run(another))
+    for _ in range(2):
+        found = await world.logins("bot-made", world.generated, HERE)
+        assert (found.name, found.id) == ("bot-made", 1)
+    assert world.hasher.verified == 0
+    with pytest.raises(Unauthorized):
+        await world.logins("bot-made", "Wrong-secret-1", HERE)
+    assert world.hasher.verified == 1
+    assert (await world.logins("bot-chosen", CHOSEN, HERE)).name == "bot-chosen"
+    await world.change("made", disabled=True)
+    with pytest.raises(Unauthorized):
+        await world.logins("bot-made", world.generated, HERE)
 
 
 @pytest.mark.parametrize("name", ["made", "chosen", "nobody", "team+nobody", "Bad name", ""])

@@ -22,6 +22,8 @@ class Login(Protocol):
     def credentials_version(self) -> int: ...
     @property
     def principal(self) -> User | Robot: ...
+    def opened_by(self, said: str) -> bool:
+        """Whether this is a secret that cannot be guessed, and right: then no slow hash is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Account:
     def principal(self) -> User:
         """The same, as whoever logs in."""
         return self.user
+
+    def opened_by(self, said: str) -> bool:  # noqa: ARG002 - people choose theirs
+        """Never: a password can be guessed."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class Passwords:
         key, address = throttle.key(username, client), throttle.key("", client)
         proof = self._proof(username, password)
         while True:
-            _, account, proven = await self._look(username, key, address, proof)
+            _, account, proven = await self._look(username, password, key, address, proof)
             if account is not None and proven:
                 return account.principal
             same = self._waiting.get((key, proof))
@@ -141,7 +141,7 @@ class Passwords:
         self, username: str, password: str, key: str, address: str, proof: bytes
     ) -> User | Robot:
         # While this one waited for its slot, others may have failed, succeeded or changed the password.
-        earlier, account, proven = await self._look(username, key, address, proof)
+        earlier, account, proven = await self._look(username, password, key, address, proof)
         if account is not None and proven:
             return account.principal
         stored = account.password_hash if account is not None and account.enabled else None
@@ -159,9 +159,9 @@ class Passwords:
         return account.principal
 
     async def _look(
-        self, username: str, key: str, address: str, proof: bytes
+        self, username: str, password: str, key: str, address: str, proof: bytes
     ) -> tuple[Failures, Login | None, bool]:
-        """What is known without a hash: earlier failures, the account, and whether its password is remembered.
+        """What is known without a slow hash: earlier failures, the account, and whether its password is right for sure.
 
         Raises TooManyRequests.
         """
@@ -169,6 +169,8 @@ class Passwords:
         if earlier.wait_seconds:
             raise _must_wait(earlier.wait_seconds)
         account = await self._find(username)
+        if account is not None and account.enabled and account.opened_by(password):
+            return earlier, account, True
         # From here on without a pause: many guesses sent together must not get around the count of misses.
         if not earlier.address_wait_seconds:
             return earlier, account, account is not None and self._is_proven(proof, account)

@@ -4,9 +4,11 @@ What a robot holds is remembered with the version of its row, which moves with e
 with thousands of grants costs one row per request.
 """
 
+from functools import partial
 from typing import Final
 
 from fairway.features.accounts.passwords import Passwords
+from fairway.features.accounts.rules import is_username
 from fairway.features.robots import secret, store
 from fairway.features.robots.model import RobotAccount, RobotLogin
 from fairway.frame.access.principals import Grant, Robot, User
@@ -27,7 +29,12 @@ class Robots:
         account = await store.by_login(self._db, login)
         if account is None:
             return None
-        return RobotLogin(account, await self._principal(account), secret.chosen_hash(account.secret_hash))
+        return RobotLogin(
+            account,
+            await self._principal(account),
+            secret.chosen_hash(account.secret_hash),
+            partial(secret.is_right, account.secret_hash),
+        )
 
     async def current(self, robot: int) -> Robot | None:
         """The robot with this id as it is now; None when it is gone, disabled or expired."""
@@ -49,7 +56,8 @@ class Logins:
 
     A generated secret is looked at first, and if it is right nothing else is asked: it cannot be guessed, so it needs no
     throttle, and one forgotten job with an old secret keeps nobody waiting.  Everything else, a wrong generated secret
-    included, goes the way of passwords, where all that is wrong costs and says the same.
+    included, goes the way of passwords, where all that is wrong costs and says the same.  So does a name that a person can
+    have, which a robot has only under another prefix than ours: people must not pay for robots with each request.
     """
 
     def __init__(self, robots: Robots, passwords: Passwords) -> None:
@@ -58,7 +66,7 @@ class Logins:
 
     async def __call__(self, username: str, password: str, client: str) -> User | Robot:
         """Whose credentials these are.  Raises as `Passwords` does."""
-        robot = await self._robots.find(username)
-        if robot is not None and robot.enabled and secret.is_right(robot.account.secret_hash, password):
+        robot = None if is_username(username) else await self._robots.find(username)
+        if robot is not None and robot.enabled and robot.opened_by(password):
             return robot.principal
         return await self._passwords(username, password, client)

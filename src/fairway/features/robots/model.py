@@ -1,5 +1,6 @@
 """What is known about a robot, and what one to be made should be like."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -92,6 +93,11 @@ class RobotLogin:
     account: RobotAccount
     principal: Robot
     password_hash: str | None = field(repr=False)
+    is_right: Callable[[str], bool] = field(repr=False, compare=False)
+
+    def opened_by(self, said: str) -> bool:
+        """Whether this is its generated secret."""
+        return self.is_right(said)
 
     @property
     def id(self) -> int:
