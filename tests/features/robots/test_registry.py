@@ -1,10 +1,12 @@
 """Robots push and pull, with Basic and with tokens, as far as they were granted."""
 
+import json
+
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from fairway.frame.db import now_us
-from fairway.frame.db.tables import installation, robots
+from fairway.frame.db.tables import robots
 from features.robots.making import ROBOTS, body, on, robot, send, shown
 from stories.world import Person, World, basic, image
 
@@ -140,12 +142,20 @@ async def test_a_token_for_a_project_does_not_open_one_that_has_its_name_now(wor
     assert (await everywhere.push("team/app:v1", image("base"))).status == 201
 
 
+async def call_robots(world: World, prefix: str) -> None:
+    body = json.dumps({"robot_name_prefix": prefix}).encode()
+    put = await world.admin(
+        "PUT", "/api/v2.0/configurations", body, headers={"content-type": "application/json"}
+    )
+    assert put.status == 200
+
+
 async def test_another_prefix_renames_every_login_at_once(world: World) -> None:
     await world.project("team")
     ci = await robot(world, "ci", on("team", *PUSHER))
     server = await robot(world, "ops", on("/", "catalog:read"))
     secrets = [(who, who.authorization) for who in (ci, server)]
-    await world.run(installation.insert().values(name="robot_name_prefix", value="bot-"))
+    await call_robots(world, "bot-")
     assert [(await shown(world, who.id))["name"] for who, _ in secrets] == ["bot-team+ci", "bot-ops"]
     assert (await ci("GET", "/v2/")).status == 401
     answer = await world.admin(
@@ -153,14 +163,14 @@ async def test_another_prefix_renames_every_login_at_once(world: World) -> None:
     )
     renamed = Person(world, "bot-team+ci", ci.id, basic("bot-team+ci", answer.json["secret"]))
     assert (await renamed.push("team/app:v1", image("base"))).status == 201
-    await world.run(delete(installation).where(installation.c.name == "robot_name_prefix"))
+    await call_robots(world, "robot$")
     assert (await renamed("GET", "/v2/")).status == 401
     assert (await server("GET", "/v2/_catalog")).status == 200
 
 
 async def test_a_person_comes_before_a_robot_that_would_log_in_by_the_same_name(world: World) -> None:
     await world.project("team")
-    await world.run(installation.insert().values(name="robot_name_prefix", value="bot-"))
+    await call_robots(world, "bot-")
     person = await world.person("bot-ops")
     chosen = await robot(world, "ops", on("/", "catalog:read"), secret="Chosen-secret-1")
     assert (await person("GET", "/api/v2.0/users/current")).json["username"] == "bot-ops"

@@ -21,7 +21,6 @@ from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
 
 SECOND: Final = 1_000_000
-DEFAULT_PREFIX: Final = "robot$"
 MAX_NAME: Final = 255
 MAX_DESCRIPTION: Final = 1024
 MAX_DAYS: Final = 36_500

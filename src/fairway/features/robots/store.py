@@ -33,17 +33,17 @@ from fairway.features.robots.model import (
 from fairway.frame import events
 from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
+from fairway.frame.configuration.declared import ROBOT_PREFIX
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Contains, Exact, Field, Filters, Listing, Order, Term
-from fairway.frame.db.tables import installation, projects, robot_permissions, robots
+from fairway.frame.db.tables import configuration, projects, robot_permissions, robots
 from fairway.frame.db.types import within, within_ids
 
 DAY: Final = 86_400 * SECOND
-PREFIX_KEY: Final = "robot_name_prefix"
 _MOST_CREATORS: Final = 50
 
-# Where the prefix is kept is said here and nowhere else.
-_PREFIX = select(installation.c.value).where(installation.c.name == PREFIX_KEY)
+# From its row and not from what this process knows: all processes must call a robot the same at any moment.
+_PREFIX = select(configuration.c.value).where(configuration.c.key == ROBOT_PREFIX.name)
 
 _live = and_(~robots.c.disabled, or_(robots.c.expires_at.is_(None), robots.c.expires_at > now_us()))
 _ROBOT = select(
@@ -63,7 +63,7 @@ def _account(row: Row) -> RobotAccount:
         id=row["id"],
         project=row["project_id"],
         name=row["name"],
-        login=rules.login_name(row["prefix"] or rules.DEFAULT_PREFIX, row["project_name"], row["name"]),
+        login=rules.login_name(_read_prefix(row["prefix"]), row["project_name"], row["name"]),
         description=row["description"],
         secret_hash=row["secret_hash"],
         disabled=bool(row["disabled"]),
@@ -80,7 +80,11 @@ def _account(row: Row) -> RobotAccount:
 
 async def prefix(conn: Conn) -> str:
     """What every login name begins with today.  Changing it renames all robots at once."""
-    return (await conn.scalar(_PREFIX)) or rules.DEFAULT_PREFIX
+    return _read_prefix(await conn.scalar(_PREFIX))
+
+
+def _read_prefix(kept: str | None) -> str:
+    return ROBOT_PREFIX.default if kept is None else ROBOT_PREFIX.read(json.loads(kept))
 
 
 async def by_login(conn: Conn, login: str) -> RobotAccount | None:

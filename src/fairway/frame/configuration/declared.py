@@ -105,8 +105,7 @@ ROBOT_PREFIX: Final = matching(
     "robot$",
     r"[!-.0-9;-~]{1,64}",
     "1 to 64 characters of ASCII without blanks, ':' and '/'",
-    "What the login names of robot accounts begin with.",
-    works=False,
+    "What the login names of robot accounts begin with. Changing it renames all of them at once.",
 )
 AUTH_MODE: Final = choice(
     "auth_mode", "db_auth", doc="Where people's passwords are checked: in this server's own database."

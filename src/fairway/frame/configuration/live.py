@@ -13,7 +13,14 @@ from typing import Any, Final, TypeVar, cast
 
 from fairway.core.oci.errors import BadRequest
 from fairway.frame.configuration import store
-from fairway.frame.configuration.declared import FORWARD, KEYS, READ_ONLY, SKIP_DATABASE, TOKEN_MINUTES
+from fairway.frame.configuration.declared import (
+    FORWARD,
+    KEYS,
+    READ_ONLY,
+    ROBOT_PREFIX,
+    SKIP_DATABASE,
+    TOKEN_MINUTES,
+)
 from fairway.frame.configuration.kinds import Key, Value
 from fairway.frame.db import Conn, Database
 from fairway.frame.log import get_logger
@@ -144,6 +151,11 @@ def settled(settings: Settings) -> dict[str, Value]:
             close = difflib.get_close_matches(name, KEYS, n=1)
             hint = f"Did you mean {close[0]}?" if close else "docs/reference/configuration.md lists them all."
             mistakes.append(f"config_overwrite_json: there is no key {name[:64]!r}. {hint}")
+            continue
+        if name == ROBOT_PREFIX.name:
+            mistakes.append(
+                f"config_overwrite_json: {name} is read from the database only; set it with PUT /api/v2.0/configurations."
+            )
             continue
         try:
             found[name] = KEYS[name].read(raw)
