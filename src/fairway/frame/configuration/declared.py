@@ -121,7 +121,7 @@ PRIMARY_AUTH_MODE: Final = flag(
 
 FORWARD: Final = endpoint(
     "audit_log_forward_endpoint",
-    "Where every new line of the audit log is sent as syslog (RFC 5424). It must be there when it is chosen, and unless "
+    "Where every new line of the audit log is sent as syslog (RFC 5424). It must answer when it is chosen (of UDP only the name is looked up), and unless "
     "its address is a public one, in `FAIRWAY_EGRESS_ALLOW_NETWORKS`.",
 )
 SKIP_DATABASE: Final = flag(
