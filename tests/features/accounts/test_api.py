@@ -199,9 +199,7 @@ async def test_administrators_come_and_go_but_one_stays(world: World, admin: Per
     assert (await ask(admin, "GET", "/current/permissions")).json == []
 
 
-async def test_what_one_may_do_in_a_project_is_asked_for_by_its_scope(
-    world: World, admin: Person
-) -> None:
+async def test_what_one_may_do_in_a_project_is_asked_for_by_its_scope(world: World, admin: Person) -> None:
     project = await world.project("team")
     guest = await world.member(project, "gerda", Role.GUEST)
     closed = await world.project("closed")
@@ -214,7 +212,9 @@ async def test_what_one_may_do_in_a_project_is_asked_for_by_its_scope(
     assert {"resource": f"/project/{project}", "action": "read"} in whole
     assert {"resource": f"/project/{project}/repository", "action": "pull"} in whole
     assert len(whole) == len(held)
-    assert {"resource": "member", "action": "create"} in (await ask(admin, "GET", f"{asked}&relative=true")).json
+    assert {"resource": "member", "action": "create"} in (
+        await ask(admin, "GET", f"{asked}&relative=true")
+    ).json
     for scope in (f"/project/{closed}", "/project/999", "/project/team", "/project/0", "/system", "nonsense"):
         assert (await ask(guest, "GET", f"/current/permissions?scope={scope}")).json == [], scope
 

@@ -192,7 +192,8 @@ def _current(made: Routes, db: Database, authoriser: Authoriser) -> None:
         project = rules.project_of_scope(scope)
         held = [] if project is None else await authoriser.held(by, project)
         return [
-            PermissionOut(resource=rules.resource_in(scope, each.resource, relative), action=each.action) for each in held
+            PermissionOut(resource=rules.resource_in(scope, each.resource, relative), action=each.action)
+            for each in held
         ]
 
 
