@@ -79,7 +79,9 @@ PUT:/api/v2.0/projects/absent                                          401      
 GET:/api/v2.0/projects/team/summary                                    401       403      200           200   200       200        200           200
 GET:/api/v2.0/projects/team/_deletable                                 401       403      403           403   403       403        200           200
 GET:/api/v2.0/projects/team/metadatas/                                 401       403      403           403   403       403        403           200
+GET:/api/v2.0/projects/team/metadatas                                  401       403      403           403   403       403        403           200
 POST:/api/v2.0/projects/team/metadatas/                                401       403      403           403   403       403        200           409
+POST:/api/v2.0/projects/team/metadatas                                 401       403      403           403   403       403        409           409
 GET:/api/v2.0/projects/team/metadatas/public                           401       403      403           403   403       200        200           200
 PUT:/api/v2.0/projects/team/metadatas/public                           401       403      403           403   403       403        200           200
 DELETE:/api/v2.0/projects/team/metadatas/public                        401       403      403           403   403       403        200           200
@@ -200,6 +202,7 @@ BODIES = {
     "PUT:/api/v2.0/projects/1": {},
     "PUT:/api/v2.0/projects/absent": {},
     "POST:/api/v2.0/projects/team/metadatas/": {"severity": "low"},
+    "POST:/api/v2.0/projects/team/metadatas": {"severity": "low"},
     "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
     "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
     "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},

@@ -77,6 +77,7 @@ CALLS = [
     *[(method, "/api/v2.0/projects/{}/members") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/members/1") for method in ("GET", "PUT", "DELETE")],
     *[(method, "/api/v2.0/projects/{}/metadatas/") for method in ("GET", "POST")],
+    *[(method, "/api/v2.0/projects/{}/metadatas") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/metadatas/public") for method in ("GET", "PUT", "DELETE")],
     *[(method, "/api/v2.0/projects/{}/robots") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/robots/1") for method in ("GET", "PUT", "DELETE")],

@@ -29,6 +29,8 @@ from fairway.frame.web.errors import Conflict, NotFound
 from fairway.frame.web.routes import AskedBy, InProject, Routes
 
 _ALL = "/projects/{project_name_or_id}/metadatas/"
+_ALL_AS_ASKED = "/projects/{project_name_or_id}/metadatas"
+"""How clients write it, where Harbor's document has the slash; Harbor takes either."""
 _ONE = "/projects/{project_name_or_id}/metadatas/{meta_name}"
 
 Name = Annotated[str, Path(max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -45,10 +47,18 @@ def add_routes(made: Routes, db: Database) -> None:
 
 
 def _all_settings(made: Routes, db: Database) -> None:
+    @made.get(_ALL_AS_ASKED, permission=METADATA_LIST, include_in_schema=False)
     @made.get(_ALL, permission=METADATA_LIST)
     async def list_metadata(project: InProject) -> dict[str, str]:
         return await _read(db, project)
 
+    @made.post(
+        _ALL_AS_ASKED,
+        permission=METADATA_CREATE,
+        response_class=Response,
+        raises=(BadRequest, Conflict),
+        include_in_schema=False,
+    )
     @made.post(
         _ALL,
         permission=METADATA_CREATE,
