@@ -102,6 +102,10 @@ def test_by_fairway(played: Callable[[str], str]) -> None:
         "Login Succeeded",
         "unauthorized",
         "you asked as ben,",
+        "\trobot$orchard+ci\tfalse\t",
+        "Login Succeeded!\n[0]",
+        "Writing manifest to image destination",
+        "[0]",
         "ben is developer in orchard now.\n[0]",
         "ada does not belong to orchard any more.\n[0]",
         "\tadmin\tcreate\tmember\tada\ttrue\n",
@@ -126,6 +130,10 @@ def test_by_curl(played: Callable[[str], str]) -> None:
         "Login Succeeded",
         "unauthorized",
         '"code": "UNAUTHORIZED"',
+        '"name":"robot$orchard+ci"',
+        "Login Succeeded!\n[0]",
+        "Writing manifest to image destination",
+        "[0]",
         '"operation_description":"create project: orchard"',
     )
     assert "Traceback" not in text

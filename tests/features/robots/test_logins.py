@@ -18,7 +18,7 @@ from fairway.features.robots.model import Level, RobotAccount, Wanted
 from fairway.frame.access.catalogue import CATALOG_READ, REPOSITORY_PULL, REPOSITORY_PUSH
 from fairway.frame.access.principals import SERVER, Grant, Robot, User
 from fairway.frame.db import Database, now_us
-from fairway.frame.db.tables import installation, login_failures, robots
+from fairway.frame.db.tables import configuration, login_failures, robots
 from features.accounts.test_passwords import CountingHasher
 
 HERE = "192.0.2.7"
@@ -115,7 +115,7 @@ async def test_people_pay_nothing_for_robots(world: World, monkeypatch: pytest.M
 
 
 async def test_a_name_that_a_person_could_have_is_a_robots_under_another_prefix(world: World) -> None:
-    another = installation.insert().values(name=store.PREFIX_KEY, value="bot-")
+    another = configuration.insert().values(key="robot_name_prefix", value='"bot-"', updated_at=1)
     await world.db.write(lambda conn: conn.run(another))
     for _ in range(2):
         found = await world.logins("bot-made", world.generated, HERE)
