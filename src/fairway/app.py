@@ -4,6 +4,7 @@
 /v2…               the distribution API        core/wire behind features/registry
 /service/token     the token service           features/registry/token.py
 /api/…             the management API          FastAPI: */api.py
+/devcenter-api-2.0 the manual of the API       frame/web/manual
 /readyz, /metrics  for load balancers and Prometheus
 ```
 
@@ -50,6 +51,7 @@ from fairway.frame.process import when_orphaned
 from fairway.frame.settings import Settings
 from fairway.frame.web import errors
 from fairway.frame.web.described import DescribedAPI
+from fairway.frame.web.manual import manual_pages
 from fairway.frame.web.routes import Authoriser, check_every_route_declares
 from fairway.frame.web.slashes import EncodedSlashes
 
@@ -102,6 +104,7 @@ class Hub:
         )
         self._api = _counted(management_api(parts))
         self._exact = {
+            **manual_pages(),
             "/service/token": token_routes(parts.hub, parts.origin),
             # The pool that pushes cannot starve: a replica whose requests wait for a locked table is not to be taken out.
             "/readyz": _uncounted(readiness(parts.hub.token_db, parts.store)),
