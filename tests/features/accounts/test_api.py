@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from fairway.features.audit import store as audit
+from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import audit_log, members, users
 from fairway.frame.events import hand_over
-from fairway.frame.access.roles import Role
 from stories.asgi import Answer
 from stories.world import PASSWORD, Person, World
 

@@ -165,11 +165,6 @@ class Authoriser:
             raise NotFound(f"project {ref} not found")
         return Caller(principal, project)
 
-    async def held(self, principal: Principal, project: ProjectRef) -> list[Permission]:
-        """All that somebody may do in a project, or could if it existed."""
-        facts = await self._look_up(principal, project) or ABSENT
-        return sorted(each for each in IN_PROJECT if may(principal, each, facts))
-
     async def _who(self, request: Request) -> Principal:
         peer = request.client.host if request.client else ""
         client = self._client_of(", ".join(request.headers.getlist("x-forwarded-for")), peer)
