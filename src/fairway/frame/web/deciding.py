@@ -11,7 +11,7 @@ from starlette.requests import Request
 from fairway.core.oci.errors import (
     Unauthorized,
 )
-from fairway.frame.access.catalogue import IN_PROJECT, Permission
+from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
 from fairway.frame.access.principals import Anonymous, Principal, User
@@ -123,11 +123,6 @@ class Authoriser:
         if project is ABSENT:
             raise NotFound(f"project {ref} not found")
         return Caller(principal, project)
-
-    async def held(self, principal: Principal, project: ProjectRef) -> list[Permission]:
-        """All that somebody may do in a project, or could if it existed."""
-        facts = await self._look_up(principal, project) or ABSENT
-        return sorted(each for each in IN_PROJECT if may(principal, each, facts))
 
     async def _who(self, request: Request) -> Principal:
         peer = request.client.host if request.client else ""

@@ -12,7 +12,9 @@ from fairway.features.accounts import rules
 from fairway.features.accounts.model import Account
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.accounts.store import people
+from fairway.features.projects.store import projects
 from fairway.frame.access.catalogue import (
+    IN_PROJECT,
     ON_SERVER,
     USER_CREATE,
     USER_DELETE,
@@ -20,7 +22,7 @@ from fairway.frame.access.catalogue import (
     USER_READ,
     USER_UPDATE,
 )
-from fairway.frame.access.may import may
+from fairway.frame.access.may import ABSENT, may
 from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import SELF_REGISTRATION
@@ -114,7 +116,7 @@ def routes(db: Database, authoriser: Authoriser, hasher: Hasher, chosen: Configu
     made = Routes(authoriser, tags=["user"])
     _lists(made, db)
     _creating(made, db, hasher, chosen)
-    _current(made, db, authoriser)
+    _current(made, db)
     _one_user(made, db)
     _passwords(made, db, hasher)
     return made.router
@@ -196,7 +198,7 @@ def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration)
         return Response(status_code=201, headers={"location": location})
 
 
-def _current(made: Routes, db: Database, authoriser: Authoriser) -> None:
+def _current(made: Routes, db: Database) -> None:
     @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound, PreconditionFailed))
     async def get_current_user(by: ByPerson) -> UserOut:
         return _shown(await _present(db, by.id))
@@ -209,7 +211,10 @@ def _current(made: Routes, db: Database, authoriser: Authoriser) -> None:
             held = sorted(each for each in ON_SERVER if may(by, each))
             return [PermissionOut(resource=each.resource, action=each.action) for each in held]
         project = rules.project_of_scope(scope)
-        held = [] if project is None else await authoriser.held(by, project)
+        if project is None:
+            return []
+        facts = await projects.facts(db, by, project) or ABSENT
+        held = sorted(each for each in IN_PROJECT if may(by, each, facts))
         return [
             PermissionOut(resource=rules.resource_in(scope, each.resource, relative), action=each.action)
             for each in held

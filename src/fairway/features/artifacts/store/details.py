@@ -16,6 +16,9 @@ from fairway.frame.db.types import within_ids
 MOST = 1_000
 """Tags, or accessories, that are shown with one artifact; lists of their own have them all, by pages."""
 
+_MOST_TOGETHER = 5_000
+"""Tags that are read for a whole page at once."""
+
 Grouped = Mapping[int, list[Row]]
 """Rows by the id of the artifact they belong to."""
 
@@ -34,17 +37,25 @@ def _first(chosen: Select[Any], owner: ColumnElement[int], *order: ColumnElement
     )
 
 
-_TAGS = _first(
-    select(*tags.c).where(within_ids(tags.c.artifact_id, _these)),
-    tags.c.artifact_id,
-    tags.c.pushed_at.desc(),
-    tags.c.id.desc(),
+# In the order of an index, backwards: nothing is sorted, and what is too much is not read.
+_TAGS = (
+    select(*tags.c)
+    .where(within_ids(tags.c.artifact_id, _these))
+    .order_by(tags.c.artifact_id.desc(), tags.c.pushed_at.desc(), tags.c.id.desc())
+    .limit(bindparam("most"))
 )
 
 
 async def tags_of(conn: Conn, ids: Sequence[int]) -> Grouped:
-    """The tags of each artifact, the newest first, MOST at most."""
-    return _grouped(await conn.all(_TAGS, ids=json.dumps(list(ids)), most=MOST), "artifact_id")
+    """The tags of each artifact, the newest first, MOST at most.
+
+    One statement, and one for each artifact when there are very many tags among them.
+    """
+    rows = await conn.all(_TAGS, ids=json.dumps(list(ids)), most=_MOST_TOGETHER + 1)
+    if len(rows) > _MOST_TOGETHER:
+        rows = [row for each in ids for row in await conn.all(_TAGS, ids=json.dumps([each]), most=MOST)]
+    found = _grouped(rows, "artifact_id")
+    return {artifact: some[:MOST] for artifact, some in found.items()}
 
 
 _LABELS = _first(

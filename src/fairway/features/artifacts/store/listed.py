@@ -86,13 +86,20 @@ async def page(
     total = await _count(conn, source, conditions, filters, offset + limit + 1)
     if offset >= total:
         return [], total
-    statement: Select[Any] = (
-        select(*_shown)
-        .select_from(_LATEST if within.latest else _FROM)
+    # What is passed over is passed over in the index, and only what is shown is read.
+    chosen: Select[Any] = (
+        select(artifacts.c.id)
+        .select_from(source)
         .where(*conditions)
         .order_by(*_LISTING.order(order))
         .offset(offset)
         .limit(limit)
+    )
+    statement: Select[Any] = (
+        select(*_shown)
+        .select_from(_FROM)
+        .where(artifacts.c.id.in_(chosen.scalar_subquery()))
+        .order_by(*_LISTING.order(order))
     )
     return await conn.all(statement), total
 
