@@ -184,8 +184,11 @@ async def test_a_page_takes_as_many_statements_as_there_are_kinds_of_details(
 async def test_the_order_of_a_list_is_that_of_an_index(
     full: World, within: Within, filters: Filters, index: str
 ) -> None:
+    """Of all that there is; only the rows of the page itself, which are read by their ids, are put in order again."""
     asked = await ask(full, within, filters, 10)
     asked.asked = asked.asked[1:2]
+    assert index in await plan(full, asked)
+    asked.asked = [(listed.chosen(within, filters, (), offset=0, limit=10), {})]
     how = await plan(full, asked)
     assert index in how
     assert "TEMP B-TREE" not in how, how

@@ -76,18 +76,21 @@ async def page(
 
     Raises BadRequest for a filter that its field does not know.
     """
-    wanted = _wanted(within, filters)
-    source: FromClause = artifacts
-    if within.latest:
-        source = _LATEST
-        conditions = [repositories.c.project_id == within.project, artifacts.c.id == _newest(wanted)]
-    else:
-        conditions = [within.condition, *wanted]
+    source, conditions = _asked(within, filters)
     total = await _count(conn, source, conditions, filters, offset + limit + 1)
     if offset >= total:
         return [], total
-    # What is passed over is passed over in the index, and only what is shown is read.
-    chosen: Select[Any] = (
+    ids = chosen(within, filters, order, offset=offset, limit=limit).scalar_subquery()
+    statement: Select[Any] = (
+        select(*_shown).select_from(_FROM).where(artifacts.c.id.in_(ids)).order_by(*_LISTING.order(order))
+    )
+    return await conn.all(statement), total
+
+
+def chosen(within: Within, filters: Filters, order: Order, *, offset: int, limit: int) -> Select[Any]:
+    """The ids of a page.  Apart from what is shown, so that what comes before the page is passed over in the index."""
+    source, conditions = _asked(within, filters)
+    return (
         select(artifacts.c.id)
         .select_from(source)
         .where(*conditions)
@@ -95,13 +98,13 @@ async def page(
         .offset(offset)
         .limit(limit)
     )
-    statement: Select[Any] = (
-        select(*_shown)
-        .select_from(_FROM)
-        .where(artifacts.c.id.in_(chosen.scalar_subquery()))
-        .order_by(*_LISTING.order(order))
-    )
-    return await conn.all(statement), total
+
+
+def _asked(within: Within, filters: Filters) -> tuple[FromClause, list[ColumnElement[bool]]]:
+    wanted = _wanted(within, filters)
+    if within.latest:
+        return _LATEST, [repositories.c.project_id == within.project, artifacts.c.id == _newest(wanted)]
+    return artifacts, [within.condition, *wanted]
 
 
 _LATEST = repositories.join(artifacts, artifacts.c.repository_id == repositories.c.id).join(
