@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import update
 
 from fairway.core.oci.errors import TooManyRequests, Unauthorized, Unavailable
 from fairway.features.accounts import passwords, throttle
-from fairway.features.accounts.passwords import REMEMBER_SECONDS, Hasher, Passwords
+from fairway.features.accounts.passwords import MOST_ASIDE, REMEMBER_SECONDS, Hasher, Passwords
 from fairway.features.accounts.store import failures, people
 from fairway.frame.access.principals import User
 from fairway.frame.db import Database
@@ -348,3 +349,16 @@ async def test_who_gives_up_waiting_holds_nobody_up(world: World) -> None:
 async def test_what_is_remembered_does_not_hold_the_password(world: World) -> None:
     await world.log_in()
     assert "Secret123" not in repr(vars(world.passwords))
+
+
+def test_few_passwords_are_set_at_a_time() -> None:
+    """Whoever sets theirs again and again keeps no login waiting for long."""
+    hasher = Hasher()
+    with ExitStack() as turns:
+        for _ in range(MOST_ASIDE):
+            turns.enter_context(hasher.turn())
+        with pytest.raises(TooManyRequests), hasher.turn():
+            pass
+    with hasher.turn():
+        pass
+    hasher.close()

@@ -9,6 +9,7 @@ import pytest
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.manifest import parse_manifest
 from fairway.features.artifacts import icons
+from fairway.features.artifacts.api.shown import MOST_ANNOTATIONS
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import artifacts, deleted_artifacts, gc_reviews, outbox
 from stories.world import Image, Person, World, image, index
@@ -318,3 +319,13 @@ async def test_who_may_do_what(world: World, team: int) -> None:
 async def test_what_cannot_be_a_reference(alice: Person, team: int, reference: str) -> None:
     assert (await alice("GET", f"{APP}/artifacts/{reference}")).status == 400
     assert (await alice("GET", f"{APP}/artifacts/{Digest.of(b'absent')}")).short == (404, "NOT_FOUND")
+
+
+async def test_lists_leave_out_what_is_very_long(world: World, alice: Person, team: int) -> None:
+    long = remade(image("base", "long"), annotations={"text": "x" * MOST_ANNOTATIONS})
+    assert (await alice.push("team/long:v1", long)).status == 201
+    assert (await alice.push("team/long:v2", image("base", "short"))).status == 201
+    listed = (await alice("GET", f"{API}/projects/team/repositories/long/artifacts")).json
+    assert {each["digest"]: each["annotations"] for each in listed}[long.digest] == {}
+    one = (await alice("GET", f"{API}/projects/team/repositories/long/artifacts/v1")).json
+    assert one["annotations"] == {"text": "x" * MOST_ANNOTATIONS}

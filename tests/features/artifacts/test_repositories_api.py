@@ -1,9 +1,12 @@
 """`/repositories` and `/projects/{name}/repositories` as Harbor's clients use them."""
 
 import re
+from typing import Any
 
 import pytest
 
+from fairway.core.oci.digest import Digest
+from fairway.features.artifacts import changing
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import artifacts, deleted_artifacts, project_blobs, repositories
 from stories.world import Person, World, image, index
@@ -147,6 +150,26 @@ async def test_many_artifacts_are_deleted_in_many_transactions(
     assert (await alice.push("team/many:v2", index(index(children[0])))).status == 201
     assert (await alice("DELETE", f"{API}/projects/team/repositories/many")).status == 200
     assert "many" not in {row["name"] for row in await world.rows(repositories)}
+
+
+@pytest.mark.parametrize("most", [1, 3, 7])
+async def test_no_transaction_deletes_very_many_links(
+    world: World, alice: Person, team: int, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("fairway.features.artifacts.changing.LINKS_AT_A_TIME", most)
+    children = [image(f"child{n}", f"layer{n}") for n in range(4)]
+    assert (await alice.push("team/many:v1", index(*children))).status == 201
+    at_once = []
+    delete = changing._delete
+
+    async def counted(*arguments: Any, **named: Any) -> list[Digest]:
+        at_once.append(len(arguments[4]))
+        return await delete(*arguments, **named)
+
+    monkeypatch.setattr(changing, "_delete", counted)
+    assert (await alice("DELETE", f"{API}/projects/team/repositories/many")).status == 200
+    assert "many" not in {row["name"] for row in await world.rows(repositories)}
+    assert max(at_once) == {1: 1, 3: 1, 7: 2}[most]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ import pytest
 
 from fairway.core.oci.errors import Unavailable
 from fairway.features.system import api
-from fairway.frame.access.catalogue import ON_SERVER, ROBOT_UPDATE, Permission
+from fairway.frame.access.catalogue import (
+    CONFIGURATION_READ,
+    CONFIGURATION_UPDATE,
+    ON_SERVER,
+    ROBOT_UPDATE,
+    Permission,
+)
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.jobs import records
 from stories.world import Person, World, image
@@ -102,6 +108,8 @@ async def test_the_catalogue_is_listed(world: World, alice: Person) -> None:
     found = await get(alice, "/permissions")
     listed = {kind: {Permission(**each) for each in pairs} for kind, pairs in found.items()}
     assert listed == {"system": GRANTABLE_ON_SERVER, "project": GRANTABLE_IN_PROJECT}
-    assert listed["system"] >= ON_SERVER - {ROBOT_UPDATE}
+    peoples = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE}
+    assert listed["system"] >= ON_SERVER - peoples
+    assert not listed["system"] & peoples, "what no robot can be granted"
     assert {"resource": "repository", "action": "push"} in found["project"]
     await get(world.anybody, "/permissions", 401)

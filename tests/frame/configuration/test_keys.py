@@ -109,3 +109,8 @@ def test_the_manual_lists_exactly_the_keys_there_are() -> None:
     command = "python -m fairway.frame.configuration.reference > docs/reference/configuration.md"
     assert page == reference(), f"the page is out of date; run: {command}"
     assert all(f"| `{name}` |" in page for name in KEYS)
+
+
+def test_what_is_settled_fits_together() -> None:
+    with pytest.raises(SettingsInvalid, match="skip_audit_log_database needs audit_log_forward_endpoint"):
+        settled(Settings(config_overwrite_json={"skip_audit_log_database": True}))

@@ -21,6 +21,7 @@ LISTING = Listing(
     default=[("username", False)],
     tie=users.c.id,
 )
+SMALL = Listing({"version": Field(users.c.credentials_version)}, default=[("version", False)], tie=users.c.id)
 DAY = 86_400 * 1_000_000
 PEOPLE = [(3, "Ann", False, 1), (1, "bob", True, 1), (2, "c_d", False, 2), (4, "cxd", False, 3)]
 
@@ -98,3 +99,21 @@ async def test_values_that_a_field_cannot_have_are_refused(people: Database, nam
 )
 async def test_orders(people: Database, order: Order, ids: list[int]) -> None:
     assert await found(people, {}, order) == ids
+
+
+@pytest.mark.parametrize("text", ["0" * 30 + "9" * 30, "9" * 19, "-" + "9" * 30, "0" * 5000 + "1" * 20])
+async def test_numbers_that_no_column_holds_are_refused(people: Database, text: str) -> None:
+    with pytest.raises(BadRequest, match="whole number"):
+        await found(people, {"user_id": Exact(text)})
+    with pytest.raises(BadRequest, match="whole number"):
+        SMALL.where({"version": Exact(text)})
+
+
+async def test_numbers_may_have_zeros_before_them(people: Database) -> None:
+    assert await found(people, {"user_id": Exact("0" * 5000 + "3")}) == [3]
+
+
+def test_a_small_column_is_asked_for_small_numbers_only() -> None:
+    assert SMALL.where({"version": Exact(str(2**31 - 1))})
+    with pytest.raises(BadRequest, match="whole number"):
+        SMALL.where({"version": Exact(str(2**31))})

@@ -33,6 +33,8 @@ from fairway.frame.clock import Clock
 from fairway.frame.db import Database
 
 AT_ONCE: Final = 2
+MOST_ASIDE: Final = 10
+"""Passwords that are being set at the same time in one process."""
 """Hashes computed at the same time in one process."""
 MOST_WAITING: Final = 1000
 """Different credentials that wait to be checked."""
@@ -50,6 +52,7 @@ class Hasher:
         self._argon2 = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._nobody = self._argon2.hash(secrets.token_urlsafe())
+        self._aside = 0
 
     async def hash(self, password: str) -> str:
         """The password as it is stored."""
@@ -65,6 +68,18 @@ class Hasher:
         except argon2.exceptions.VerifyMismatchError:
             return False
         return stored is not None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around what hashes otherwise than to log in: of that only MOST_ASIDE at a time, for logins wait for the same
+        threads.  Raises TooManyRequests."""
+        if self._aside >= MOST_ASIDE:
+            raise TooManyRequests("too many passwords are being set at the moment; try again", retry_after=2)
+        self._aside += 1
+        try:
+            yield
+        finally:
+            self._aside -= 1
 
     def close(self) -> None:
         """Let the threads go."""

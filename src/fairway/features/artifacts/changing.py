@@ -22,6 +22,9 @@ AT_A_TIME = 40
 MOST_ACCESSORIES = 500
 """Accessories that go in one transaction with their subject; more are left to the collector."""
 
+LINKS_AT_A_TIME = 5_000
+"""And no more than name so much together, or one that does: everybody else's writes wait for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -56,8 +59,8 @@ async def delete_with_accessories(conn: Conn, place: Place, repo: Repository, re
     """The same for what a tag or digest names, with its accessories, and theirs; those that an index names stay."""
     repository = await place.repository(conn, repo)
     digest = await _resolve(conn, place, repo, ref)
-    found = await _accessories(conn, repository, digest)
-    if digest not in await _delete(conn, place, repo, repository, [digest, *found], whole={digest}):
+    found = await _bounded(conn, repository, [digest, *await _accessories(conn, repository, digest)])
+    if digest not in await _delete(conn, place, repo, repository, found, whole={digest}):
         raise ManifestUnknown(f"{repo} has no manifest {digest}")
 
 
@@ -81,7 +84,8 @@ async def delete_repository(db: Database, place: Place, repo: Repository) -> Non
 async def _delete_unnamed(db: Database, place: Place, repo: Repository, repository: int, newest: int) -> int:
     """Delete each manifest up to the id `newest` that no other one names; how many went."""
     after, gone = "", 0
-    while digests := await repositories.some_artifacts(db, repository, newest, after, AT_A_TIME):
+    while found := await repositories.some_artifacts(db, repository, newest, after, AT_A_TIME):
+        digests = await _bounded(db, repository, found)
         after = digests[-1]
 
         async def body(conn: Conn, digests: Sequence[Digest] = digests) -> int:
@@ -89,6 +93,17 @@ async def _delete_unnamed(db: Database, place: Place, repo: Repository, reposito
 
         gone += await db.write(body)
     return gone
+
+
+async def _bounded(conn: Conn, repository: int, digests: Sequence[Digest]) -> Sequence[Digest]:
+    """The first of these manifests: as many as name LINKS_AT_A_TIME together, and one at least."""
+    counts = await manifests.link_counts(conn, repository, digests)
+    total = 0
+    for n, digest in enumerate(digests):
+        total += counts.get(digest, 0)
+        if n and total > LINKS_AT_A_TIME:
+            return digests[:n]
+    return digests
 
 
 async def _resolve(conn: Conn, place: Place, repo: Repository, ref: Reference) -> Digest:

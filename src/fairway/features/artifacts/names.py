@@ -277,7 +277,7 @@ class SqlNames:
         await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
         changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
         await self._review(conn, changed, "manifest pushed")
-        if around or not new:
+        if around or not new or any(moved.values()):  # the last: a tag that was set since `around` was read
             await shown.refresh(conn, repository, changed | children)
         await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
         return charge + mounted

@@ -22,7 +22,7 @@ from fairway.frame.access.catalogue import (
     LABEL_UPDATE,
     Permission,
 )
-from fairway.frame.access.may import ProjectFacts, may
+from fairway.frame.access.may import ABSENT, ProjectFacts, may
 from fairway.frame.access.principals import Anonymous, Principal, User
 from fairway.frame.db import Conn, Database, ReferenceViolation, UniqueViolation
 from fairway.frame.db.listing import Contains
@@ -175,7 +175,7 @@ async def _admit(conn: Conn, by: Principal, permission: Permission, project: int
 
 def _allows(by: Principal, permission: Permission, project: int | None, facts: ProjectFacts | None) -> bool:
     reads_global = project is None and permission in (LABEL_READ, LABEL_LIST) and isinstance(by, User)
-    return reads_global or may(by, permission, facts)
+    return reads_global or may(by, permission, facts if project is None else facts or ABSENT)
 
 
 def _unknown(label: int) -> NotFound:

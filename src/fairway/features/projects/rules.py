@@ -5,6 +5,7 @@ switched on: accepting `prevent_vul: "true"` without preventing anything would b
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -115,8 +116,8 @@ def allowlist(ids: Sequence[str], expires_at: int | None) -> Allowlist:
     for each in ids:
         if not _VULNERABILITY.fullmatch(each):
             raise BadRequest(f"{each[:64]!r} is no id of a vulnerability; write one such as CVE-2026-1234")
-    if len(set(ids)) < len(ids):
-        twice = next(each for n, each in enumerate(ids) if each in ids[:n])
+    twice, count = Counter(ids).most_common(1)[0] if ids else ("", 0)
+    if count > 1:
         raise BadRequest(f"{twice} is in the list twice")
     if expires_at is not None and not 0 <= expires_at <= _LAST_SECOND:
         raise BadRequest("expires_at is seconds since 1970, or left out for a list that does not expire")

@@ -161,6 +161,11 @@ def settled(settings: Settings) -> dict[str, Value]:
             found[name] = KEYS[name].read(raw)
         except ValueError as must_be:
             mistakes.append(f"config_overwrite_json: {name} must be {must_be}.")
+    if found.get(SKIP_DATABASE.name) and not found.get(FORWARD.name):
+        mistakes.append(
+            f"config_overwrite_json: {SKIP_DATABASE.name} needs {FORWARD.name} beside it: without it the audit log would "
+            "be nowhere."
+        )
     if mistakes:
         raise SettingsInvalid("\n".join(mistakes))
     return {**found, READ_ONLY.name: True} if settings.read_only else found

@@ -18,6 +18,7 @@ from fairway.frame.db.types import SECOND
 
 Value = str | int | datetime
 _MOST: Final = 2**63 - 1
+_MOST_SMALL: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,12 @@ def _value(name: str, field: Field, value: Value) -> Any:
         return truth
     if _is_number(field.column):
         text = str(value)
-        if not text.removeprefix("-").isdecimal() or not text.isascii() or abs(int(text[:20])) > _MOST:
+        digits = text.removeprefix("-")
+        least = digits.lstrip("0") or "0"
+        most = _MOST if isinstance(kind, BigInteger) else _MOST_SMALL
+        if not digits.isdecimal() or not text.isascii() or len(least) > 19 or int(least) > most:
             raise BadRequest(f"q: {name} is a whole number")
-        return int(text)
+        return -int(least) if text.startswith("-") else int(least)
     return value.strftime("%Y-%m-%dT%H:%M:%S") if isinstance(value, datetime) else str(value)
 
 

@@ -32,7 +32,7 @@ async def send_lines(
     try:
         async with asyncio.timeout(SECONDS):
             usable = await _addresses(host, port, kind, allowed)
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, UnicodeError):  # the last for a name that can be none
         raise EgressFailed(f"the name {host} leads nowhere") from None
     send = _send_by_udp if transport == "udp" else _send_by_tcp
     for address in usable:

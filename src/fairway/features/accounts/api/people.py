@@ -1,5 +1,6 @@
 """`/users`: people and their accounts."""
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from fairway.frame.access.catalogue import (
 from fairway.frame.access.may import ABSENT, may
 from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.configuration import Configuration
-from fairway.frame.configuration.declared import SELF_REGISTRATION
+from fairway.frame.configuration.declared import ROBOT_PREFIX, SELF_REGISTRATION
 from fairway.frame.db import Conn, Database, UniqueViolation
 from fairway.frame.db.listing import Contains, Filters
 from fairway.frame.web.body import json_body
@@ -43,9 +44,6 @@ from fairway.frame.web.routes import (
     OrOwn,
     Routes,
 )
-
-MOST_REGISTERING = 10
-"""Strangers whose accounts are being made at the same time in one process."""
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Scope = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -150,18 +148,9 @@ def _lists(made: Routes, db: Database) -> None:
 
 
 def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration) -> None:
-    registering = 0
-
     async def hashed(password: str, by: Principal) -> str:
-        """Of strangers only a few at a time: logins wait for the same threads."""
-        nonlocal registering
-        if not may(by, USER_CREATE) and registering >= MOST_REGISTERING:
-            raise TooManyRequests("too many people register at the moment; try again", retry_after=2)
-        registering += 1
-        try:
+        with nullcontext() if may(by, USER_CREATE) else hasher.turn():
             return await hasher.hash(password)
-        finally:
-            registering -= 1
 
     @made.post(
         "/users",
@@ -174,6 +163,8 @@ def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration)
         request: Request, by: AskedBy, asked: Annotated[UserIn, json_body(UserIn)]
     ) -> Response:
         rules.check_username(asked.username)
+        if asked.username.startswith(prefix := chosen.get(ROBOT_PREFIX)):
+            raise BadRequest(f"names that begin with {prefix} are those of robots here; choose another")
         rules.check_profile(asked.email, asked.realname, asked.comment)
         rules.check_password(asked.password)
         password_hash = await hashed(asked.password, by)
@@ -254,10 +245,7 @@ def _one_user(made: Routes, db: Database) -> None:
             raise Forbidden("you cannot delete yourself; ask another system administrator")
 
         async def remove(conn: Conn) -> None:
-            account = await _present(conn, user_id)
-            if account.username == people.ADMIN:
-                raise Forbidden(f"the account {people.ADMIN} cannot be deleted")
-            _not_above(by, account)
+            account = await _removable(conn, user_id, by)
             await people.close(conn, user_id)
             await people.record(conn, "deleted", user_id, account.username, by.name)
 
@@ -283,12 +271,23 @@ def _one_user(made: Routes, db: Database) -> None:
         return Response()
 
 
+async def _removable(conn: Conn, user_id: int, by: User | Robot) -> Account:
+    """An account that `by` may delete.  Raises NotFound, Forbidden."""
+    account = await _present(conn, user_id)
+    if account.username == people.ADMIN:
+        raise Forbidden(f"the account {people.ADMIN} cannot be deleted")
+    _not_above(by, account)
+    if await people.only_admin(conn, user_id):
+        raise Forbidden("this is the only system administrator; make another one first")
+    return account
+
+
 def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
     @made.put(
         "/users/{user_id}/password",
         permission=OrOwn(USER_UPDATE),
         response_class=Response,
-        raises=(BadRequest, NotFound),
+        raises=(BadRequest, NotFound, TooManyRequests),
     )
     async def change_password(
         user_id: Id, by: LoggedIn, asked: Annotated[PasswordIn, json_body(PasswordIn)]
@@ -296,12 +295,13 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         """Who changes their own shows the old one."""
         account = await _present(db, user_id)
         _not_above(by, account)
-        if _is(by, user_id) and not await hasher.matches(account.password_hash, asked.old_password):
-            raise Forbidden("the old password is not right")
-        rules.check_password(asked.new_password)
-        if await hasher.matches(account.password_hash, asked.new_password):
-            raise BadRequest("the new password is the old one; choose another")
-        password_hash = await hasher.hash(asked.new_password)
+        with hasher.turn():
+            if _is(by, user_id) and not await hasher.matches(account.password_hash, asked.old_password):
+                raise Forbidden("the old password is not right")
+            rules.check_password(asked.new_password)
+            if await hasher.matches(account.password_hash, asked.new_password):
+                raise BadRequest("the new password is the old one; choose another")
+            password_hash = await hasher.hash(asked.new_password)
 
         async def change(conn: Conn) -> None:
             _not_above(by, await _present(conn, user_id))

@@ -190,6 +190,10 @@ def _platform(told: Mapping[str, Any]) -> PlatformOut:
     return PlatformOut(**{name.replace(".", "_"): value for name, value in told.items()})
 
 
+MOST_ANNOTATIONS = 16_384
+"""Bytes of one artifact's annotations that a list shows; of more it shows none."""
+
+
 async def artifacts(conn: Conn, rows: Sequence[Row], wanted: Wanted) -> list[ArtifactOut]:
     """Artifacts with their details: a statement per kind of detail, however many artifacts there are."""
     ids = [row["id"] for row in rows]
@@ -198,7 +202,11 @@ async def artifacts(conn: Conn, rows: Sequence[Row], wanted: Wanted) -> list[Art
     tags = await details.tags_of(conn, ids) if wanted.tags and ids else {}
     labels = await details.labels_of(conn, ids) if wanted.labels and ids else {}
     accessories = await details.accessories_of(conn, ids) if wanted.accessories and ids else {}
-    return [_artifact(row, wanted, references, tags, labels, accessories) for row in rows]
+    found = [_artifact(row, wanted, references, tags, labels, accessories) for row in rows]
+    for row, out in zip(rows, found, strict=True):
+        if len(rows) == 1 or len(row["annotations"]) <= MOST_ANNOTATIONS:
+            out.annotations = json.loads(row["annotations"])
+    return found
 
 
 def _artifact(
@@ -218,7 +226,7 @@ def _artifact(
         size=row["total_size"],
         push_time=moment(row["pushed_at"]),
         pull_time=_ever(row["pulled_at"]),
-        annotations=json.loads(row["annotations"]),
+        annotations={},
         references=[_reference(each) for each in references.get(id, ())],
         tags=[tag(each) for each in tags.get(id, ())] if wanted.tags else None,
         labels=[label(each) for each in labels.get(id, ())] if wanted.labels else None,

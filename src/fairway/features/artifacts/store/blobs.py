@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.protocols import Stored
 from fairway.features.projects.store import projects as projects_store
+from fairway.frame.access.catalogue import REPOSITORY_PULL
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, ledger, now_us
 from fairway.frame.db.tables import (
@@ -265,5 +266,5 @@ _LAYER_SEEN = (
 async def where_seen(conn: Conn, viewer: Principal, digest: Digest, largest: int) -> Row | None:
     """A place where a viewer may see a layer of `largest` bytes at most: project_id, project, and the repository's name
     without it.  Not every place is looked at when very many projects have the same bytes."""
-    seen = _LAYER_SEEN.where(projects_store.listable_by(viewer))
+    seen = _LAYER_SEEN.where(projects_store.listable_by(viewer, REPOSITORY_PULL))
     return await conn.first(seen, digest=digest, largest=largest)

@@ -14,10 +14,10 @@ from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, 
 from fairway.frame.db.types import within_ids
 
 MOST = 1_000
-"""Tags, or accessories, that are shown with one artifact; lists of their own have them all, by pages."""
+"""Tags, accessories and so on that are shown with one artifact; lists of their own have them all, by pages."""
 
 _MOST_TOGETHER = 5_000
-"""Tags that are read for a whole page at once."""
+"""Of each kind for a whole page: beyond that, each artifact shows its share of them."""
 
 Grouped = Mapping[int, list[Row]]
 """Rows by the id of the artifact they belong to."""
@@ -53,9 +53,15 @@ async def tags_of(conn: Conn, ids: Sequence[int]) -> Grouped:
     """
     rows = await conn.all(_TAGS, ids=json.dumps(list(ids)), most=_MOST_TOGETHER + 1)
     if len(rows) > _MOST_TOGETHER:
-        rows = [row for each in ids for row in await conn.all(_TAGS, ids=json.dumps([each]), most=MOST)]
+        most = _share(len(ids))
+        rows = [row for each in ids for row in await conn.all(_TAGS, ids=json.dumps([each]), most=most)]
     found = _grouped(rows, "artifact_id")
     return {artifact: some[:MOST] for artifact, some in found.items()}
+
+
+def _share(artifacts: int) -> int:
+    """How many of a kind one artifact may show on a page of so many."""
+    return min(MOST, max(_MOST_TOGETHER // max(artifacts, 1), 1))
 
 
 _LABELS = _first(
@@ -70,11 +76,11 @@ _LABELS = _first(
 
 async def labels_of(conn: Conn, ids: Sequence[int]) -> Grouped:
     """The labels of each artifact, by name, MOST at most."""
-    return _grouped(await conn.all(_LABELS, ids=json.dumps(list(ids)), most=MOST), "artifact_id")
+    return _grouped(await conn.all(_LABELS, ids=json.dumps(list(ids)), most=_share(len(ids))), "artifact_id")
 
 
 _child, _owner = artifacts.alias("child"), artifacts.alias("owner")
-_REFERENCES = (
+_REFERENCES = _first(
     select(
         _owner.c.id.label("parent_id"),
         _child.c.id.label("child_id"),
@@ -92,14 +98,17 @@ _REFERENCES = (
             ),
         )
     )
-    .where(within_ids(_owner.c.id, _these))
-    .order_by(_owner.c.id, _child.c.id)
+    .where(within_ids(_owner.c.id, _these)),
+    _owner.c.id,
+    _child.c.id.asc(),
 )
 
 
 async def references_of(conn: Conn, ids: Sequence[int]) -> Grouped:
-    """parent_id, child_id, digest and `about` (see `rules.about_children`) of what each index names."""
-    return _grouped(await conn.all(_REFERENCES, ids=json.dumps(list(ids))), "parent_id")
+    """parent_id, child_id, digest and `about` (see `rules.about_children`) of what each index names, MOST at most."""
+    return _grouped(
+        await conn.all(_REFERENCES, ids=json.dumps(list(ids)), most=_share(len(ids))), "parent_id"
+    )
 
 
 _accessory, _subject = artifacts.alias("accessory"), artifacts.alias("subject")
@@ -128,7 +137,9 @@ _ACCESSORIES_OF = _first(
 async def accessories_of(conn: Conn, ids: Sequence[int]) -> Grouped:
     """The accessories of each artifact: id, digest, kind, total size, creation, and the subject's id and digest; MOST
     at most."""
-    return _grouped(await conn.all(_ACCESSORIES_OF, ids=json.dumps(list(ids)), most=MOST), "subject_id")
+    return _grouped(
+        await conn.all(_ACCESSORIES_OF, ids=json.dumps(list(ids)), most=_share(len(ids))), "subject_id"
+    )
 
 
 _NEWEST = _first(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
@@ -221,6 +221,22 @@ _ELSEWHERE = select(
 async def linked(conn: Conn, artifact: int) -> list[Digest]:
     """Everything an artifact names."""
     return [Digest(row["digest"]) for row in await conn.all(_LINKED, artifact=artifact)]
+
+
+_LINK_COUNTS = (
+    select(artifacts.c.digest, func.count().label("links"))
+    .join(artifact_links, artifact_links.c.artifact_id == artifacts.c.id)
+    .where(
+        artifacts.c.repository_id == bindparam("repository"), within(artifacts.c.digest, bindparam("digests"))
+    )
+    .group_by(artifacts.c.digest)
+)
+
+
+async def link_counts(conn: Conn, repository: int, digests: Sequence[Digest]) -> dict[Digest, int]:
+    """How much each of these manifests names."""
+    rows = await conn.all(_LINK_COUNTS, repository=repository, digests=json.dumps(digests))
+    return {Digest(row["digest"]): row["links"] for row in rows}
 
 
 _ABOUT = select(artifacts.c.digest).where(

@@ -32,7 +32,7 @@ from fairway.features.projects.store import allowlists, settings
 from fairway.features.projects.store.belonging import group_roles, membership, projects_of, roles
 from fairway.features.projects.store.granted import granted
 from fairway.frame import events
-from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST
+from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.access.roles import HELD, Role, strongest
@@ -147,10 +147,10 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
     return (UNLIMITED if hard is None else int(hard)), await ledger.used(conn, project)
 
 
-def listable_by(viewer: Principal) -> ColumnElement[bool]:
-    """The projects whose repositories the viewer may list."""
+def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> ColumnElement[bool]:
+    """The projects whose repositories the viewer may list; for robots, those where they have `permission`."""
     if isinstance(viewer, Robot):
-        return or_(projects.c.public, granted(viewer, REPOSITORY_LIST, projects.c.id))
+        return or_(projects.c.public, granted(viewer, permission, projects.c.id))
     if not isinstance(viewer, User):
         return projects.c.public
     if viewer.sysadmin:

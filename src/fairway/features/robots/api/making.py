@@ -7,7 +7,7 @@ from fairway.features.accounts.passwords import Hasher
 from fairway.features.robots import rules, secret, store
 from fairway.features.robots.model import ALL_PROJECTS, WHOLE_SERVER, RobotAccount, Wanted
 from fairway.frame.access.may import ProjectFacts
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal
+from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot
 from fairway.frame.db import Conn
 from fairway.frame.web.errors import NotFound
 
@@ -32,11 +32,22 @@ async def granted(conn: Conn, wanted: Wanted, by: Principal, home: ProjectFacts 
     return held
 
 
+async def check_end(conn: Conn, wanted: Wanted, by: Principal, end: int | None = None) -> None:
+    """Raise Denied when a robot makes one that would outlive it; with `end` that one expires then."""
+    if not isinstance(by, Robot):
+        return
+    maker = await store.by_id(conn, by.id)
+    end = end or rules.end(await store.now(conn), wanted.duration, store.DAY)
+    if maker is None or (maker.expires_at is not None and (end is None or end > maker.expires_at)):
+        raise Denied("a robot cannot make one that outlives it; ask for a shorter duration")
+
+
 async def new_secret(hasher: Hasher, chosen: str | None) -> tuple[str, str]:
     """A secret as it is shown, empty when it was chosen, and as it is stored."""
     if chosen:
         rules.check_secret(chosen)
-        return "", await hasher.hash(chosen)
+        with hasher.turn():
+            return "", await hasher.hash(chosen)
     made = secret.generate()
     return made, secret.kept(made)
 

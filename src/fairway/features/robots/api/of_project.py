@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, Denied
 from fairway.features.robots import rules, secret, store
-from fairway.features.robots.api.making import granted, present
+from fairway.features.robots.api.making import check_end, granted, present
 from fairway.features.robots.api.shown import AccessIn, CreatedOut, RobotOut, created, read_one, read_page
 from fairway.features.robots.model import Level, RobotAccount
 from fairway.frame.access.catalogue import ROBOT_CREATE, ROBOT_DELETE, ROBOT_LIST, ROBOT_READ, ROBOT_UPDATE
@@ -98,6 +98,7 @@ def _creating(made: Routes, db: Database) -> None:
             )
             held = await granted(conn, wanted, by, project)
             end = rules.exact_end(asked.expires_at)
+            await check_end(conn, wanted, by, end)
             return await store.create(conn, wanted, project.id, held, secret.kept(generated), by, end=end)
 
         try:

@@ -53,7 +53,8 @@ def add_routes(made: Routes, db: Database, chosen: Configuration, send_lines: Se
         values = checked(asked.root)
         if settled := sorted(name for name in values if not chosen.editable(KEYS[name])):
             raise Forbidden(f"the operator of this server has settled {', '.join(settled)} in its settings")
-        if place := Place.read(str(values.get(FORWARD.name, ""))):
+        place = Place.read(str(values.get(FORWARD.name, "")))
+        if place is not None and values[FORWARD.name] != chosen.get(FORWARD):
             await _find(place, send_lines)
         if values:
             await db.write(partial(store.configure, chosen=chosen, values=values, by=by))
