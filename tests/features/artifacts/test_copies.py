@@ -238,6 +238,21 @@ async def test_too_much_is_refused(
     assert "client" in answer.json["errors"][0]["message"]
 
 
+async def test_indexes_in_indexes_are_copied_so_deep(
+    world: World, alice: Person, team: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "LARGE", 0)  # and large ones are parsed aside
+    shared = image("base")
+    nested = index(shared)
+    for _ in range(copying.DEEPEST - 1):
+        nested = index(nested, shared)
+    assert (await alice.push("team/deep:v1", nested)).status == 201
+    assert (await copy(alice, "shop/deep", "team/deep:v1")).status == 201
+    assert (await alice.pull("shop/deep:v1")).status == 200
+    assert (await alice.push("team/deeper:v1", index(nested))).status == 201
+    assert (await copy(alice, "shop/deeper", "team/deeper:v1")).short == (400, "MANIFEST_INVALID")
+
+
 async def test_many_at_once_make_one(world: World, alice: Person, team: int) -> None:
     answers = await asyncio.gather(*(copy(alice, "shop/app", "team/app:v1") for _ in range(4)))
     assert {answer.status for answer in answers} == {201}

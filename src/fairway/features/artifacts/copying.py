@@ -5,6 +5,7 @@ manifest in a transaction of its own with its blobs.  So whatever ends a copy, w
 copying again finishes it.
 """
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass
 
@@ -20,6 +21,19 @@ MOST_MANIFESTS = 1_000
 """How many manifests one copy may lead to."""
 MOST_ACCESSORIES = 500
 """How many accessories of one manifest are copied with it."""
+DEEPEST = 8
+"""How many indexes may be one in the other."""
+LARGE = 32 * 1024
+"""Bytes of a manifest that is not parsed between two other requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A manifest to copy; `again`: all that it names was copied before."""
+
+    digest: Digest
+    depth: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +82,37 @@ class Copy:
         )
 
     async def _walk(self, repository: int, root: Digest, tags: list[Tag]) -> None:
+        """One manifest in memory at a time: an index is read again when all that it names has been copied."""
         seen: set[Digest] = set()
         belonging: deque[Digest] = deque()
-        open_: list[Digest | Manifest] = [root]
+        open_ = [_Step(root)]
         while open_ or belonging:
-            each = open_.pop() if open_ else belonging.popleft()
-            if isinstance(each, Manifest):
-                await self._put(repository, each, tags if each.digest == root else None)
-                db, digest = self.near.db, each.digest
-                belonging += await manifests.accessories(db, repository, digest, MOST_ACCESSORIES)
-            elif each not in seen:
-                if len(seen) >= MOST_MANIFESTS:
+            step = open_.pop() if open_ else _Step(belonging.popleft())
+            if step.digest in seen and not step.again:
+                continue
+            if not step.again and len(seen) >= MOST_MANIFESTS:
+                raise ManifestInvalid(
+                    f"this leads to more than {MOST_MANIFESTS} manifests; copy it with a client"
+                )
+            seen.add(step.digest)
+            manifest = await self._read(step.digest)
+            children = () if step.again else manifest.children()
+            if children:
+                if step.depth >= DEEPEST:
                     raise ManifestInvalid(
-                        f"this leads to more than {MOST_MANIFESTS} manifests; copy it with a client"
+                        f"this is {DEEPEST} indexes deep, one in the other; copy it with a client"
                     )
-                seen.add(each)
-                manifest = (await self.near.manifest(self.source, each)).parsed()
-                open_ += [manifest, *manifest.children()]
+                open_.append(_Step(step.digest, step.depth, again=True))
+                open_ += [_Step(child, step.depth + 1) for child in children]
+                continue
+            await self._put(repository, manifest, tags if step.digest == root else None)
+            belonging += await manifests.accessories(self.near.db, repository, step.digest, MOST_ACCESSORIES)
+
+    async def _read(self, digest: Digest) -> Manifest:
+        stored = await self.near.manifest(self.source, digest)
+        if stored.size < LARGE:
+            return stored.parsed()
+        return await asyncio.to_thread(stored.parsed)
 
     async def _put(self, repository: int, manifest: Manifest, tags: list[Tag] | None) -> None:
         """With `tags`, whether it is there or not; else with its own if it is an accessory, which older signatures are
