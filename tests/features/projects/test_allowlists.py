@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fairway.features.projects import rules
+from fairway.features.projects.api.projects import MOST_LISTED
 from fairway.features.projects.model import Allowlist
 from fairway.features.projects.store import allowlists as store
 from fairway.frame.access.roles import Role
@@ -129,3 +130,13 @@ async def test_lists_are_kept_side_by_side(db: Database) -> None:
     await db.write(lambda conn: store.drop(conn, 3))
     assert await store.of(db, 3) == Allowlist(project=3)
     assert await store.of(db, 4) == four
+
+
+async def test_a_long_list_is_shown_with_its_project_only(world: World) -> None:
+    await world.project("team")
+    for count in (MOST_LISTED, MOST_LISTED + 1):
+        body = listing(*(f"CVE-2026-{n}" for n in range(count)))
+        assert (await ask(world.admin, "PUT", TEAM, {"cve_allowlist": body})).status == 200
+        assert len((await world.admin("GET", TEAM)).json["cve_allowlist"]["items"]) == count
+        (shown,) = (await world.admin("GET", "/api/v2.0/projects?name=team")).json
+        assert (shown.get("cve_allowlist") is None) == (count > MOST_LISTED)

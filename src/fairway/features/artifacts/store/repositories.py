@@ -26,7 +26,6 @@ _LISTING = Listing(
         "project_id": Field(repositories.c.project_id),
         "project_name": Field(projects.c.name),
         "repository_name": Field(repositories.c.name),
-        "description": Field(repositories.c.description),
         "pull_count": Field(repositories.c.pull_count),
         "creation_time": Field(repositories.c.created_at, moment=True),
         "update_time": Field(repositories.c.updated_at, moment=True),

@@ -47,6 +47,10 @@ from fairway.frame.web.routes import (
 _Text = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
+MOST_LISTED = 100
+"""Vulnerabilities of a project's list that lists of projects show; a longer one is shown with its project only."""
+
+
 class ProjectReq(BaseModel):
     """What a client may ask for when it makes a project; other fields are ignored."""
 
@@ -150,7 +154,7 @@ def _listing(made: Routes, db: Database) -> None:
 
         found, total = await db.read(read)
         response.headers.update(page_headers(request, page, total))
-        return [shown(project, viewer, detail=with_detail) for project in found]
+        return [in_list(shown(project, viewer, detail=with_detail)) for project in found]
 
     @made.head(
         "/projects",
@@ -290,6 +294,13 @@ def _deleting(made: Routes, db: Database, gc_grace_seconds: int) -> None:
         if not await db.write(remove):
             raise NotFound("the project was deleted just now")
         return Response()
+
+
+def in_list(out: ProjectOut) -> ProjectOut:
+    """A project as it is shown among others: without a long list of vulnerabilities."""
+    if out.cve_allowlist is not None and len(out.cve_allowlist.items) > MOST_LISTED:
+        out.cve_allowlist = None
+    return out
 
 
 def _allowlist(asked: ProjectReq) -> Allowlist | None:

@@ -6,7 +6,7 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from fairway.features.artifacts.store import repositories, search
-from fairway.features.projects.api.projects import ProjectOut, shown
+from fairway.features.projects.api.projects import ProjectOut, in_list, shown
 from fairway.features.projects.store import projects as store
 from fairway.frame.db import Conn, Database
 from fairway.frame.db.listing import Contains
@@ -48,7 +48,7 @@ def add_routes(made: Routes, db: Database) -> None:
             rows = await search.repositories_named(conn, viewer, q, MOST)
             counts = await repositories.artifact_counts(conn, [row["id"] for row in rows]) if rows else {}
             return SearchOut(
-                project=[shown(project, viewer) for project in projects],
+                project=[in_list(shown(project, viewer)) for project in projects],
                 repository=[
                     SearchRepositoryOut(
                         project_id=row["project_id"],
