@@ -18,6 +18,7 @@ SMALL_BY_NATURE = {
     "members.role",
     "robots.duration",
     "robots.version",
+    "user_groups.group_type",
     "login_failures.failures",
     "login_failures.last_at",
     "gc_reviews.tries",
