@@ -1,5 +1,6 @@
 """What is hidden and what does not exist cannot be told apart by those who may see neither (T18)."""
 
+import asyncio
 import json
 import re
 from base64 import urlsafe_b64decode
@@ -273,11 +274,14 @@ async def test_as_much_is_asked_of_the_database_for_both(
 ) -> None:
     """So that the time it takes tells nothing either: the same statements, in the same order."""
     asked: list[str] = []
-    compile_ = Compiler.compile
+    compile_, this = Compiler.compile, asyncio.current_task()
+    most = 0
 
     def counted(self: Compiler, statement: Any, params: Any) -> Any:
         made = compile_(self, statement, params)
-        asked.append(made.sql)
+        # Not by what looks every second whether the configuration was changed.
+        if asyncio.current_task() is this:
+            asked.append(made.sql)
         return made
 
     monkeypatch.setattr(Compiler, "compile", counted)
@@ -288,7 +292,9 @@ async def test_as_much_is_asked_of_the_database_for_both(
                 asked.clear()
                 await stranger(method, target.format(name))
                 did.append(list(asked))
+                most = max(most, len(asked))
             assert did[0] == did[1], (method, target)
+    assert most > 1
 
 
 async def test_as_much_is_asked_for_every_id_of_a_robot(
@@ -297,11 +303,14 @@ async def test_as_much_is_asked_for_every_id_of_a_robot(
     of_project = await robot(world, "ci", on(HIDDEN, "repository:pull"))
     of_system = await robot(world, "ops", on("/", "catalog:read"))
     asked: list[str] = []
-    compile_ = Compiler.compile
+    compile_, this = Compiler.compile, asyncio.current_task()
+    most = 0
 
     def counted(self: Compiler, statement: Any, params: Any) -> Any:
         made = compile_(self, statement, params)
-        asked.append(made.sql)
+        # Not by what looks every second whether the configuration was changed.
+        if asyncio.current_task() is this:
+            asked.append(made.sql)
         return made
 
     monkeypatch.setattr(Compiler, "compile", counted)
@@ -311,7 +320,9 @@ async def test_as_much_is_asked_for_every_id_of_a_robot(
             asked.clear()
             assert (await who("GET", f"{ROBOTS}/{id}")).status in (401, 403)
             did.append(list(asked))
+            most = max(most, len(asked))
         assert did[0] == did[1] == did[2]
+    assert most > 1
 
 
 async def test_mounting_from_there_tells_nothing(
