@@ -398,6 +398,8 @@ async def test_a_robot_makes_none_that_outlives_it(world: World) -> None:
     assert (await post(mother, "for-ever", child, duration=-1)).short == (403, "DENIED")
     assert (await post(mother, "longer", child, duration=3)).short == (403, "DENIED")
     assert (await post(mother, "shorter", child, duration=1)).status == 201
+    twin = (await post(mother, "twin", child, duration=2)).json
+    assert twin["expires_at"] == (await shown(world, mother.id))["expires_at"], "with its maker"
     of_project = {"name": "older", "access": [{"resource": "repository", "action": "pull"}], "expires_at": -1}
     answer = await send(mother, "POST", "/api/v2.0/projects/team/robots", of_project)
     assert answer.short == (403, "DENIED")

@@ -202,7 +202,7 @@ def test_a_permission_of_both_kinds_is_about_the_server_where_no_project_is_name
     assert may(ALICE, catalogue.QUOTA_READ, ProjectFacts(3, False, Role.LIMITED_GUEST))
     assert not may(ALICE, catalogue.QUOTA_READ)
     assert may(ROOT, catalogue.QUOTA_READ)
-    assert {each.resource for each in IN_PROJECT & ON_SERVER} == {"quota", "robot"}
+    assert {each.resource for each in IN_PROJECT & ON_SERVER} == {"label", "quota", "robot"}
 
 
 def test_an_unknown_permission_is_an_error_and_not_a_no() -> None:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, REPOSITORY_CREATE, ROBOT_UPDATE, Permission
+from fairway.frame.access.catalogue import (
+    CONFIGURATION_READ,
+    CONFIGURATION_UPDATE,
+    IN_PROJECT,
+    ON_SERVER,
+    REPOSITORY_CREATE,
+    ROBOT_UPDATE,
+    Permission,
+)
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.may import ABSENT, ProjectFacts, may, projects_where
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Robot
@@ -79,7 +87,7 @@ def test_the_projects_of_a_permission_are_those_where_it_may(robot: Robot, permi
 
 def test_what_robots_cannot_be_granted() -> None:
     assert {ROBOT_UPDATE, REPOSITORY_CREATE} == IN_PROJECT - GRANTABLE_IN_PROJECT
-    assert {ROBOT_UPDATE} == ON_SERVER - GRANTABLE_ON_SERVER
+    assert {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE} == ON_SERVER - GRANTABLE_ON_SERVER
 
 
 def test_an_unknown_permission_is_an_error_though_it_was_granted() -> None:

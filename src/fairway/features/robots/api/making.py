@@ -32,14 +32,20 @@ async def granted(conn: Conn, wanted: Wanted, by: Principal, home: ProjectFacts 
     return held
 
 
-async def check_end(conn: Conn, wanted: Wanted, by: Principal, end: int | None = None) -> None:
-    """Raise Denied when a robot makes one that would outlive it; with `end` that one expires then."""
+async def end_for(conn: Conn, wanted: Wanted, by: Principal, end: int | None = None) -> int | None:
+    """When a robot that `by` makes expires, `end` if that is given; None for what its duration says.
+
+    One that a robot makes expires with its maker at the latest; raises Denied when it is to live for more days.
+    """
     if not isinstance(by, Robot):
-        return
+        return end
     maker = await store.by_id(conn, by.id)
-    end = end or rules.end(await store.now(conn), wanted.duration, store.DAY)
-    if maker is None or (maker.expires_at is not None and (end is None or end > maker.expires_at)):
+    if maker is not None and maker.expires_at is None:
+        return end
+    own = end or rules.end(await store.now(conn), wanted.duration, store.DAY)
+    if maker is None or maker.expires_at is None or own is None or wanted.duration > maker.duration:
         raise Denied("a robot cannot make one that outlives it; ask for a shorter duration")
+    return min(own, maker.expires_at)
 
 
 async def new_secret(hasher: Hasher, chosen: str | None) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, Denied
 from fairway.features.robots import rules, secret, store
-from fairway.features.robots.api.making import check_end, granted, present
+from fairway.features.robots.api.making import end_for, granted, present
 from fairway.features.robots.api.shown import AccessIn, CreatedOut, RobotOut, created, read_one, read_page
 from fairway.features.robots.model import Level, RobotAccount
 from fairway.frame.access.catalogue import ROBOT_CREATE, ROBOT_DELETE, ROBOT_LIST, ROBOT_READ, ROBOT_UPDATE
@@ -97,8 +97,7 @@ def _creating(made: Routes, db: Database) -> None:
                 permissions=[(Level.PROJECT, name, pairs)],
             )
             held = await granted(conn, wanted, by, project)
-            end = rules.exact_end(asked.expires_at)
-            await check_end(conn, wanted, by, end)
+            end = await end_for(conn, wanted, by, rules.exact_end(asked.expires_at))
             return await store.create(conn, wanted, project.id, held, secret.kept(generated), by, end=end)
 
         try:

@@ -10,7 +10,7 @@ from fairway.core.oci.errors import BadRequest, Denied
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.projects.store import projects
 from fairway.features.robots import rules, store
-from fairway.features.robots.api.making import check_end, granted, new_secret, present
+from fairway.features.robots.api.making import end_for, granted, new_secret, present
 from fairway.features.robots.api.shown import (
     AccessIn,
     CreatedOut,
@@ -165,8 +165,8 @@ async def _may_make(conn: Conn, wanted: Wanted, by: Principal) -> ProjectFacts |
 async def _make(conn: Conn, wanted: Wanted, secret_hash: str, by: User | Robot) -> RobotAccount:
     home = await _may_make(conn, wanted, by)
     held = await granted(conn, wanted, by, home)
-    await check_end(conn, wanted, by)
-    return await store.create(conn, wanted, home.id if home else None, held, secret_hash, by)
+    end = await end_for(conn, wanted, by)
+    return await store.create(conn, wanted, home.id if home else None, held, secret_hash, by, end=end)
 
 
 def _one_robot(made: Routes, db: Database) -> None:
