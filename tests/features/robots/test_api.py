@@ -390,24 +390,6 @@ async def test_an_odd_id_is_none(world: World) -> None:
         assert (await bob("GET", f"{ROBOTS}/{id}")).status == 403
 
 
-async def test_a_robot_makes_none_that_outlives_it(world: World) -> None:
-    await world.project("team")
-    rights = on("team", "robot:create", "repository:pull")
-    mother = await robot(world, "mother", rights, duration=2)
-    child = on("team", "repository:pull")
-    assert (await post(mother, "for-ever", child, duration=-1)).short == (403, "DENIED")
-    assert (await post(mother, "longer", child, duration=3)).short == (403, "DENIED")
-    assert (await post(mother, "shorter", child, duration=1)).status == 201
-    twin = (await post(mother, "twin", child, duration=2)).json
-    assert twin["expires_at"] == (await shown(world, mother.id))["expires_at"], "with its maker"
-    of_project = {"name": "older", "access": [{"resource": "repository", "action": "pull"}], "expires_at": -1}
-    answer = await send(mother, "POST", "/api/v2.0/projects/team/robots", of_project)
-    assert answer.short == (403, "DENIED")
-    assert (
-        await post(await robot(world, "always", rights, duration=-1), "heir", child, duration=-1)
-    ).status == 201
-
-
 async def test_no_person_takes_the_name_of_a_robot(world: World) -> None:
     prefix = {"robot_name_prefix": "ci-"}
     assert (await send(world.admin, "PUT", "/api/v2.0/configurations", prefix)).status == 200

@@ -227,3 +227,21 @@ async def test_what_was_granted_to_somebody_is_not_what_they_are(world: World) -
     await world.run(update(robots).where(robots.c.id == made.id).values(creator_ref=world.admin.id))
     assert (await made.push_blob("team/app", b"x")).status == 401
     assert (await made("GET", "/api/v2.0/projects/team")).short == (403, "FORBIDDEN")
+
+
+async def test_a_robot_makes_none_that_outlives_it(world: World) -> None:
+    await world.project("team")
+    rights = on("team", "robot:create", "repository:pull")
+    mother = await robot(world, "mother", rights, duration=2)
+    child = on("team", "repository:pull")
+    assert (await post(mother, "for-ever", child, duration=-1)).short == (403, "DENIED")
+    assert (await post(mother, "longer", child, duration=3)).short == (403, "DENIED")
+    assert (await post(mother, "shorter", child, duration=1)).status == 201
+    twin = (await post(mother, "twin", child, duration=2)).json
+    assert twin["expires_at"] == (await shown(world, mother.id))["expires_at"], "with its maker"
+    of_project = {"name": "older", "access": [{"resource": "repository", "action": "pull"}], "expires_at": -1}
+    answer = await send(mother, "POST", "/api/v2.0/projects/team/robots", of_project)
+    assert answer.short == (403, "DENIED")
+    assert (
+        await post(await robot(world, "always", rights, duration=-1), "heir", child, duration=-1)
+    ).status == 201

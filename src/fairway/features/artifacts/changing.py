@@ -142,12 +142,8 @@ async def _delete(
     """
     chosen = set(digests)
     children = await shown.children(conn, repository, chosen)
-    await shown.hold(conn, repository, chosen | children, to_delete=True)
-    rows = {}
-    for digest in sorted(chosen):
-        row = await manifests.lock_artifact(conn, repository, digest)
-        if row is not None:
-            rows[digest] = row["id"]
+    held = await shown.hold(conn, repository, chosen | children, to_delete=True)
+    rows = {digest: held[digest] for digest in sorted(chosen & held.keys())}
     parents = {each: await manifests.parents(conn, place.project, repository, each) for each in rows}
     while named := {each for each in rows if not parents[each] <= rows.keys()}:
         for digest in sorted(named & set(whole)):

@@ -267,7 +267,7 @@ class SqlNames:
         children = set(manifest.children())
         before = await shown.behind(conn, repository, tags) - {manifest.digest} if tags else set()
         around = children | before
-        held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else set()
+        held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else {}
         mounted = 0 if source is None else await self._mount_missing(conn, repo, manifest, source)
         await self._require(conn, manifest, held)
         artifact, new = await self._add(conn, repository, manifest, tags)

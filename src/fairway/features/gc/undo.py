@@ -34,8 +34,8 @@ async def undo(
         repository = await manifests.ensure_repository(conn, project, repo.rest)
         links = await deleted.links(conn, row["id"])
         children = {Digest(link["digest"]) for link in links if link["kind"] == "child"}
-        held = await shown.hold(conn, repository, children) if children else set()
-        await _require(conn, project, repo, links, held)
+        held = await shown.hold(conn, repository, children) if children else {}
+        await _require(conn, project, repo, links, held.keys())
         artifact = await deleted.put_back(conn, row["id"], repository)
         if artifact is None:
             raise UndoRefused(f"{repo} has the manifest {digest}; it was pushed again")

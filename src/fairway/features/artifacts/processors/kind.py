@@ -4,6 +4,7 @@ A processor is pure: it is told the manifest and what the config says, and answe
 made.  What a layer holds is read by functions of modules that import little, in a child process with limits.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -69,12 +70,12 @@ class Addition:
     source: Source
 
 
-class Processor:
+class Processor(ABC):
     """One kind of artifact.  What is here is right for kinds that nobody knows: override what is known better."""
 
+    @abstractmethod
     def claims(self, manifest: Manifest) -> bool:
         """Whether the manifest is of this kind."""
-        raise NotImplementedError
 
     def type(self, manifest: Manifest) -> str:
         """What lists call it: IMAGE, CHART, …"""

@@ -78,24 +78,16 @@ async def manifest_info(conn: Conn, project: int, name: str, ref: Tag | Digest) 
     return await conn.first(statement, project=project, name=name, ref=ref)
 
 
-_LOCK_ARTIFACT = (
+_KEEP_ARTIFACT = (
     select(artifacts.c.id, artifacts.c.size)
     .where(artifacts.c.repository_id == bindparam("repository"), artifacts.c.digest == bindparam("digest"))
-    .with_for_update()
+    .with_for_update(read=True, key_share=True)
 )
-
-
-_KEEP_ARTIFACT = _LOCK_ARTIFACT.with_for_update(read=True, key_share=True)
 
 
 async def keep_artifact(conn: Conn, repository: int, digest: Digest) -> Row | None:
     """id and size of an artifact, which nobody removes until the transaction ends."""
     return await conn.first(_KEEP_ARTIFACT, repository=repository, digest=digest)
-
-
-async def lock_artifact(conn: Conn, repository: int, digest: Digest) -> Row | None:
-    """id and size of an artifact, locked against anybody who wants to refer to it."""
-    return await conn.first(_LOCK_ARTIFACT, repository=repository, digest=digest)
 
 
 _ADD_ARTIFACT = (

@@ -41,7 +41,12 @@ _these = (
     artifacts.c.repository_id == bindparam("repository"),
     within(artifacts.c.digest, bindparam("digests")),
 )
-_HOLD = select(artifacts.c.digest).where(*_these).order_by(artifacts.c.digest).with_for_update(key_share=True)
+_HOLD = (
+    select(artifacts.c.id, artifacts.c.digest)
+    .where(*_these)
+    .order_by(artifacts.c.digest)
+    .with_for_update(key_share=True)
+)
 _HOLD_TO_DELETE = _HOLD.with_for_update()
 _HOLD_FREE = _HOLD.with_for_update(key_share=True, skip_locked=True)
 _REFRESH = update(artifacts).where(*_these, artifacts.c.listed != _stands).values(listed=_stands)
@@ -64,15 +69,16 @@ async def hold(
     *,
     to_delete: bool = False,
     if_free: bool = False,
-) -> set[Digest]:
-    """Lock artifacts of a repository, in the order of their digests, until the transaction ends; those that are there.
+) -> dict[Digest, int]:
+    """Lock artifacts of a repository, in the order of their digests, until the transaction ends; the ids of those that
+    are there.
 
     Nobody removes them meanwhile, or changes whether lists show them.  `to_delete`: nor refers to them.  `if_free`: only
     those that nobody else holds.
     """
     statement = _HOLD_TO_DELETE if to_delete else _HOLD_FREE if if_free else _HOLD
     rows = await conn.all(statement, repository=repository, digests=json.dumps(sorted(digests)))
-    return {Digest(row["digest"]) for row in rows}
+    return {Digest(row["digest"]): row["id"] for row in rows}
 
 
 async def behind(conn: Conn, repository: int, names: Collection[Tag]) -> set[Digest]:
