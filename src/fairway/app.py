@@ -4,6 +4,7 @@
 /v2…               the distribution API        core/wire behind features/registry
 /service/token     the token service           features/registry/token.py
 /api/…             the management API          FastAPI: */api.py
+/c/…               logging in with a browser   the same
 /devcenter-api-2.0 the manual of the API       frame/web/manual
 /readyz, /metrics  for load balancers and Prometheus
 ```
@@ -50,6 +51,7 @@ from fairway.frame.metrics import metrics
 from fairway.frame.process import when_orphaned
 from fairway.frame.settings import Settings
 from fairway.frame.web import errors
+from fairway.frame.web.browsers import HandsOutTokens
 from fairway.frame.web.described import DescribedAPI
 from fairway.frame.web.manual import manual_pages
 from fairway.frame.web.routes import Authoriser, check_every_route_declares
@@ -93,7 +95,7 @@ class Hub:
 
         if path.startswith("/v2/") or path == "/v2":
             await self._v2(scope, receive, with_id)
-        elif path.startswith("/api/"):
+        elif path.startswith(("/api/", "/c/")):
             await self._api(scope, receive, with_id)
         else:
             await self._exact.get(path, _nothing_here)(scope, receive, with_id)
@@ -137,7 +139,14 @@ def management_api(parts: Parts) -> FastAPI:
     )
     errors.install(api)
     api.add_middleware(EncodedSlashes)
-    authoriser = Authoriser(parts.who, projects.look_up(parts.db), parts.origin.client, parts.hub.changes)
+    api.add_middleware(HandsOutTokens)
+    authoriser = Authoriser(
+        parts.who,
+        projects.look_up(parts.db),
+        parts.origin.client,
+        parts.hub.changes,
+        parts.browsers,
+    )
     api.include_router(
         system.routes(
             parts.db,
@@ -151,6 +160,9 @@ def management_api(parts: Parts) -> FastAPI:
         prefix="/api",
     )
     api.include_router(accounts.routes(parts.db, authoriser, parts.hasher, parts.configuration), prefix=_API)
+    api.include_router(
+        accounts.login_routes(authoriser, parts.who, parts.sessions, parts.browsers), prefix="/c"
+    )
     api.include_router(accounts.own_routes(parts.db, authoriser), prefix=_OWN_API)
     api.include_router(
         projects.routes(

@@ -11,6 +11,7 @@ from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.accounts.passwords import Hasher, Passwords
+from fairway.features.accounts.sessions import Sessions
 from fairway.features.accounts.store import people
 from fairway.features.artifacts.model import Periods
 from fairway.features.audit import jobs as audit
@@ -33,6 +34,7 @@ from fairway.frame.jobs.job import Jobs
 from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
 from fairway.frame.sealing import Sealer
 from fairway.frame.settings import Settings
+from fairway.frame.web.browsers import Browsers
 from fairway.frame.web.who import Authenticators
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Parts:
     store: BlobStore
     hub: Hub
     who: Authenticators
+    sessions: Sessions
+    browsers: Browsers
     hasher: Hasher
     origin: Origin
     jobs: Jobs
@@ -92,6 +96,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             changes=_changes(settings, chosen),
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
+        sessions = Sessions(token_db, chosen, settings.session_seconds)
+        browsers = Browsers(load_or_create_secret_keys(settings), origin.of, sessions)
         egress = await closing.enter_async_context(_way_out(settings)) if works else None
         notifications = Notifications(
             endpoints(settings.notification_endpoints),
@@ -105,7 +111,21 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
         send = partial(_send_lines, settings)
-        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications, chosen, send)
+        yield Parts(
+            settings,
+            db,
+            store,
+            hub,
+            who,
+            sessions,
+            browsers,
+            hasher,
+            origin,
+            jobs,
+            notifications,
+            chosen,
+            send,
+        )
 
 
 async def _databases(

@@ -75,6 +75,7 @@ def steps(parts: Parts) -> list[Step]:
         Step("tidy notifications", 15, parts.notifications.tidy),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
+        Step("forget sessions", 300, parts.sessions.tidy),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
 

@@ -72,6 +72,18 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSession:
+    """One browser in which somebody is logged in: from which address, and what it calls itself; times in µs."""
+
+    id: int
+    client: str
+    browser: str
+    created_at: int
+    seen_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failures:
     """Logins that failed in a row for one account from one address, and how long it, and that address, have to wait now."""
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 CREATE, UPDATE, DELETE = "create", "update", "delete"
+LOGIN, LOGOUT = "login", "logout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Entry:
     resource_type: str
     operation: str
     description: str
+    succeeded: bool = True
 
     @property
     def event_type(self) -> str:
@@ -38,7 +40,7 @@ def syslog(entry: Entry, event: str, at: int, host: str) -> str:
         "resource": entry.resource,
         "username": entry.username,
         "description": entry.description,
-        "result": "success",
+        "result": "success" if entry.succeeded else "failure",
     }
     name = "".join(each for each in host if "!" <= each <= "~")[:255] or "-"
     return f"<110>1 {moment} {name} fairway - {entry.event_type[:32]} - {json.dumps(said)}"
@@ -62,6 +64,10 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     if kind == "configuration.updated":
         what = f"update configuration: {', '.join(facts['keys'])}"
         return [Entry(facts["by"], "configuration", "configuration", UPDATE, what)]
+    if kind in _SESSIONS:
+        operation, succeeded = _SESSIONS[kind]
+        told = f"{operation} user: {facts['name']} from {facts['client']}"
+        return [Entry(facts["by"], facts["name"], "user", operation, told, succeeded)]
     what, _, happened = kind.partition(".")
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]
@@ -82,6 +88,13 @@ _NAMED = {
     "usergroup": "",
     "groupmember": " in group {group}",
     "quota": " to {hard} bytes",
+}
+
+# What is done, and whether it came to it.
+_SESSIONS = {
+    "user.logged_in": (LOGIN, True),
+    "user.login_refused": (LOGIN, False),
+    "user.logged_out": (LOGOUT, True),
 }
 
 _LABELS = {
@@ -151,5 +164,7 @@ EVENT_TYPES = (
     "update_configuration",
     "create_robot",
     "delete_robot",
+    "login_user",
+    "logout_user",
 )
 """What a line can tell of, as operation_resource."""

@@ -42,6 +42,7 @@ _WRITE = (
         resource_type=bindparam("resource_type"),
         operation=bindparam("operation"),
         description=bindparam("description"),
+        succeeded=bindparam("succeeded"),
         at=bindparam("at"),
     )
     .on_conflict_do_nothing(index_elements=["event_id"])
@@ -77,6 +78,7 @@ def _row(event: Event, entry: Entry) -> dict[str, object]:
         "resource_type": entry.resource_type,
         "operation": entry.operation,
         "description": entry.description,
+        "succeeded": entry.succeeded,
         "at": event.at,
     }
 

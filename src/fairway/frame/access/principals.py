@@ -57,6 +57,19 @@ class Robot:
     grants: frozenset[Grant] = field(default=frozenset(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person who is logged in with a browser, as they are now, and how long ago they used it.
+
+    `key` names the session and opens nothing.
+    """
+
+    id: int
+    key: str
+    user: User
+    unseen_seconds: float = 0.0
+
+
 Principal = Anonymous | User | Robot
 
 ANONYMOUS = Anonymous()

@@ -68,7 +68,6 @@ SESSION: Final = number(
     1,
     _MINUTES_OF_A_YEAR,
     "Minutes after which an idle session in a browser ends.",
-    works=False,
 )
 SCANNER_PULLS: Final = flag(
     "scanner_skip_update_pulltime",

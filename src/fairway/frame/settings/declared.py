@@ -184,6 +184,12 @@ class Settings:
         "Life of a refresh token, which `docker login` keeps instead of the password.",
         unit="seconds",
     ))
+    session_seconds: int = field(default=12 * 3600, metadata=_about(
+        kinds.whole(60, _YEAR),
+        "A session in a browser ends after so long however much it is used; `session_timeout` of the "
+        "[configuration](configuration.md) says after how many minutes without use.",
+        unit="seconds",
+    ))
 
     create_project_on_push: bool = field(default=False, metadata=_about(
         kinds.flag,

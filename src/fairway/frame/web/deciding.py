@@ -1,7 +1,7 @@
 """Who may use a route: what a route can declare, and the one place where it is decided for a request."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from inspect import isawaitable
 from typing import Final
@@ -14,7 +14,8 @@ from fairway.core.oci.errors import (
 from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
-from fairway.frame.access.principals import Anonymous, Principal, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Session, User
+from fairway.frame.web.browsers import Browsers
 from fairway.frame.web.errors import Forbidden, NotFound
 from fairway.frame.web.who import Authenticators
 
@@ -24,10 +25,16 @@ class Everyone(Enum):
 
     PUBLIC = "anybody, logged in or not"
     AUTHENTICATED = "anybody who is logged in"
+    LOGIN = "anybody: the body says who, and whatever else the request brings says nothing"
+    BY_COOKIE = "whoever the cookie of a session says, whatever header comes with it"
 
 
 PUBLIC: Final = Everyone.PUBLIC
 AUTHENTICATED: Final = Everyone.AUTHENTICATED
+LOGIN: Final = Everyone.LOGIN
+BY_COOKIE: Final = Everyone.BY_COOKIE
+_SESSIONS: Final = frozenset({LOGIN, BY_COOKIE})
+"""Logging in and out, which goes on when nothing else may be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,12 @@ READS: Final = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who got past the decision, and for a project permission the project they got it for."""
+    """Who got past the decision, for a project permission the project they got it for, and how and from where they came."""
 
     principal: Principal
     project: ProjectFacts | None = None
+    session: Session | None = None
+    client: str = ""
 
 
 class Authoriser:
@@ -80,7 +89,10 @@ class Authoriser:
         look_up: LookUp,
         client_of: ClientOf,
         changes: Changes = ALL_CHANGES,
+        browsers: Browsers | None = None,
     ) -> None:
+        """Without `browsers` a cookie is nobody's."""
+        self._browsers = browsers
         self._changes = changes
         self._authenticators = authenticators
         self._look_up = look_up
@@ -92,25 +104,24 @@ class Authoriser:
         """Raises Unauthorized, Forbidden or, for who may do this in every project, NotFound; Denied or Unsupported while
         the operator allows no changes."""
         caller = await self._decide(request, declared, find)
-        if request.method not in READS:
+        if request.method not in READS and declared not in _SESSIONS:
             self._changes.admit(deletes=request.method == "DELETE", resumes=resumes)
         return caller
 
     async def _decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
-        principal = await self._who(request)
-        if declared is PUBLIC:
-            return Caller(principal)
-        if declared is AUTHENTICATED:
-            if isinstance(principal, Anonymous):
+        came = await self._who(request, declared)
+        principal = came.principal
+        if isinstance(declared, Everyone):
+            if declared is AUTHENTICATED and isinstance(principal, Anonymous):
                 raise Unauthorized("log in first")
-            return Caller(principal)
+            return came
         if isinstance(declared, OrOwn):
             if isinstance(principal, User) and request.path_params[declared.parameter] == str(principal.id):
-                return Caller(principal)
+                return came
             declared = declared.permission
         if isinstance(declared, OrAnybodyWhile):
             if declared.opened():
-                return Caller(principal)
+                return came
             declared = declared.permission
         ref = find(request) if find else None
         if isawaitable(ref):
@@ -122,16 +133,27 @@ class Authoriser:
             raise Forbidden(f"this needs the permission {declared}, which you do not have here")
         if project is ABSENT:
             raise NotFound(f"project {ref} not found")
-        return Caller(principal, project)
+        return replace(came, project=project)
 
-    async def _who(self, request: Request) -> Principal:
+    async def _who(self, request: Request, declared: Declared) -> Caller:
+        """By the header if there is one, else by the cookie."""
         peer = request.client.host if request.client else ""
         client = self._client_of(", ".join(request.headers.getlist("x-forwarded-for")), peer)
+        if declared in _SESSIONS or "authorization" not in request.headers:
+            return await self._in_browser(request, declared, client)
         identity = await self._authenticators.identify(request.headers, client)
         if identity.token is not None:
             # It was made for some repositories; here it would stand for all its user may do.
             raise Unauthorized("registry tokens are good for /v2 only; use a user name and password here")
-        return identity.principal
+        return Caller(identity.principal, client=client)
+
+    async def _in_browser(self, request: Request, declared: Declared, client: str) -> Caller:
+        if self._browsers is None:
+            return Caller(ANONYMOUS, client=client)
+        if declared in _SESSIONS:
+            self._browsers.refuse_others(request)  # a GET logs out, too
+        session = None if declared is LOGIN else await self._browsers.identify(request)
+        return Caller(ANONYMOUS if session is None else session.user, session=session, client=client)
 
 
 class Guard:

@@ -41,6 +41,8 @@ from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Rob
 from fairway.frame.web.body import ModelReader
 from fairway.frame.web.deciding import (
     AUTHENTICATED,
+    BY_COOKIE,
+    LOGIN,
     PUBLIC,
     READS,
     Authoriser,
@@ -65,10 +67,13 @@ from fairway.frame.web.errors import Forbidden, NotFound, Unprocessable
 
 __all__ = [
     "AUTHENTICATED",
+    "BY_COOKIE",
+    "LOGIN",
     "PUBLIC",
     "AskedBy",
     "Authoriser",
     "ByPerson",
+    "Came",
     "InProject",
     "InQuery",
     "LoggedIn",
@@ -165,7 +170,7 @@ class Routes:
                 endpoint,
                 methods=[method],
                 dependencies=[Depends(Guard(self._authoriser, permission, find, resumes=resumes))],
-                **_described(path, endpoint, permission, find, [*raises, *_refusals(method)]),
+                **_described(path, endpoint, permission, find, [*raises, *_refusals(method, permission)]),
                 **options,
             )
             made = self.router.routes[-1]
@@ -226,11 +231,13 @@ def _described(
     }
 
 
-def _refusals(method: str) -> Kinds:
-    """What an operator who allows no changes makes of a request."""
+def _refusals(method: str, permission: Declared) -> Kinds:
+    """What is made of a request for what it comes from, or by an operator who allows no changes."""
+    if permission is LOGIN or permission is BY_COOKIE:
+        return (Forbidden,)
     if method in READS:
         return ()
-    return (Denied, Unsupported) if method == "DELETE" else (Denied,)
+    return (Forbidden, Denied, Unsupported) if method == "DELETE" else (Forbidden, Denied)
 
 
 def _errors_of(permission: Declared, find: FindRef | None) -> Kinds:
@@ -261,12 +268,12 @@ def _described_parameters(path: str, find: FindRef | None) -> list[dict[str, Any
 
 
 def _described_body(path: str, endpoint: Callable[..., Any]) -> dict[str, Any] | None:
-    """A body that is read by `json_body`."""
+    """A body that is read by `json_body` or `form_body`."""
     dependant: Dependant = get_dependant(path=path, call=endpoint)
     for each in dependant.dependencies:
         if isinstance(each.call, ModelReader):
             schema = each.call.model.model_json_schema()
-            return {"required": True, "content": {"application/json": {"schema": schema}}}
+            return {"required": True, "content": {each.call.media_type: {"schema": schema}}}
     return None
 
 
@@ -315,6 +322,11 @@ async def _project(request: Request) -> ProjectFacts:
     return caller.project
 
 
+async def _came(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
 AskedBy = Annotated[Principal, Depends(_caller)]
 """A handler's parameter for who is asking."""
 
@@ -326,3 +338,6 @@ ByPerson = Annotated[User, Depends(_person)]
 
 InProject = Annotated[ProjectFacts, Depends(_project)]
 """A handler's parameter for the project of the route's permission; it exists, and the caller may do this there."""
+
+Came = Annotated[Caller, Depends(_came)]
+"""A handler's parameter for all that is known of who is asking: also from where, and by which session."""

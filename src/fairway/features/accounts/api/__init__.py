@@ -1,14 +1,16 @@
-"""`/users` and `/usergroups` of Harbor's API v2.0, and below `/api/fairway` who is in a group."""
+"""`/c/login`, `/users` and `/usergroups` of Harbor's API v2.0, and below `/api/fairway` who is in a group."""
 
 from fastapi import APIRouter
 
-from fairway.features.accounts.api import groups, people
+from fairway.features.accounts.api import groups, login, people
 from fairway.features.accounts.passwords import Hasher
 from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database
 from fairway.frame.web.routes import Authoriser
 
-__all__ = ["own_routes", "routes"]
+__all__ = ["login_routes", "own_routes", "routes"]
+
+login_routes = login.routes
 
 
 def routes(db: Database, authoriser: Authoriser, hasher: Hasher, chosen: Configuration) -> APIRouter:

@@ -11,7 +11,7 @@ from fairway.frame import events
 from fairway.frame.access.principals import User
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import members, refresh_tokens, user_group_members, users
+from fairway.frame.db.tables import members, refresh_tokens, sessions, user_group_members, users
 
 ADMIN = "admin"
 """The name of the account that the first start makes."""
@@ -111,7 +111,7 @@ async def create(
 
 
 async def set_password(conn: Conn, account: int, password_hash: str) -> bool:
-    """Replace the password, which voids every refresh token and remembered login; False when there is no such account."""
+    """Replace the password, which voids every session, refresh token and remembered login; False when there is no such account."""
     return await conn.run(_SET_PASSWORD, account=account, new_hash=password_hash) == 1
 
 
@@ -177,6 +177,7 @@ _CLOSE = (
 _LEAVE_PROJECTS = delete(members).where(members.c.user_id == bindparam("account"))
 _LEAVE_GROUPS = delete(user_group_members).where(user_group_members.c.user_id == bindparam("account"))
 _DROP_TOKENS = delete(refresh_tokens).where(refresh_tokens.c.user_id == bindparam("account"))
+_DROP_SESSIONS = delete(sessions).where(sessions.c.user_id == bindparam("account"))
 
 
 async def present(conn: Conn, account: int) -> Account | None:
@@ -226,6 +227,7 @@ async def close(conn: Conn, account: int) -> bool:
     await conn.run(_LEAVE_PROJECTS, account=account)
     await conn.run(_LEAVE_GROUPS, account=account)
     await conn.run(_DROP_TOKENS, account=account)
+    await conn.run(_DROP_SESSIONS, account=account)
     return True
 
 

@@ -3,6 +3,7 @@
 from fairway.frame.db.tables.accounts import (
     login_failures,
     refresh_tokens,
+    sessions,
     user_group_members,
     user_groups,
     users,
@@ -61,6 +62,7 @@ __all__ = [
     "robot_permissions",
     "robots",
     "schedules",
+    "sessions",
     "tags",
     "task_logs",
     "task_steps",

@@ -1,4 +1,4 @@
-"""People: who may log in, who failed to, which refresh tokens are out; and groups of people.
+"""People: who may log in, who failed to, which refresh tokens are out and who has a browser open; and groups of people.
 
 Ids are never given twice (AUTOINCREMENT on SQLite): tokens carry them, so a new user must not inherit an old one's.
 """
@@ -62,6 +62,26 @@ refresh_tokens = Table(
     Column("expires_at", Micros, nullable=False),
     UniqueConstraint("secret_hash"),
     Index(None, "user_id"),
+    Index(None, "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+# Who is logged in with a browser.  Of the cookie's secret there is its SHA-256 only.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("secret_hash", Name, nullable=False),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("credentials_version", Integer, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("browser", Text, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("seen_at", Micros, nullable=False),
+    Column("expires_at", Micros, nullable=False),
+    UniqueConstraint("secret_hash"),
+    Index(None, "user_id"),
+    Index(None, "seen_at"),
     Index(None, "expires_at"),
     sqlite_autoincrement=True,
 )
