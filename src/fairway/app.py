@@ -163,7 +163,7 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(
         accounts.login_routes(authoriser, parts.who, parts.sessions, parts.browsers), prefix="/c"
     )
-    api.include_router(accounts.own_routes(parts.db, authoriser), prefix=_OWN_API)
+    api.include_router(accounts.own_routes(parts.db, authoriser, parts.sessions), prefix=_OWN_API)
     api.include_router(
         projects.routes(
             parts.db,

@@ -15,9 +15,12 @@ from security.test_paths import tricks
 from stories.asgi import Answer
 from stories.world import Person, World, image
 
-# A number is the status.  404, 409 and 412: allowed, but there is none, or one already, or there are images in it.  The probes are asked from another machine.
+# A number is the status.  404, 409, 412 and 415: allowed, but there is none, or one already, or there are images in it, or no form.  The probes are asked from another machine.
 TABLE = """
                                                                        anonymous stranger limited_guest guest developer maintainer project_admin sysadmin
+POST:/c/login                                                          415       415      415           415   415       415        415           415
+GET:/c/log_out                                                         200       200      200           200   200       200        200           200
+POST:/c/log_out                                                        200       200      200           200   200       200        200           200
 GET:/api/v2.0/ping                                                     200       200      200           200   200       200        200           200
 GET:/api/version                                                       200       200      200           200   200       200        200           200
 GET:/api/v2.0/openapi.json                                             200       200      200           200   200       200        200           200
@@ -36,6 +39,8 @@ POST:/api/v2.0/users                                                   401      
 GET:/api/v2.0/users/search?username=a                                  401       200      200           200   200       200        200           200
 GET:/api/v2.0/users/current                                            401       200      200           200   200       200        200           200
 GET:/api/v2.0/users/current/permissions                                401       200      200           200   200       200        200           200
+GET:/api/fairway/users/current/sessions                                401       200      200           200   200       200        200           200
+DELETE:/api/fairway/users/current/sessions/4711                        401       404      404           404   404       404        404           404
 GET:/api/v2.0/users/1                                                  401       403      403           403   403       403        403           200
 PUT:/api/v2.0/users/1                                                  401       403      403           403   403       403        403           200
 DELETE:/api/v2.0/users/1                                               401       403      403           403   403       403        403           403
@@ -226,6 +231,7 @@ TEMPLATES = {
     "users/1": "users/{user_id}",
     "usergroups/1": "usergroups/{group_id}",
     "members/4711": "members/{user_id}",
+    "sessions/4711": "sessions/{session_id}",
     "v2.0/labels/1": "v2.0/labels/{label_id}",
     "labels/7": "labels/{label_id}",
     "team/logs": "{project_name}/logs",

@@ -137,6 +137,8 @@ OF_THE_SERVER = (
     "/api/v2.0/usergroups",
     "/api/v2.0/users",
     "/api/fairway/usergroups/",
+    "/api/fairway/users/",
+    "/c/",
     "/api/fairway/gc/orphans",
 )
 """What lies below is about the server as a whole."""

@@ -15,6 +15,7 @@ YEAR_2100 = 4_102_444_800 * 1_000_000
 SMALL_BY_NATURE = {
     "users.credentials_version",
     "refresh_tokens.credentials_version",
+    "sessions.credentials_version",
     "members.role",
     "robots.duration",
     "robots.version",

@@ -35,6 +35,11 @@ async def by_form(world: World, name: str, password: str) -> Answer:
     return await ask(world, "POST", "/service/token", FORM, GRANT.format(name, password).encode())
 
 
+async def by_browser(world: World, name: str, password: str) -> Answer:
+    form = f"principal={name}&password={password}".encode()
+    return await ask(world, "POST", "/c/login", FORM, form)
+
+
 async def ask(
     world: World,
     method: str,
@@ -52,6 +57,7 @@ DOORS: dict[str, Door] = {
     "push": by_header("POST", "/v2/library/app/blobs/uploads/"),
     "token": by_header("GET", "/service/token?service=harbor-registry"),
     "token by form": by_form,
+    "browser": by_browser,
     "api": by_header("GET", "/api/v2.0/projects"),
     "api, changing": by_header("DELETE", "/api/v2.0/projects/library"),
     "api, open to all": by_header("GET", "/api/v2.0/ping"),

@@ -23,6 +23,7 @@ API_CHANGES = {
     "DELETE:/api/v2.0/projects/team/members/1": b"",
     "DELETE:/api/v2.0/projects/team/metadatas/public": b"",
     "DELETE:/api/v2.0/users/1": b"",
+    "DELETE:/api/fairway/users/current/sessions/4711": b"",
     "DELETE:/api/v2.0/labels/1": b"",
     "DELETE:/api/v2.0/projects/team/repositories/app/artifacts/v1/labels/7": b"",
     "POST:/api/v2.0/projects/team/repositories/app/artifacts": b"",
@@ -36,8 +37,8 @@ API_CHANGES = {
     "PUT:/api/v2.0/jobservice/jobs/1": b"",
     **{route: json.dumps(body).encode() for route, body in BODIES.items() if not route.endswith("absent")},
 }
-NO_CHANGE = {"POST:/service/token"}
-"""Logging in makes nothing but tokens."""
+NO_CHANGE = {"POST:/service/token", "POST:/c/login", "POST:/c/log_out"}
+"""Logging in makes nothing but tokens and sessions."""
 READS = {"Ping", "Catalog", "HeadManifest", "GetManifest", "HeadBlob", "GetBlob", "ListTags", "ListReferrers"}
 LOOKS_AT_UPLOADS = {"GetUpload"}
 """A question that only who pushes may ask; with pushing it goes."""

@@ -10,12 +10,14 @@ from typing import Final
 
 from fairway.core.oci.errors import Unauthorized, Unavailable
 from fairway.features.accounts import rules
+from fairway.features.accounts.model import OpenSession
 from fairway.features.accounts.store import people
 from fairway.features.accounts.store import sessions as store
 from fairway.frame.access.principals import Session, User
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import SESSION
 from fairway.frame.db import Conn, Database
+from fairway.frame.db.listing import Filters, Order
 from fairway.frame.log import get_logger
 
 _log = get_logger(__name__)
@@ -76,6 +78,19 @@ class Sessions:
     async def end(self, user: User, session: int, client: str) -> bool:
         """Log it out; False when they have no such session."""
         return await self._db.write(partial(store.end, user=user, session=session, client=client))
+
+    async def listed(
+        self, user: User, filters: Filters, order: Order, *, offset: int, limit: int
+    ) -> tuple[list[OpenSession], int]:
+        """One page of somebody's sessions, the newest first, and how many there are.  Raises BadRequest."""
+
+        async def read(conn: Conn) -> tuple[list[OpenSession], int]:
+            idle = self.idle_seconds
+            return await store.listed(
+                conn, user.id, filters, order, idle_seconds=idle, offset=offset, limit=limit
+            )
+
+        return await self._db.read(read)
 
     async def refused(self, username: str, client: str) -> None:
         """Record that somebody failed to log in.  Accounts and names that nobody has cost the same."""

@@ -1,9 +1,11 @@
-"""`/c/login`, `/users` and `/usergroups` of Harbor's API v2.0, and below `/api/fairway` who is in a group."""
+"""`/c/login`, `/users` and `/usergroups` of Harbor's API v2.0, and below `/api/fairway` who is in a group
+and where one is logged in."""
 
 from fastapi import APIRouter
 
-from fairway.features.accounts.api import groups, login, people
+from fairway.features.accounts.api import groups, login, people, sessions
 from fairway.features.accounts.passwords import Hasher
+from fairway.features.accounts.sessions import Sessions
 from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database
 from fairway.frame.web.routes import Authoriser
@@ -21,6 +23,9 @@ def routes(db: Database, authoriser: Authoriser, hasher: Hasher, chosen: Configu
     return made
 
 
-def own_routes(db: Database, authoriser: Authoriser) -> APIRouter:
+def own_routes(db: Database, authoriser: Authoriser, open_sessions: Sessions) -> APIRouter:
     """The routes that Harbor does not have, relative to `/api/fairway`."""
-    return groups.own_routes(db, authoriser)
+    made = APIRouter()
+    made.include_router(groups.own_routes(db, authoriser))
+    made.include_router(sessions.own_routes(authoriser, open_sessions))
+    return made

@@ -174,7 +174,7 @@ _LISTING = Listing(
         "client_address": Field(sessions.c.client),
         "creation_time": Field(sessions.c.created_at, moment=True),
         "last_seen_time": Field(sessions.c.seen_at, moment=True),
-        "expires_at": Field(sessions.c.expires_at, moment=True),
+        "expiration_time": Field(sessions.c.expires_at, moment=True),
     },
     default=[("id", True)],
     tie=sessions.c.id,
