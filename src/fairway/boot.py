@@ -99,13 +99,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         sessions = Sessions(token_db, chosen, settings.session_seconds)
         browsers = Browsers(load_or_create_secret_keys(settings), origin.of, sessions)
         egress = await closing.enter_async_context(_way_out(settings)) if works else None
-        notifications = Notifications(
-            endpoints(settings.notification_endpoints),
-            db,
-            egress,
-            base=origin.of({}, ""),
-            node=store.identity,
-        )
+        notifications = _notifications(settings, db, egress, origin, store)
         switches = Switches(settings.gc_enabled, settings.read_only, partial(chosen.get, READ_ONLY))
         collection = gc.collection(db, store, periods, switches)
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
@@ -173,6 +167,13 @@ async def _way_out(settings: Settings) -> "AsyncIterator[Egress]":
 
     async with Egress.open(settings) as egress:
         yield egress
+
+
+def _notifications(
+    settings: Settings, db: Database, egress: "Egress | None", origin: Origin, store: DiskStore
+) -> Notifications:
+    told = endpoints(settings.notification_endpoints)
+    return Notifications(told, db, egress, base=origin.of({}, ""), node=store.identity)
 
 
 async def _send_lines(settings: Settings, place: Place, lines: Sequence[bytes]) -> None:
