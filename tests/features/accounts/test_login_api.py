@@ -188,6 +188,16 @@ class TestWhoItIs:
         for each in (browser, other):
             assert (await each("GET", CURRENT)).status == 401
 
+    async def test_who_stole_a_session_does_not_guess_the_password(self, world: World, alice: Person) -> None:
+        browser = await logged_in(world, alice.name)
+        target = f"/api/v2.0/users/{alice.id}/password"
+        guess = {"old_password": "Wrong-password-1", "new_password": "Another-1-secret"}
+        tried = [(await browser.send("PUT", target, guess)).status for _ in range(7)]
+        assert tried == [403] * (throttle.FREE_FAILURES + 1) + [429, 429]
+        right = {**guess, "old_password": PASSWORD}
+        assert (await browser.send("PUT", target, right)).status == 429
+        assert (await Browser(world).log_in("alice")).status == 429
+
     async def test_what_happens_to_the_account_counts_at_once(self, world: World, alice: Person) -> None:
         browser, admin = await logged_in(world, alice.name), await logged_in(world, "admin")
         path = f"/api/v2.0/users/{alice.id}"

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed, TooManyRequests
-from fairway.features.accounts import rules
+from fairway.features.accounts import rules, throttle
 from fairway.features.accounts.model import Account
 from fairway.features.accounts.passwords import Hasher
-from fairway.features.accounts.store import people
+from fairway.features.accounts.store import failures, people
 from fairway.features.projects.store import projects
 from fairway.frame.access.catalogue import (
     IN_PROJECT,
@@ -39,6 +39,7 @@ from fairway.frame.web.routes import (
     AskedBy,
     Authoriser,
     ByPerson,
+    Came,
     LoggedIn,
     OrAnybodyWhile,
     OrOwn,
@@ -290,14 +291,18 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         raises=(BadRequest, NotFound, TooManyRequests),
     )
     async def change_password(
-        user_id: Id, by: LoggedIn, asked: Annotated[PasswordIn, json_body(PasswordIn)]
+        user_id: Id, by: LoggedIn, came: Came, asked: Annotated[PasswordIn, json_body(PasswordIn)]
     ) -> Response:
-        """Who changes their own shows the old one."""
+        """Who changes their own shows the old one, and waits as for a login after wrong ones: a session may be stolen."""
         account = await _present(db, user_id)
         _not_above(by, account)
+        key = throttle.key(account.username, came.client)
         with hasher.turn():
-            if _is(by, user_id) and not await hasher.matches(account.password_hash, asked.old_password):
-                raise Forbidden("the old password is not right")
+            if _is(by, user_id):
+                await _not_waiting(db, key)
+                if not await hasher.matches(account.password_hash, asked.old_password):
+                    await db.write(partial(failures.record, key=key), soft=True)
+                    raise Forbidden("the old password is not right")
             rules.check_password(asked.new_password)
             if await hasher.matches(account.password_hash, asked.new_password):
                 raise BadRequest("the new password is the old one; choose another")
@@ -321,6 +326,12 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         raise PreconditionFailed(
             "there are CLI secrets only where people log in by OIDC; here the password is good for clients, too"
         )
+
+
+async def _not_waiting(db: Database, key: str) -> None:
+    wait = (await failures.waiting(db, key)).wait_seconds
+    if wait:
+        raise TooManyRequests(f"too many wrong passwords; try again in {wait} seconds", retry_after=wait)
 
 
 def _is(by: User | Robot, account: int) -> bool:
