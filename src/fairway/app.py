@@ -39,7 +39,7 @@ from fairway.features.projects import api as projects
 from fairway.features.quotas import api as quotas
 from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
-from fairway.features.registry.pulls import FLUSH_SECONDS, Pulls
+from fairway.features.registry.pulls import FLUSH_SECONDS
 from fairway.features.registry.token import token_routes
 from fairway.features.registry.v2 import registry_routes
 from fairway.features.robots import api as robots
@@ -114,7 +114,7 @@ class Hub:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with build(self._settings) as parts, _flushing(parts.hub.pulls), _supervised():
+            async with build(self._settings) as parts, _flushing(parts), _supervised():
                 self._open(parts)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -151,7 +151,7 @@ def management_api(parts: Parts) -> FastAPI:
         prefix="/api",
     )
     api.include_router(accounts.routes(parts.db, authoriser, parts.hasher, parts.configuration), prefix=_API)
-    api.include_router(accounts.own_routes(parts.db, authoriser), prefix=_OWN_API)
+    api.include_router(accounts.own_routes(parts.db, authoriser, parts.configuration), prefix=_OWN_API)
     api.include_router(
         projects.routes(
             parts.db,
@@ -181,16 +181,18 @@ def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None
 
 
 @asynccontextmanager
-async def _flushing(pulls: Pulls) -> AsyncIterator[None]:
-    """Write pull counts every few seconds, and once more at the end."""
+async def _flushing(parts: Parts) -> AsyncIterator[None]:
+    """Write pull counts, and which tokens were used, every few seconds, and once more at the end."""
+    noted = {"pull counts": parts.hub.pulls.flush, "uses of tokens": parts.personal.flush}
 
     async def flush_for_ever() -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                await pulls.flush()
-            except Exception as error:  # noqa: BLE001 - they stay counted; the next round tries again
-                _log.warning("pull counts could not be written", error=str(error))
+            for what, flush in noted.items():
+                try:
+                    await flush()
+                except Exception as error:  # noqa: BLE001 - they stay counted; the next round tries again
+                    _log.warning(f"{what} could not be written", error=str(error))
 
     task = asyncio.create_task(flush_for_ever())
     try:
@@ -199,7 +201,8 @@ async def _flushing(pulls: Pulls) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await pulls.flush()
+        await parts.personal.flush()
+        await parts.hub.pulls.flush()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.accounts.passwords import Hasher, Passwords
+from fairway.features.accounts.personal import PersonalTokens
 from fairway.features.accounts.store import people
 from fairway.features.artifacts.model import Periods
 from fairway.features.audit import jobs as audit
@@ -49,6 +50,7 @@ class Parts:
     hub: Hub
     who: Authenticators
     hasher: Hasher
+    personal: PersonalTokens
     origin: Origin
     jobs: Jobs
     notifications: Notifications
@@ -71,7 +73,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         hasher = Hasher()
         closing.callback(hasher.close)
 
-        who = _authenticators(keys, db, token_db, hasher)
+        personal = PersonalTokens(db, token_db)
+        who = _authenticators(keys, db, token_db, hasher, personal)
         periods = Periods(
             settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
         )
@@ -105,7 +108,9 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
         jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
         send = partial(_send_lines, settings)
-        yield Parts(settings, db, store, hub, who, hasher, origin, jobs, notifications, chosen, send)
+        yield Parts(
+            settings, db, store, hub, who, hasher, personal, origin, jobs, notifications, chosen, send
+        )
 
 
 async def _databases(
@@ -133,16 +138,19 @@ def _changes(settings: Settings, configuration: Configuration) -> Changes:
     return Changes(settings.read_only, settings.delete_enabled, partial(configuration.get, READ_ONLY))
 
 
-def _authenticators(keys: SigningKeys, db: Database, token_db: Database, hasher: Hasher) -> Authenticators:
+def _authenticators(
+    keys: SigningKeys, db: Database, token_db: Database, hasher: Hasher, personal: PersonalTokens
+) -> Authenticators:
     robots = Robots(token_db)
     return Authenticators(
         keys=keys,
         issuer=ISSUER,
         audience=SERVICE,
-        passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find)),
+        passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find), personal),
         users=partial(people.enabled_user, db),
         clock=utc_now,
         robots=Robots(db).current,
+        personal=personal,
     )
 
 

@@ -26,6 +26,8 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "user.created": [write],
         "user.updated": [write],
         "user.deleted": [write],
+        "token.created": [write],
+        "token.deleted": [write],
         "robot.created": [write],
         "robot.updated": [write],
         "robot.deleted": [write],

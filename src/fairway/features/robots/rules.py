@@ -19,6 +19,7 @@ from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
+from fairway.frame.access.scopes import Scope, Word
 
 SECOND: Final = 1_000_000
 MAX_NAME: Final = 255
@@ -207,5 +208,13 @@ def _may_give(creator: Principal, grant: Grant, home: ProjectFacts | None) -> bo
         everywhere = Grant(EVERY_PROJECT, grant.permission)
         return grant in creator.grants or (grant.where != SERVER and everywhere in creator.grants)
     if isinstance(creator, User):
-        return creator.sysadmin or (home is not None and grant.where == home.id > 0)
+        held = creator.sysadmin or (home is not None and grant.where == home.id > 0)
+        return held and _covers(creator.scope, grant)
     return False
+
+
+def _covers(scope: Scope | None, grant: Grant) -> bool:
+    """Whether the token that somebody came with is good for what a robot would be granted."""
+    if scope is None or (scope.projects is None and Word.ALL in scope.words):
+        return True
+    return grant.where > 0 and scope.covers(grant.permission, grant.where)

@@ -14,7 +14,7 @@ from fairway.core.oci.errors import (
 from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
-from fairway.frame.access.principals import Anonymous, Principal, User
+from fairway.frame.access.principals import Anonymous, Principal, User, narrowed_to
 from fairway.frame.web.errors import Forbidden, NotFound
 from fairway.frame.web.who import Authenticators
 
@@ -93,6 +93,9 @@ class Authoriser:
         the operator allows no changes."""
         caller = await self._decide(request, declared, find)
         if request.method not in READS:
+            scope = narrowed_to(caller.principal)
+            if scope is not None and scope.only_reads:
+                raise Forbidden("this token only reads; make one with a wider scope, or use your password")
             self._changes.admit(deletes=request.method == "DELETE", resumes=resumes)
         return caller
 
@@ -105,7 +108,7 @@ class Authoriser:
                 raise Unauthorized("log in first")
             return Caller(principal)
         if isinstance(declared, OrOwn):
-            if isinstance(principal, User) and request.path_params[declared.parameter] == str(principal.id):
+            if _is_own(request, declared, principal):
                 return Caller(principal)
             declared = declared.permission
         if isinstance(declared, OrAnybodyWhile):
@@ -132,6 +135,15 @@ class Authoriser:
             # It was made for some repositories; here it would stand for all its user may do.
             raise Unauthorized("registry tokens are good for /v2 only; use a user name and password here")
         return identity.principal
+
+
+def _is_own(request: Request, declared: OrOwn, principal: Principal) -> bool:
+    if not isinstance(principal, User) or request.path_params[declared.parameter] != str(principal.id):
+        return False
+    scope = principal.scope
+    if scope is not None and not scope.whole and request.method not in READS:
+        raise Forbidden("this token does not stand for you as a whole; use your password")
+    return True
 
 
 class Guard:

@@ -1,8 +1,8 @@
-"""`/users` and `/usergroups` of Harbor's API v2.0, and below `/api/fairway` who is in a group."""
+"""`/users` and `/usergroups` of Harbor's API v2.0, and below `/api/fairway` who is in a group, and people's tokens."""
 
 from fastapi import APIRouter
 
-from fairway.features.accounts.api import groups, people
+from fairway.features.accounts.api import groups, people, tokens
 from fairway.features.accounts.passwords import Hasher
 from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database
@@ -15,10 +15,14 @@ def routes(db: Database, authoriser: Authoriser, hasher: Hasher, chosen: Configu
     """The routes, relative to `/api/v2.0`."""
     made = APIRouter()
     made.include_router(people.routes(db, authoriser, hasher, chosen))
+    made.include_router(tokens.routes(db, authoriser, hasher, chosen))
     made.include_router(groups.routes(db, authoriser))
     return made
 
 
-def own_routes(db: Database, authoriser: Authoriser) -> APIRouter:
+def own_routes(db: Database, authoriser: Authoriser, chosen: Configuration) -> APIRouter:
     """The routes that Harbor does not have, relative to `/api/fairway`."""
-    return groups.own_routes(db, authoriser)
+    made = APIRouter()
+    made.include_router(groups.own_routes(db, authoriser))
+    made.include_router(tokens.own_routes(db, authoriser, chosen))
+    return made

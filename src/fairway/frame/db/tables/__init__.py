@@ -2,6 +2,7 @@
 
 from fairway.frame.db.tables.accounts import (
     login_failures,
+    personal_tokens,
     refresh_tokens,
     user_group_members,
     user_groups,
@@ -50,6 +51,7 @@ __all__ = [
     "metadata",
     "notifications",
     "outbox",
+    "personal_tokens",
     "project_blobs",
     "project_metadata",
     "projects",
