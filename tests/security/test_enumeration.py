@@ -137,6 +137,7 @@ OF_THE_SERVER = (
     "/api/v2.0/usergroups",
     "/api/v2.0/users",
     "/api/fairway/usergroups/",
+    "/api/fairway/users/",
     "/api/fairway/gc/orphans",
 )
 """What lies below is about the server as a whole."""
