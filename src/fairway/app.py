@@ -201,8 +201,8 @@ async def _flushing(parts: Parts) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await parts.personal.flush()
         await parts.hub.pulls.flush()
+        await parts.personal.flush()
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 A secret stands where it has to and nowhere else: keys in their files (0600), settings in the environment of our own
 processes (which only we and root may read), passwords in the database as argon2 hashes, refresh tokens as SHA-256,
-tokens in the reply to who asked for them.
+tokens in the reply to who asked for them, and personal access tokens as SHA-256.
 """
 
 import json
@@ -38,6 +38,8 @@ CANARIES = {
     "token in a header": "canary-header-9qz",
     "robot's chosen secret": "Canary-Robot-1Aqz",
     "robot's bad secret": "canary-robot-2bqz",
+    "CLI secret": "Canary-Cli-3Cqz",
+    "bad CLI secret": "canary-cli-4cqz",
 }
 ROBOTS = "/api/v2.0/robots"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -135,6 +137,7 @@ def use(watched: Watched) -> None:
         ):
             watched.ask(who, method, path, b"" if method in ("PUT", "POST") else None)
     robots(watched)
+    personal_tokens(watched)
     mistakes(watched)
 
 
@@ -159,6 +162,27 @@ def robots(watched: Watched) -> None:
         wire = Wire(watched.hub, f"robot$team+{name}", secret)
         for path in ("/v2/team/app/manifests/v1", "/v2/_catalog", "/api/v2.0/projects"):
             watched.ask(wire, "GET", path)
+
+
+def personal_tokens(watched: Watched) -> None:
+    """One that is used and revoked, and a CLI secret, used rightly and wrongly."""
+    own, user = "/api/fairway/users/current/tokens", "/api/v2.0/users/2"
+    someone = Wire(watched.hub, "someone", CANARIES["user password"])
+    made = someone.ask("POST", own, b'{"name": "laptop", "access": ["all"]}', JSON)
+    assert made.status == 201
+    token = watched.secrets["personal access token"] = made.json()["token"]
+    for secret in (CANARIES["CLI secret"], CANARIES["bad CLI secret"]):
+        watched.ask(someone, "PUT", f"{user}/cli_secret", json.dumps({"secret": secret}).encode(), **JSON)
+    bearer = Wire(watched.hub, "")
+    bearer.headers["Authorization"] = f"Bearer {token}"
+    ways = [Wire(watched.hub, "someone", token), Wire(watched.hub, "admin", token), bearer]
+    ways += [Wire(watched.hub, "someone", CANARIES[each]) for each in ("CLI secret", "bad CLI secret")]
+    for _ in range(2):
+        for wire in ways:
+            for path in ("/v2/team/app/manifests/v1", "/api/v2.0/projects", own, f"/nowhere?what={token}"):
+                watched.ask(wire, "GET", path)
+        watched.ask(someone, "DELETE", f"{own}/{made.json()['id']}")
+    watched.ask(someone, "POST", own, json.dumps({"name": token, "access": [token]}).encode(), **JSON)
 
 
 def mistakes(watched: Watched) -> None:

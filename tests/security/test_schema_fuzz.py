@@ -120,6 +120,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "label_id": ["1", "2", "999"],
             "group_id": ["1", "2", "999"],
             "user_id": ["1", "2", "999"],
+            "token_id": ["1", "2", "999"],
             "scope": ["g", "p"],
             "project_id": ["1", "2", "999"],
             "meta_name": ["public", "severity", "nothing"],
