@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from fairway.core.oci.errors import TooManyRequests, Unauthorized
+from fairway.core.oci.errors import BadRequest, TooManyRequests, Unauthorized
+from fairway.features.accounts import rules as account_rules
 from fairway.features.accounts import secret
 from fairway.features.accounts.store import failures, people, tokens
 from fairway.features.accounts.throttle import FREE_FAILURES, key
+from fairway.features.robots import rules as robot_rules
 from fairway.frame.access.roles import Role
 from fairway.frame.db import SECOND, now_us
 from fairway.frame.db.tables import audit_log, login_failures, members, personal_tokens, users
@@ -69,6 +71,14 @@ def test_a_secret_is_known_by_its_looks() -> None:
         assert not secret.is_whole(changed)
     assert not secret.looks_like_one("fwp_short")
     assert not secret.looks_like_one(f"{secret.generate()}x")
+
+
+def test_no_password_and_no_secret_of_a_robot_looks_like_one() -> None:
+    """It would be taken for a token, and open nothing."""
+    for check in (account_rules.check_password, robot_rules.check_secret):
+        check("Another-1-secret")
+        with pytest.raises(BadRequest, match="looks like"):
+            check("fwp_" + "aB3" * 12 + "xy")
 
 
 async def test_only_a_hash_is_kept(world: World, alice: Person) -> None:

@@ -80,6 +80,10 @@ def check_password(password: str) -> None:
         raise BadRequest(f"the password needs {' and '.join(missing)}")
     if password.lower() in _KNOWN_DEFAULTS:
         raise BadRequest("this password is a well-known default; choose another one")
+    if secret.looks_like_one(password):
+        raise BadRequest(
+            "this looks like a personal access token, and would be taken for one; choose another password"
+        )
 
 
 MAX_DESCRIPTION = 1024

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest
+from fairway.features.accounts.secret import looks_like_one as looks_like_a_token
 from fairway.features.projects.rules import is_name as is_project_name
 from fairway.features.robots.model import (
     ALL_PROJECTS,
@@ -192,6 +193,10 @@ def check_secret(text: str) -> None:
         raise BadRequest(f"a secret has {MIN_SECRET} to {MAX_SECRET} characters")
     if missing := [words for pattern, words in _SECRET_NEEDS if not pattern.search(text)]:
         raise BadRequest(f"the secret needs {' and '.join(missing)}")
+    if looks_like_a_token(text):
+        raise BadRequest(
+            "this looks like a person's access token, and could be taken for one; choose another"
+        )
 
 
 def beyond(creator: Principal, grants: Iterable[Grant], home: ProjectFacts | None) -> Grant | None:
