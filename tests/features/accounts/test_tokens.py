@@ -1,5 +1,6 @@
 """Personal access tokens: made, used everywhere, narrowed, revoked."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -249,6 +250,28 @@ async def test_a_name_is_given_once_and_fifty_are_enough(world: World, alice: Pe
     await world.run(old)
     await make(alice, "one more")
     assert await world.count(personal_tokens) == tokens.MOST, "the expired one made room"
+
+
+async def test_requests_at_the_same_time_make_no_more_than_that(world: World, alice: Person) -> None:
+    for number in range(tokens.MOST - 2):
+        await make(alice, f"n{number}")
+    wishes = [{"name": f"m{number}", "access": ["read"]} for number in range(5)]
+    answers = await asyncio.gather(*(ask(alice, "POST", OWN, wish) for wish in wishes))
+    assert sorted(answer.status for answer in answers) == [201, 201, 409, 409, 409]
+    assert await world.count(personal_tokens) == tokens.MOST
+
+
+async def test_of_one_name_there_is_one_whoever_is_quicker(world: World, alice: Person) -> None:
+    wish = {"name": "laptop", "access": ["read"]}
+    answers = await asyncio.gather(*(ask(alice, "POST", OWN, wish) for _ in range(4)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409]
+    place = f"/api/v2.0/users/{alice.id}/cli_secret"
+    chosen = [{"secret": f"Chosen-{number}-secret"} for number in range(4)]
+    answers = await asyncio.gather(*(ask(alice, "PUT", place, body) for body in chosen))
+    assert [answer.status for answer in answers] == [200] * 4
+    assert await world.count(personal_tokens) == 2
+    gone = await asyncio.gather(*(ask(alice, "DELETE", f"{OWN}/1") for _ in range(3)))
+    assert sorted(answer.status for answer in gone) == [200, 404, 404]
 
 
 async def test_how_long_it_lives(world: World, alice: Person) -> None:
