@@ -40,7 +40,7 @@ from fairway.features.projects import api as projects
 from fairway.features.quotas import api as quotas
 from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
-from fairway.features.registry.pulls import FLUSH_SECONDS, Pulls
+from fairway.features.registry.pulls import FLUSH_SECONDS
 from fairway.features.registry.token import token_routes
 from fairway.features.registry.v2 import registry_routes
 from fairway.features.robots import api as robots
@@ -116,7 +116,7 @@ class Hub:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with build(self._settings) as parts, _flushing(parts.hub.pulls), _supervised():
+            async with build(self._settings) as parts, _flushing(parts), _supervised():
                 self._open(parts)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -163,7 +163,9 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(
         accounts.login_routes(authoriser, parts.who, parts.sessions, parts.browsers), prefix="/c"
     )
-    api.include_router(accounts.own_routes(parts.db, authoriser, parts.sessions), prefix=_OWN_API)
+    api.include_router(
+        accounts.own_routes(parts.db, authoriser, parts.sessions, parts.configuration), prefix=_OWN_API
+    )
     api.include_router(
         projects.routes(
             parts.db,
@@ -193,16 +195,18 @@ def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None
 
 
 @asynccontextmanager
-async def _flushing(pulls: Pulls) -> AsyncIterator[None]:
-    """Write pull counts every few seconds, and once more at the end."""
+async def _flushing(parts: Parts) -> AsyncIterator[None]:
+    """Write pull counts, and which tokens were used, every few seconds, and once more at the end."""
+    noted = {"pull counts": parts.hub.pulls.flush, "uses of tokens": parts.personal.flush}
 
     async def flush_for_ever() -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                await pulls.flush()
-            except Exception as error:  # noqa: BLE001 - they stay counted; the next round tries again
-                _log.warning("pull counts could not be written", error=str(error))
+            for what, flush in noted.items():
+                try:
+                    await flush()
+                except Exception as error:  # noqa: BLE001 - they stay counted; the next round tries again
+                    _log.warning(f"{what} could not be written", error=str(error))
 
     task = asyncio.create_task(flush_for_ever())
     try:
@@ -211,7 +215,8 @@ async def _flushing(pulls: Pulls) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await pulls.flush()
+        await parts.hub.pulls.flush()
+        await parts.personal.flush()
 
 
 @asynccontextmanager

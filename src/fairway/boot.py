@@ -11,6 +11,7 @@ from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.accounts.passwords import Hasher, Passwords
+from fairway.features.accounts.personal import PersonalTokens
 from fairway.features.accounts.sessions import Sessions
 from fairway.features.accounts.store import people
 from fairway.features.artifacts.model import Periods
@@ -53,6 +54,7 @@ class Parts:
     sessions: Sessions
     browsers: Browsers
     hasher: Hasher
+    personal: PersonalTokens
     origin: Origin
     jobs: Jobs
     notifications: Notifications
@@ -75,7 +77,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         hasher = Hasher()
         closing.callback(hasher.close)
 
-        who = _authenticators(keys, db, token_db, hasher)
+        personal = PersonalTokens(db, token_db)
+        who = _authenticators(keys, db, token_db, hasher, personal)
         periods = Periods(
             settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
         )
@@ -114,6 +117,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             sessions,
             browsers,
             hasher,
+            personal,
             origin,
             jobs,
             notifications,
@@ -147,16 +151,19 @@ def _changes(settings: Settings, configuration: Configuration) -> Changes:
     return Changes(settings.read_only, settings.delete_enabled, partial(configuration.get, READ_ONLY))
 
 
-def _authenticators(keys: SigningKeys, db: Database, token_db: Database, hasher: Hasher) -> Authenticators:
+def _authenticators(
+    keys: SigningKeys, db: Database, token_db: Database, hasher: Hasher, personal: PersonalTokens
+) -> Authenticators:
     robots = Robots(token_db)
     return Authenticators(
         keys=keys,
         issuer=ISSUER,
         audience=SERVICE,
-        passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find)),
+        passwords=Logins(robots, Passwords(token_db, hasher, utc_now, robots.find), personal),
         users=partial(people.enabled_user, db),
         clock=utc_now,
         robots=Robots(db).current,
+        personal=personal,
     )
 
 

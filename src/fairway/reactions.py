@@ -29,6 +29,8 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "user.logged_in": [write],
         "user.login_refused": [write],
         "user.logged_out": [write],
+        "token.created": [write],
+        "token.deleted": [write],
         "robot.created": [write],
         "robot.updated": [write],
         "robot.deleted": [write],

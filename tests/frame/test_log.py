@@ -275,6 +275,7 @@ def test_facts_about_secrets_are_not(name: str) -> None:
         (f"Authorization: Bearer {CANARY}", "Authorization: Bearer ***"),
         (f"basic {CANARY}==", "basic ***"),
         (f"got eyJhbGciOi.{CANARY}.{CANARY} from", "got *** from"),
+        (f"laptop has fwp_{CANARY.replace('-', '')}x now", "laptop has *** now"),
         (f"GET /v2/?access_token={CANARY}&n=1", "GET /v2/?access_token=***&n=1"),
         (f"/bucket?X-Amz-Signature={CANARY}&X-Amz-Security-Token={CANARY}", None),
         (f"grant_type=password&password={CANARY}", "grant_type=password&password=***"),

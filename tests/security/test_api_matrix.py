@@ -46,7 +46,13 @@ PUT:/api/v2.0/users/1                                                  401      
 DELETE:/api/v2.0/users/1                                               401       403      403           403   403       403        403           403
 PUT:/api/v2.0/users/1/sysadmin                                         401       403      403           403   403       403        403           200
 PUT:/api/v2.0/users/1/password                                         401       403      403           403   403       403        403           403
-PUT:/api/v2.0/users/1/cli_secret                                       401       403      403           403   403       403        403           412
+PUT:/api/v2.0/users/1/cli_secret                                       401       403      403           403   403       403        403           200
+POST:/api/fairway/users/current/tokens                                 401       201      201           201   201       201        201           201
+GET:/api/fairway/users/current/tokens                                  401       200      200           200   200       200        200           200
+GET:/api/fairway/users/current/tokens/4711                             401       404      404           404   404       404        404           404
+DELETE:/api/fairway/users/current/tokens/4711                          401       404      404           404   404       404        404           404
+GET:/api/fairway/users/1/tokens                                        401       403      403           403   403       403        403           200
+DELETE:/api/fairway/users/1/tokens/4711                                401       403      403           403   403       403        403           404
 GET:/api/v2.0/usergroups                                               401       403      403           403   403       403        403           200
 POST:/api/v2.0/usergroups                                              401       403      403           403   403       403        403           409
 GET:/api/v2.0/usergroups/search?groupname=a                            401       200      200           200   200       200        200           200
@@ -191,7 +197,8 @@ BODIES = {
     "PUT:/api/v2.0/users/1": {"realname": ""},
     "PUT:/api/v2.0/users/1/sysadmin": {"sysadmin_flag": True},
     "PUT:/api/v2.0/users/1/password": {"old_password": "wrong", "new_password": "Another-1-secret"},
-    "PUT:/api/v2.0/users/1/cli_secret": {"secret": "x"},
+    "PUT:/api/v2.0/users/1/cli_secret": {"secret": "Chosen-1-secret"},
+    "POST:/api/fairway/users/current/tokens": {"name": "laptop", "access": ["pull"]},
     "POST:/api/v2.0/usergroups": {"group_name": "devs", "group_type": 3},
     "PUT:/api/v2.0/usergroups/1": {"group_name": "devs"},
     "POST:/api/fairway/usergroups/1/members": {"user_id": 1},
@@ -232,6 +239,7 @@ TEMPLATES = {
     "usergroups/1": "usergroups/{group_id}",
     "members/4711": "members/{user_id}",
     "sessions/4711": "sessions/{session_id}",
+    "tokens/4711": "tokens/{token_id}",
     "v2.0/labels/1": "v2.0/labels/{label_id}",
     "labels/7": "labels/{label_id}",
     "team/logs": "{project_name}/logs",

@@ -2,7 +2,7 @@
 
 A secret stands where it has to and nowhere else: keys in their files (0600), settings in the environment of our own
 processes (which only we and root may read), passwords in the database as argon2 hashes, refresh tokens as SHA-256,
-tokens in the reply to who asked for them.
+tokens in the reply to who asked for them, and personal access tokens as SHA-256.
 """
 
 import json
@@ -38,6 +38,8 @@ CANARIES = {
     "token in a header": "canary-header-9qz",
     "robot's chosen secret": "Canary-Robot-1Aqz",
     "robot's bad secret": "canary-robot-2bqz",
+    "CLI secret": "Canary-Cli-3Cqz",
+    "bad CLI secret": "canary-cli-4cqz",
 }
 ROBOTS = "/api/v2.0/robots"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -111,6 +113,7 @@ def use(watched: Watched) -> None:
     broken.headers["Authorization"] = f"Bearer {tokens['token'][:-9]}AAAAAAAAA"
     put = admin.ask("PUT", "/v2/team/app/manifests/v1", pushed.raw, {"Content-Type": pushed.media_type})
     assert put.status == 201
+    personal_tokens(watched)
     for who in (
         admin,
         someone,
@@ -136,6 +139,7 @@ def use(watched: Watched) -> None:
             watched.ask(who, method, path, b"" if method in ("PUT", "POST") else None)
     robots(watched)
     mistakes(watched)
+    wrong_tokens(watched)
 
 
 def robots(watched: Watched) -> None:
@@ -158,6 +162,33 @@ def robots(watched: Watched) -> None:
     for name, secret in (("made", watched.secrets["robot's secret"]), ("chosen", chosen), ("made", bad)):
         wire = Wire(watched.hub, f"robot$team+{name}", secret)
         for path in ("/v2/team/app/manifests/v1", "/v2/_catalog", "/api/v2.0/projects"):
+            watched.ask(wire, "GET", path)
+
+
+OWN = "/api/fairway/users/current/tokens"
+
+
+def personal_tokens(watched: Watched) -> None:
+    """One that is used, and a CLI secret, before anybody has to wait for wrong passwords."""
+    someone = Wire(watched.hub, "someone", CANARIES["user password"])
+    made = someone.ask("POST", OWN, b'{"name": "laptop", "access": ["all"]}', JSON)
+    assert made.status == 201
+    token = watched.secrets["personal access token"] = made.json()["token"]
+    for secret, status in ((CANARIES["bad CLI secret"], 400), (CANARIES["CLI secret"], 200)):
+        body = json.dumps({"secret": secret}).encode()
+        assert watched.ask(someone, "PUT", "/api/v2.0/users/2/cli_secret", body, **JSON).status == status
+    for secret in (token, CANARIES["CLI secret"]):
+        for path in ("/v2/team/app/manifests/v1", "/api/v2.0/projects", OWN, f"/nowhere?what={secret}"):
+            assert watched.ask(Wire(watched.hub, "someone", secret), "GET", path).status != 429
+    watched.ask(someone, "POST", OWN, json.dumps({"name": token, "access": [token]}).encode(), **JSON)
+
+
+def wrong_tokens(watched: Watched) -> None:
+    """In another's name, and mistyped."""
+    token, bearer = watched.secrets["personal access token"], Wire(watched.hub, "")
+    bearer.headers["Authorization"] = f"Bearer {token[:-1]}"
+    for wire in (Wire(watched.hub, "admin", token), Wire(watched.hub, "admin", f"{token[:-1]}!"), bearer):
+        for path in ("/v2/", "/api/v2.0/projects", OWN):
             watched.ask(wire, "GET", path)
 
 

@@ -24,6 +24,8 @@ API_CHANGES = {
     "DELETE:/api/v2.0/projects/team/metadatas/public": b"",
     "DELETE:/api/v2.0/users/1": b"",
     "DELETE:/api/fairway/users/current/sessions/4711": b"",
+    "DELETE:/api/fairway/users/current/tokens/4711": b"",
+    "DELETE:/api/fairway/users/1/tokens/4711": b"",
     "DELETE:/api/v2.0/labels/1": b"",
     "DELETE:/api/v2.0/projects/team/repositories/app/artifacts/v1/labels/7": b"",
     "POST:/api/v2.0/projects/team/repositories/app/artifacts": b"",

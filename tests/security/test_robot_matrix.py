@@ -33,6 +33,8 @@ REFUSED_TO_ROBOTS = {
     "DELETE:/api/v2.0/users/1",
     "PUT:/api/v2.0/users/1/sysadmin",
     "PUT:/api/v2.0/users/1/password",
+    "PUT:/api/v2.0/users/1/cli_secret",
+    "DELETE:/api/fairway/users/1/tokens/4711",
 }
 """The account is an administrator's."""
 

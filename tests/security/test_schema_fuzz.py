@@ -121,6 +121,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "group_id": ["1", "2", "999"],
             "session_id": ["1", "999"],
             "user_id": ["1", "2", "999"],
+            "token_id": ["1", "2", "999"],
             "scope": ["g", "p"],
             "project_id": ["1", "2", "999"],
             "meta_name": ["public", "severity", "nothing"],

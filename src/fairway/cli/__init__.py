@@ -16,6 +16,11 @@ TABLE: Final[lazy.Table] = {
     "login": Entry("fairway.cli.remote.login:login", "Log in to a hub and remember it.", _LOGIN),
     "logout": Entry("fairway.cli.remote.login:logout", "Forget a hub and the login to it.", _LOGIN),
     "whoami": Entry("fairway.cli.remote.login:whoami", "Show which hub is asked, and as whom.", _LOGIN),
+    "token": Entry(
+        "fairway.cli.remote.token:app",
+        "Personal access tokens: to log in as yourself with no more rights than are needed.",
+        _LOGIN,
+    ),
     "project": Entry("fairway.cli.remote.project:app", "Projects and their settings.", _REGISTRY),
     "member": Entry("fairway.cli.remote.member:app", "Who belongs to a project.", _REGISTRY),
     "repo": Entry("fairway.cli.remote.repo:app", "Repositories.", _REGISTRY),

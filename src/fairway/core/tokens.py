@@ -52,7 +52,8 @@ class Access:
 class Token:
     """Who may do what, and until when.  Times are whole seconds since the epoch.
 
-    `subject_id` is a person's and 0 for anybody else; `robot_id` is a robot's.
+    `subject_id` is a person's and 0 for anybody else; `robot_id` is a robot's.  `personal_id` is that of the personal
+    access token which the person came with, 0 for none.
     """
 
     subject: str
@@ -64,6 +65,7 @@ class Token:
     expires_at: int
     id: str
     robot_id: int = 0
+    personal_id: int = 0
 
 
 class SigningKeys:
@@ -113,6 +115,8 @@ def sign(keys: SigningKeys, token: Token) -> str:
     }
     if token.robot_id:
         claims["rid"] = token.robot_id
+    if token.personal_id:
+        claims["pid"] = token.personal_id
     payload = json.dumps(claims, separators=(",", ":")).encode("ascii")
     text = jws.serialize_compact(_protected(keys.kid), payload, keys.current, algorithms=[_ALGORITHM])
     if len(text) > MAX_TOKEN:
@@ -186,6 +190,7 @@ def _token(claims: Mapping[str, Any]) -> Token:
         expires_at=_claim(claims, "exp", int),
         id=_claim(claims, "jti", str),
         robot_id=_claim(claims, "rid", int, default=0),
+        personal_id=_claim(claims, "pid", int, default=0),
     )
 
 

@@ -224,10 +224,6 @@ async def test_the_first_account_stays(world: World, admin: Person) -> None:
     assert (await ask(admin, "DELETE", f"/{first}")).status == 403
 
 
-async def test_there_are_no_cli_secrets_without_oidc(world: World, alice: Person) -> None:
-    assert (await ask(alice, "PUT", f"/{alice.id}/cli_secret", {"secret": "x"})).status == 412
-
-
 async def test_all_that_changes_is_audited_without_secrets(
     world: World, admin: Person, alice: Person
 ) -> None:

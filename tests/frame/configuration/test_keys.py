@@ -28,6 +28,7 @@ OF_KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "storage_per_project": ([-1, 1, 2**50], [0, -2, 2**50 + 1]),
     "token_expiration": ([1, 30, 1440], [0, -1, 1441]),
     "robot_token_duration": ([1, 36_600], [0, -1, 36_601]),
+    "personal_token_max_days": ([-1, 1, 36_600], [0, -2, 36_601]),
     "session_timeout": ([1, 60], [0, -1]),
     "robot_name_prefix": (["robot$", "ci-", "r" * 64], ["", "a b", "a:b", "a/b", "r" * 65, "ü", "a\n"]),
     "audit_log_forward_endpoint": (

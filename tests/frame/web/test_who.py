@@ -8,6 +8,7 @@ import pytest
 from fairway.core.oci.errors import BadRequest, Unauthorized
 from fairway.core.tokens import Access, SigningKeys, Token, sign
 from fairway.frame.access.principals import ANONYMOUS, User
+from fairway.frame.access.scopes import Scope, Word
 from fairway.frame.web import who
 from fairway.frame.web.who import NOBODY, Authenticators, Identity
 
@@ -193,3 +194,46 @@ async def test_the_current_principal_of_a_password_is_the_one_just_checked(world
     world.users.clear()
     assert await world.authenticators.current(Identity(ALICE)) == ALICE
     assert await world.authenticators.current(NOBODY) == ANONYMOUS
+
+
+class Personal:
+    """One personal access token of alice's."""
+
+    def __init__(self) -> None:
+        self.alive = True
+
+    async def opened_by(self, text: str, _client: str) -> User | None:
+        if not text.startswith("fwp_"):
+            return None
+        if not self.alive or text != "fwp_right":
+            raise Unauthorized("no")
+        return replace(ALICE, scope=Scope(5, frozenset({Word.READ}), None))
+
+    async def current(self, token: int) -> User | None:
+        return replace(ALICE, scope=Scope(token, frozenset({Word.READ}), None)) if self.alive else None
+
+
+async def test_a_personal_token_as_a_bearer_and_what_was_made_of_one(world: World) -> None:
+    personal = Personal()
+    world.authenticators = Authenticators(
+        keys=KEYS,
+        issuer="fairway",
+        audience="registry",
+        passwords=world.check,
+        users=world.user,
+        clock=lambda: world.now,
+        personal=personal,
+    )
+    with pytest.raises(Unauthorized):
+        await world.identify("Bearer fwp_wrong")
+    mine = await world.identify("Bearer fwp_right")
+    assert mine.token is None
+    assert mine.principal == replace(ALICE, scope=Scope(5, frozenset({Word.READ}), None))
+    made = await world.identify("Bearer " + sign(KEYS, replace(TOKEN, personal_id=5)))
+    assert made.principal == replace(ALICE, scope=Scope(5)), "it covers nothing until it is read"
+    assert await world.authenticators.current(made) == mine.principal
+    assert await world.authenticators.current(mine, again=True) == mine.principal
+    personal.alive = False
+    for identity in (made, mine):
+        with pytest.raises(Unauthorized):
+            await world.authenticators.current(identity, again=True)

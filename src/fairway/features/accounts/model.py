@@ -1,9 +1,10 @@
-"""What is known about an account, about the refresh tokens made for it, and about groups of people."""
+"""What is known about an account, about the tokens made for it, and about groups of people."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from fairway.frame.access.principals import Robot, User
+from fairway.frame.access.scopes import Word
 
 
 class Login(Protocol):
@@ -81,6 +82,59 @@ class OpenSession:
     created_at: int
     seen_at: int
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalToken:
+    """A row of `personal_tokens`; times in µs since the epoch, None for never.  `projects` None means every one."""
+
+    id: int
+    user_id: int
+    name: str
+    description: str
+    words: frozenset[Word]
+    projects: frozenset[int] | None
+    sysadmin: bool
+    created_at: int
+    expires_at: int | None
+    used_at: int | None
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWanted:
+    """A token that somebody asks for; `lifetime` in µs from now, None for ever."""
+
+    name: str
+    description: str
+    words: frozenset[Word]
+    projects: frozenset[int] | None
+    sysadmin: bool
+    lifetime: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever came with a personal access token; `unnoted`: its last use is to be written again."""
+
+    user: User
+    token: int
+    unnoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSecret:
+    """A person's CLI secret, which they chose: a token that is checked as their password is."""
+
+    id: int
+    password_hash: str = field(repr=False)
+    principal: User
+    enabled: bool = True
+    credentials_version: int = 0  # another one is another row
+
+    def opened_by(self, said: str) -> bool:  # noqa: ARG002 - it can be guessed
+        """Never."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ remembered for a minute: Basic authentication on every `/v2` call stays cheap.  
 key that only this process has, and it counts only while the account's `credentials_version` is the one it was proven
 with, so a changed password is over at once, in every process.
 
-Nothing tells an unknown account from a wrong password: both cost one hash, both count as a failure, both get the
-same answer.  The throttle is asked before anything else, the memory included, or guesses could be tried on that.
+A person may have a CLI secret besides, which opens as much as a token.  It is tried after the password.
+
+Nothing tells an unknown account from a wrong password: both cost as much (one hash, or two once anybody has a CLI secret),
+both count as a failure, both get the same answer.  The throttle is asked before anything else, the memory included, or guesses could be tried on that.
 Only who has to wait for what others did at the same address may try the memory, a few times: a whole cluster can
 share an address, and its nodes must not stop pulling because one of them has an old password.
 """
@@ -26,8 +28,8 @@ import argon2
 
 from fairway.core.oci.errors import TooManyRequests, Unauthorized, Unavailable
 from fairway.features.accounts import rules, throttle
-from fairway.features.accounts.model import Failures, Login
-from fairway.features.accounts.store import failures, people
+from fairway.features.accounts.model import Account, ChosenSecret, Failures, Login
+from fairway.features.accounts.store import failures, people, tokens
 from fairway.frame.access.principals import Robot, User
 from fairway.frame.clock import Clock
 from fairway.frame.db import Database
@@ -162,6 +164,12 @@ class Passwords:
         stored = account.password_hash if account is not None and account.enabled else None
         fits = len(password) <= rules.MAX_PASSWORD
         right = await self._hasher.matches(stored, password if fits else "")
+        if not right and await tokens.any_chosen(self._db):
+            second = await self._second(account)
+            right = await self._hasher.matches(
+                second.password_hash if second else None, password if fits else ""
+            )
+            account = second or account
         if account is None or not (right and fits):
             await self._count_failure(key, address)
             raise Unauthorized(
@@ -184,6 +192,9 @@ class Passwords:
         if earlier.wait_seconds:
             raise _must_wait(earlier.wait_seconds)
         account = await self._find(username)
+        if self._by_second(proof):
+            second = await self._second(account)
+            account = second if second is not None and self._is_proven(proof, second) else account
         if account is not None and account.enabled and account.opened_by(password):
             return earlier, account, True
         # From here on without a pause: many guesses sent together must not get around the count of misses.
@@ -211,6 +222,16 @@ class Passwords:
     async def _find(self, username: str) -> Login | None:
         account = await people.by_name(self._db, username) if rules.is_username(username) else None
         return account if account is not None or self._others is None else await self._others(username)
+
+    async def _second(self, account: Login | None) -> ChosenSecret | None:
+        """What a person may say instead of the password."""
+        if not isinstance(account, Account) or not account.enabled:
+            return None
+        return await tokens.chosen(self._db, account.id)
+
+    def _by_second(self, proof: bytes) -> bool:
+        known = self._proven.get(proof)
+        return known is not None and known.kind is ChosenSecret
 
     async def _count_failure(self, key: str, address: str) -> None:
         self._failed += 1

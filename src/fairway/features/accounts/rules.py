@@ -1,15 +1,23 @@
 """Which user names, passwords and groups are acceptable."""
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 
 from fairway.core.oci.errors import BadRequest
+from fairway.features.accounts import secret
 from fairway.features.accounts.model import HTTP, LDAP, OIDC
+from fairway.frame.access.scopes import Word, words_of
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
 MAX_USERNAME = 255
 MAX_TEXT = 255
 MAX_COMMENT = 30
+MAX_DAYS = 36_600
+USUAL_DAYS = 90
+FOR_EVER = -1
+FIRST_YEAR = 1970
 
 # Harbor's `,"~#%$` and the colon, which Basic authentication cannot carry in a user name.
 _FORBIDDEN_IN_USERNAME = frozenset(',"~#%$:')
@@ -72,6 +80,86 @@ def check_password(password: str) -> None:
         raise BadRequest(f"the password needs {' and '.join(missing)}")
     if password.lower() in _KNOWN_DEFAULTS:
         raise BadRequest("this password is a well-known default; choose another one")
+    if secret.looks_like_one(password):
+        raise BadRequest(
+            "this looks like a personal access token, and would be taken for one; choose another password"
+        )
+
+
+MAX_DESCRIPTION = 1024
+MAX_PROJECTS = 50
+DAY = 86_400_000_000
+_NO_CONTROL = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
+
+
+def check_token(name: str, description: str, projects: int) -> None:
+    """Raise BadRequest when no token can be called and described like this, or be about so many projects."""
+    if not 0 < len(name) <= MAX_TEXT or not name.isprintable() or name != name.strip():
+        raise BadRequest(
+            f"a token's name has 1 to {MAX_TEXT} printable characters and no space at either end"
+        )
+    if len(description) > MAX_DESCRIPTION or not _NO_CONTROL.fullmatch(description):
+        raise BadRequest(
+            f"a description has up to {MAX_DESCRIPTION} characters, none of them a control character"
+        )
+    if projects > MAX_PROJECTS:
+        raise BadRequest(f"a token is about up to {MAX_PROJECTS} projects, or about all")
+
+
+def words(access: Sequence[str]) -> frozenset[Word]:
+    """What a token is good for; raises BadRequest."""
+    known = ", ".join(Word)
+    try:
+        found = words_of(access)
+    except ValueError:
+        raise BadRequest(f"access is a list of some of {known}") from None
+    if not found or len(access) > len(Word):
+        raise BadRequest(f"say what the token is good for: access is a list of some of {known}")
+    if Word.ALL in found and len(found) > 1:
+        raise BadRequest("access is all, or a list of narrower words")
+    return found
+
+
+def lifetime(duration: int | None, until: str, now: int, most: int) -> int | None:
+    """How long a token lives from `now`, in µs; None for ever.  `most` days, or FOR_EVER, may be asked for; raises
+    BadRequest."""
+    if duration is not None and until:
+        raise BadRequest("say how long it lives once: duration in days, or expires_at")
+    if until:
+        asked: int | None = _moment(until) - now
+    elif duration is None:
+        asked = (USUAL_DAYS if most == FOR_EVER else min(USUAL_DAYS, most)) * DAY
+    else:
+        asked = None if duration == FOR_EVER else duration * DAY
+    if asked is None and most == FOR_EVER:
+        return None
+    longest = MAX_DAYS if most == FOR_EVER else most
+    if asked is None or not 0 < asked <= longest * DAY:
+        raise BadRequest(
+            f"a token lives for 1 to {longest} days from now here"
+            + (", or with duration -1 for ever" if most == FOR_EVER else "")
+        )
+    return asked
+
+
+def _moment(text: str) -> int:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not found.year > FIRST_YEAR:
+        raise BadRequest("expires_at is a time with its zone, such as 2030-01-31T08:00:00Z")
+    return int(found.timestamp()) * 1_000_000
+
+
+def check_cli_secret(text: str) -> None:
+    """Raise BadRequest, which says what is missing and never repeats the secret."""
+    if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
+        raise BadRequest(f"a secret has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    if missing := [what for pattern, what in _PASSWORD_NEEDS if not pattern.search(text)]:
+        raise BadRequest(f"the secret needs {' and '.join(missing)}")
+    if text.lower() in _KNOWN_DEFAULTS or secret.looks_like_one(text):
+        raise BadRequest("this secret is a well-known default, or looks like a token; choose another one")
 
 
 MAX_DN = 512

@@ -83,6 +83,7 @@ _NAMED = {
     "project": "",
     "user": "",
     "robot": "",
+    "token": " of user {user}",
     "member": " as {role} of project {project}",
     "label": "{where}",
     "usergroup": "",

@@ -17,11 +17,12 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy import false as sql_false
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.features.audit.rules import Chosen, Entry, entries
 from fairway.features.projects.store.belonging import projects_of
-from fairway.features.projects.store.granted import granted
+from fairway.features.projects.store.granted import covered, granted
 from fairway.frame.access.catalogue import AUDIT_LOG_LIST, LOG_LIST
 from fairway.frame.access.may import may
 from fairway.frame.access.principals import Principal, Robot, User
@@ -111,7 +112,9 @@ def _visible_to(viewer: Principal, of: ColumnElement[int]) -> list[ColumnElement
         return []
     if isinstance(viewer, Robot):
         return [of > 0, granted(viewer, LOG_LIST, of)]
-    return [of.in_(projects_of(viewer.id if isinstance(viewer, User) else 0, _ROLES_THAT_READ))]
+    if not isinstance(viewer, User):
+        return [sql_false()]
+    return [of.in_(projects_of(viewer.id, _ROLES_THAT_READ)), covered(viewer, LOG_LIST, of)]
 
 
 async def listed(

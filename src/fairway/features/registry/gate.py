@@ -1,7 +1,8 @@
 """One caller's view of the hub.  Each method is the whole story of one registry request: may they, where, what happened.
 
 A pull with a token is decided by the token alone, which carries the project's id: no question to the database about
-rights.  Of a robot it is asked whether it is still there: its secret is in many hands, and disabling it must help at once.
+rights.  Of a robot and of a personal access token it is asked whether it is still there: its secret is in many hands, and
+ending it must help at once.
 Everything that changes something asks for the caller's rights as they are now; the token can only narrow them.
 Where a body has to arrive first, they are asked for before it and again after it: it may take hours.
 
@@ -32,7 +33,7 @@ from fairway.features.registry import rights, store
 from fairway.features.registry.hub import SERVICE, Hub
 from fairway.features.registry.rights import DELETE, PULL, PUSH
 from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User, narrowed_to
 from fairway.frame.db import UniqueViolation
 from fairway.frame.web.who import Identity
 
@@ -192,7 +193,7 @@ class Gate(Refusing):
             raise NameInvalid(f"a repository is named <project>/<name>, such as library/{repo}")
         access = self._access(repo, action)
         if action == PULL and access is not None and access.project is not None:
-            if isinstance(self.identity.principal, Robot):
+            if isinstance(self.identity.principal, Robot) or narrowed_to(self.identity.principal):
                 await self._current(_scopes(repo, action))
             promise = promise and (PUSH in access.actions or await self._may_push(repo))
             return self._place(access.project, self.identity.principal, promise=promise)

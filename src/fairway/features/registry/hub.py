@@ -12,6 +12,7 @@ from fairway.features.artifacts.names import Caller, Periods, SqlNames
 from fairway.features.projects.rules import usual_limit
 from fairway.features.registry.pulls import Pulls
 from fairway.frame.access.changes import ALL_CHANGES, Changes
+from fairway.frame.access.may import may_make_projects
 from fairway.frame.access.principals import Principal, User
 from fairway.frame.clock import Clock
 from fairway.frame.configuration import Configuration
@@ -60,10 +61,11 @@ class Hub:
 
     def makes_projects_for(self, principal: Principal) -> bool:
         """Whether a push of theirs to a project that does not exist makes it."""
+        everyone = self.configuration.get(PROJECT_CREATION) == EVERYONE
         return (
             self.create_project_on_push
             and isinstance(principal, User)
-            and (principal.sysadmin or self.configuration.get(PROJECT_CREATION) == EVERYONE)
+            and may_make_projects(principal, everyone=everyone)
         )
 
     def local(self, project: int, caller: Caller) -> Local:

@@ -10,7 +10,7 @@ Sources: distribution's token specifications (token.md, oauth.md); RFC 6749 §4.
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import parse_qs
 
 from fairway.core.oci.errors import (
@@ -34,7 +34,7 @@ from fairway.features.registry import rights
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.frame.access.may import may
-from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User, narrowed_to
 from fairway.frame.log import get_logger
 from fairway.frame.metrics import metrics
 
@@ -119,7 +119,7 @@ async def _by_get(hub: Hub, query: Fields, headers: Mapping[str, str], client: s
         raise Unauthorized("log in: send a user name and password", challenge=_LOG_IN)
     granted = await _granted(hub, principal, scopes)
     answer = _issue(hub, principal, granted)
-    if _field(query, "offline_token") in ("true", "1") and isinstance(principal, User):
+    if _field(query, "offline_token") in ("true", "1") and _may_stay(principal):
         answer["refresh_token"] = await _refresh_token(hub, principal, _client_id(query))
     return json_reply(200, answer, _NO_STORE)
 
@@ -145,9 +145,14 @@ async def _by_post(hub: Hub, form: Fields, headers: Mapping[str, str], client: s
     )
     if refresh:
         answer["refresh_token"] = refresh
-    elif _field(form, "access_type") == "offline" and isinstance(principal, User):
+    elif _field(form, "access_type") == "offline" and _may_stay(principal):
         answer["refresh_token"] = await _refresh_token(hub, principal, _client_id(form))
     return json_reply(200, answer, _NO_STORE)
+
+
+def _may_stay(principal: Principal) -> TypeGuard[User]:
+    """A refresh token is for who showed a password: for a personal access token it would outlive it, and be all of them."""
+    return isinstance(principal, User) and principal.scope is None
 
 
 def _check_service(fields: Fields) -> None:
@@ -244,6 +249,7 @@ def _issue(hub: Hub, principal: Principal, access: Sequence[Access]) -> dict[str
         subject="" if isinstance(principal, Anonymous) else principal.name,
         subject_id=principal.id if isinstance(principal, User) else 0,
         robot_id=principal.id if isinstance(principal, Robot) else 0,
+        personal_id=scope.token if (scope := narrowed_to(principal)) else 0,
         issuer=ISSUER,
         audience=SERVICE,
         access=tuple(access),

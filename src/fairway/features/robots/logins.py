@@ -8,10 +8,11 @@ from functools import partial
 from typing import Final
 
 from fairway.features.accounts.passwords import Passwords
+from fairway.features.accounts.personal import PersonalTokens
 from fairway.features.accounts.rules import is_username
 from fairway.features.robots import secret, store
 from fairway.features.robots.model import RobotAccount, RobotLogin
-from fairway.frame.access.principals import Grant, Robot, User
+from fairway.frame.access.principals import Grant, Robot, User, narrowed_to
 from fairway.frame.db import Database
 
 MOST_REMEMBERED: Final = 1_000
@@ -52,7 +53,7 @@ class Robots:
 
 
 class Logins:
-    """What frame/web/who.py asks about Basic credentials, of robots and of people.
+    """What frame/web/who.py asks about Basic credentials, of robots, of people, and of people's tokens.
 
     A generated secret is looked at first, and if it is right nothing else is asked: it cannot be guessed, so it needs no
     throttle, and one forgotten job with an old secret keeps nobody waiting.  Everything else, a wrong generated secret
@@ -60,8 +61,9 @@ class Logins:
     have, which a robot has only under another prefix than ours: people must not pay for robots with each request.
     """
 
-    def __init__(self, robots: Robots, passwords: Passwords) -> None:
+    def __init__(self, robots: Robots, passwords: Passwords, personal: PersonalTokens | None = None) -> None:
         self._robots = robots
+        self._personal = personal
         self._passwords = passwords
 
     async def __call__(self, username: str, password: str, client: str) -> User | Robot:
@@ -69,4 +71,11 @@ class Logins:
         robot = None if is_username(username) else await self._robots.find(username)
         if robot is not None and robot.enabled and robot.opened_by(password):
             return robot.principal
-        return await self._passwords(username, password, client)
+        if self._personal is not None and is_username(username):
+            owner = await self._personal.opened_by(password, client, username)
+            if owner is not None:
+                return owner
+        found = await self._passwords(username, password, client)
+        if self._personal is not None and (scope := narrowed_to(found)):
+            self._personal.note(scope.token)
+        return found

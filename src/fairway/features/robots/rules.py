@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest
+from fairway.features.accounts.secret import looks_like_one as looks_like_a_token
 from fairway.features.projects.rules import is_name as is_project_name
 from fairway.features.robots.model import (
     ALL_PROJECTS,
@@ -19,6 +20,7 @@ from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
+from fairway.frame.access.scopes import Scope, Word
 
 SECOND: Final = 1_000_000
 MAX_NAME: Final = 255
@@ -191,6 +193,10 @@ def check_secret(text: str) -> None:
         raise BadRequest(f"a secret has {MIN_SECRET} to {MAX_SECRET} characters")
     if missing := [words for pattern, words in _SECRET_NEEDS if not pattern.search(text)]:
         raise BadRequest(f"the secret needs {' and '.join(missing)}")
+    if looks_like_a_token(text):
+        raise BadRequest(
+            "this looks like a person's access token, and could be taken for one; choose another"
+        )
 
 
 def beyond(creator: Principal, grants: Iterable[Grant], home: ProjectFacts | None) -> Grant | None:
@@ -207,5 +213,13 @@ def _may_give(creator: Principal, grant: Grant, home: ProjectFacts | None) -> bo
         everywhere = Grant(EVERY_PROJECT, grant.permission)
         return grant in creator.grants or (grant.where != SERVER and everywhere in creator.grants)
     if isinstance(creator, User):
-        return creator.sysadmin or (home is not None and grant.where == home.id > 0)
+        held = creator.sysadmin or (home is not None and grant.where == home.id > 0)
+        return held and _covers(creator.scope, grant)
     return False
+
+
+def _covers(scope: Scope | None, grant: Grant) -> bool:
+    """Whether the token that somebody came with is good for what a robot would be granted."""
+    if scope is None or (scope.projects is None and Word.ALL in scope.words):
+        return True
+    return grant.where > 0 and scope.covers(grant.permission, grant.where)

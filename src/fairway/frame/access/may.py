@@ -6,8 +6,8 @@ A token can only narrow the answer, never widen it: whoever accepts tokens inter
 from dataclasses import dataclass
 from typing import Final
 
-from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
+from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, PROJECT_CREATE, Permission
+from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User, narrowed_to
 from fairway.frame.access.roles import HELD, HELD_BY_ANYONE, Role
 
 
@@ -34,6 +34,8 @@ def may(principal: Principal, permission: Permission, on: ProjectFacts | None = 
     """
     if permission not in IN_PROJECT and permission not in ON_SERVER:
         raise ValueError(f"{permission} is not in the permission catalogue")
+    if not _covered(principal, permission, on):
+        return on is not None and on.public and permission in HELD_BY_ANYONE
     if isinstance(principal, User) and principal.sysadmin:
         return True
     if on is None and permission in ON_SERVER:
@@ -46,6 +48,22 @@ def may(principal: Principal, permission: Permission, on: ProjectFacts | None = 
     if isinstance(principal, Robot):
         return not principal.grants.isdisjoint((Grant(on.id, permission), Grant(EVERY_PROJECT, permission)))
     return isinstance(principal, User) and on.role is not None and permission in HELD[on.role]
+
+
+def _covered(principal: Principal, permission: Permission, on: ProjectFacts | None) -> bool:
+    scope = narrowed_to(principal)
+    if scope is None:
+        return True
+    on_server = on is None and permission in ON_SERVER
+    return scope.covers(permission, None if on_server else (on or ABSENT).id)
+
+
+def may_make_projects(principal: Principal, *, everyone: bool) -> bool:
+    """Whether `principal` may make a project; `everyone` says whether all people who log in may."""
+    scope = narrowed_to(principal)
+    if scope is not None and not scope.whole:
+        return False
+    return may(principal, PROJECT_CREATE) or (everyone and isinstance(principal, User))
 
 
 def projects_where(robot: Robot, permission: Permission) -> frozenset[int] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from fairway.frame.access.catalogue import Permission
+from fairway.frame.access.scopes import Scope
 
 EVERY_PROJECT: Final = 0
 """Where a grant holds in all projects there are, and will be; no project has this id."""
@@ -35,13 +36,15 @@ class Anonymous:
 class User:
     """A person, or a program using a person's account.  `sysadmin` administers the whole server.
 
-    `credentials_version` is that of the password they have just shown, None when they showed none.
+    `credentials_version` is that of the password they have just shown, None when they showed none.  `scope` is what the
+    personal access token covers that they came with; `sysadmin` is then only said when the token includes it.
     """
 
     id: int
     name: str
     sysadmin: bool = False
     credentials_version: int | None = field(default=None, compare=False)
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +74,11 @@ class Session:
 
 
 Principal = Anonymous | User | Robot
+
+
+def narrowed_to(principal: Principal) -> Scope | None:
+    """What a token of theirs covers; None for whoever came without one."""
+    return principal.scope if isinstance(principal, User) else None
+
 
 ANONYMOUS = Anonymous()

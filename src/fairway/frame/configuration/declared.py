@@ -11,6 +11,7 @@ from fairway.frame.configuration.kinds import (
     PAGE,
     Key,
     choice,
+    days,
     endpoint,
     flag,
     matching,
@@ -105,6 +106,13 @@ ROBOT_PREFIX: Final = matching(
     r"[!-.0-9;-~]{1,64}",
     "1 to 64 characters of ASCII without blanks, ':' and '/'",
     "What the login names of robot accounts begin with. Changing it renames all of them at once.",
+)
+PERSONAL_TOKEN_DAYS: Final = days(
+    "personal_token_max_days",
+    365,
+    36_600,
+    "Days that a new personal access token may live at most, and a CLI secret does; -1 lets them live for ever. Those that "
+    "are there keep their end.",
 )
 AUTH_MODE: Final = choice(
     "auth_mode", "db_auth", doc="Where people's passwords are checked: in this server's own database."
@@ -219,6 +227,7 @@ SECTIONS: Final[Mapping[str, tuple[Key[Any], ...]]] = {
         TOKEN_MINUTES,
         ROBOT_DAYS,
         ROBOT_PREFIX,
+        PERSONAL_TOKEN_DAYS,
     ),
     "The audit log": (FORWARD, SKIP_DATABASE, EVENTS_OFF),
     "LDAP": _LDAP,

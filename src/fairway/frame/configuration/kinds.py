@@ -66,9 +66,17 @@ def number(name: str, default: int, low: int, high: int, doc: str, *, works: boo
     return Key(name, "int", default, read, must_be, doc, works)
 
 
+def days(name: str, default: int, most: int, doc: str) -> Key[int]:
+    """Whole days, or -1 for no end."""
+    return _bounded(name, default, most, doc, f"a whole number of days from 1 to {most}, or -1 for ever")
+
+
 def size(name: str, default: int, most: int, doc: str) -> Key[int]:
     """Bytes, or -1 for no limit."""
-    must_be = f"a whole number of bytes from 1 to {most}, or -1 for no limit"
+    return _bounded(name, default, most, doc, f"a whole number of bytes from 1 to {most}, or -1 for no limit")
+
+
+def _bounded(name: str, default: int, most: int, doc: str, must_be: str) -> Key[int]:
     whole = number(name, default, -1, most, doc)
 
     def read(raw: object) -> int:

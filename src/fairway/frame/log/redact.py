@@ -34,6 +34,8 @@ _LOOKS = (
     (re.compile(r"\b(bearer|basic)\s+[\w+/=.~-]{4,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     # a JWT wherever it stands
     (re.compile(r"(?<![\w-])eyJ[\w-]{4,}\.[\w-]+(\.[\w-]*)?"), HIDDEN),
+    # a personal access token, whole or not
+    (re.compile(r"(?<![\w-])fwp_[0-9A-Za-z]+", re.IGNORECASE), HIDDEN),
     # name=value in queries and forms, "name": "value" in JSON and in the repr of a dict
     (re.compile("(" + _NAME + r"=)[^\s&,;\"'})]+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (
@@ -43,7 +45,7 @@ _LOOKS = (
 )
 # Every look needs one of these, most text has none, and looking for plain text is ten times quicker than any pattern.
 _SIGNS = (
-    *("://", "bearer", "basic", "eyj", "passw", "passphrase", "passcode", "pwd", "secret", "token"),
+    *("://", "bearer", "basic", "eyj", "fwp_", "passw", "passphrase", "passcode", "pwd", "secret", "token"),
     *("authorization", "cookie", "credential", "apikey", "api_key", "privatekey", "private_key"),
     *("signingkey", "signing_key", "signature", "verifier"),
 )

@@ -14,7 +14,7 @@ from fairway.core.oci.errors import (
 from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
-from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Session, User
+from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Session, User, narrowed_to
 from fairway.frame.web.browsers import Browsers
 from fairway.frame.web.errors import Forbidden, NotFound
 from fairway.frame.web.who import Authenticators
@@ -105,6 +105,9 @@ class Authoriser:
         the operator allows no changes."""
         caller = await self._decide(request, declared, find)
         if request.method not in READS and declared not in _SESSIONS:
+            scope = narrowed_to(caller.principal)
+            if scope is not None and scope.only_reads:
+                raise Forbidden("this token only reads; make one with a wider scope, or use your password")
             self._changes.admit(deletes=request.method == "DELETE", resumes=resumes)
         return caller
 
@@ -116,7 +119,7 @@ class Authoriser:
                 raise Unauthorized("log in first")
             return came
         if isinstance(declared, OrOwn):
-            if isinstance(principal, User) and request.path_params[declared.parameter] == str(principal.id):
+            if _is_own(request, declared, principal):
                 return came
             declared = declared.permission
         if isinstance(declared, OrAnybodyWhile):
@@ -154,6 +157,15 @@ class Authoriser:
             self._browsers.refuse_others(request)  # a GET logs out, too
         session = None if declared is LOGIN else await self._browsers.identify(request)
         return Caller(ANONYMOUS if session is None else session.user, session=session, client=client)
+
+
+def _is_own(request: Request, declared: OrOwn, principal: Principal) -> bool:
+    if not isinstance(principal, User) or request.path_params[declared.parameter] != str(principal.id):
+        return False
+    scope = principal.scope
+    if scope is not None and not scope.whole and request.method not in READS:
+        raise Forbidden("this token does not stand for you as a whole; use your password")
+    return True
 
 
 class Guard:

@@ -64,7 +64,11 @@ _COMPONENTS: Final[Mapping[str, Mapping[str, Any]]] = {
         }
     },
     "securitySchemes": {
-        "basic": {"type": "http", "scheme": "basic", "description": "A user name and its password."},
+        "basic": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "A user name and its password, or a personal access token of theirs in its place.",
+        },
         "token": {
             "type": "http",
             "scheme": "bearer",

@@ -1,10 +1,10 @@
 """Who sent this request?  Authorization header in, identity out; what they may do is decided elsewhere.
 
-Two schemes, for the management API and the registry alike: Bearer with a token of ours, and Basic.  No header is
-`ANONYMOUS`.  A header that is there but wrong is always Unauthorized and never quietly anonymous.
+Two schemes, for the management API and the registry alike: Bearer with a token of ours or a personal access token, and
+Basic.  No header is `ANONYMOUS`.  A header that is there but wrong is always Unauthorized and never quietly anonymous.
 
 A token says who it was made for, not who they are today: the User in its Identity has `sysadmin=False`, the Robot no
-grants, and `current` reads them again.  Whoever answers a question about rights beyond what the token itself carries
+grants, the scope of a personal access token covers nothing, and `current` reads them again.  Whoever answers a question about rights beyond what the token itself carries
 (push, delete) asks `current` first.
 """
 
@@ -12,11 +12,12 @@ import binascii
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from fairway.core.oci.errors import BadRequest, Unauthorized
 from fairway.core.tokens import SigningKeys, Token, verify
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
+from fairway.frame.access.scopes import Scope
 from fairway.frame.clock import Clock
 
 Passwords = Callable[[str, str, str], Awaitable[User | Robot]]
@@ -27,6 +28,17 @@ Users = Callable[[int], Awaitable[User | None]]
 
 Robots = Callable[[int], Awaitable[Robot | None]]
 """The robot with this id as it is now, with all it was granted; None when gone, disabled or expired."""
+
+
+class Personal(Protocol):
+    """What is asked about personal access tokens."""
+
+    async def opened_by(self, text: str, client: str, /) -> User | None:
+        """Whose token this text is; None when it is no such token at all; raises Unauthorized or TooManyRequests."""
+
+    async def current(self, token: int, /) -> User | None:
+        """Whom the token with this id stands for now; None when it is gone or expired, or its owner."""
+
 
 _MAX_BASIC: Final = 8192
 _CACHED_TOKENS: Final = 4096
@@ -51,6 +63,16 @@ async def no_robots(_id: int) -> Robot | None:
     return None
 
 
+class NoPersonalTokens:
+    """Where there are none."""
+
+    async def opened_by(self, _text: str, _client: str, /) -> User | None:
+        return None
+
+    async def current(self, _token: int, /) -> User | None:
+        return None
+
+
 class Authenticators:
     """Tells identities from headers.  Verified tokens are remembered until they expire; passwords are not, here."""
 
@@ -64,6 +86,7 @@ class Authenticators:
         users: Users,
         clock: Clock,
         robots: Robots = no_robots,
+        personal: Personal | None = None,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
@@ -71,6 +94,7 @@ class Authenticators:
         self._passwords = passwords
         self._users = users
         self._robots = robots
+        self._personal = personal or NoPersonalTokens()
         self._clock = clock
         self._verified: dict[str, Identity] = {}
 
@@ -87,7 +111,8 @@ class Authenticators:
         credentials = credentials.strip()
         match scheme.lower():
             case "bearer":
-                return self._bearer(credentials)
+                owner = await self._personal.opened_by(credentials, client)
+                return self._bearer(credentials) if owner is None else Identity(owner)
             case "basic":
                 username, password = _parse_basic(credentials)
                 return Identity(await self._passwords(username, password, client))
@@ -101,14 +126,21 @@ class Authenticators:
         return await self._passwords(username, password, client)
 
     async def current(self, identity: Identity, *, again: bool = False) -> Principal:
-        """The principal as it is now.  Raises Unauthorized when the token's user or robot is gone, disabled or expired.
+        """The principal as it is now.  Raises Unauthorized when the token's user or robot is gone, disabled or expired, or
+        the personal access token behind it.
 
         Who came with a password has just been read, and is read again only when asked for: after a long body.
         """
         came = identity.principal
         if isinstance(came, Anonymous) or (identity.token is None and not again):
             return came
-        now = await (self._users(came.id) if isinstance(came, User) else self._robots(came.id))
+        now: Principal | None
+        if isinstance(came, Robot):
+            now = await self._robots(came.id)
+        elif came.scope is not None:
+            now = await self._personal.current(came.scope.token)
+        else:
+            now = await self._users(came.id)
         if now is None:
             raise Unauthorized(_REFUSED)
         return now
@@ -131,7 +163,10 @@ class Authenticators:
 def _subject(token: Token) -> Principal:
     if token.robot_id:
         return Robot(token.robot_id, token.subject)
-    return User(token.subject_id, token.subject) if token.subject_id else ANONYMOUS
+    if not token.subject_id:
+        return ANONYMOUS
+    scope = Scope(token.personal_id) if token.personal_id else None
+    return User(token.subject_id, token.subject, scope=scope)
 
 
 def _parse_basic(credentials: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from fairway.frame.access.catalogue import (
     USER_UPDATE,
 )
 from fairway.frame.access.may import ABSENT, may
-from fairway.frame.access.principals import Principal, Robot, User
+from fairway.frame.access.principals import Principal, Robot, User, narrowed_to
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import ROBOT_PREFIX, SELF_REGISTRATION
 from fairway.frame.db import Conn, Database, UniqueViolation
@@ -141,7 +141,8 @@ def _lists(made: Routes, db: Database) -> None:
         request: Request, response: Response, by: LoggedIn, page: Paged, username: _Part
     ) -> list[FoundOut]:
         """For every person, and for a robot that may list them."""
-        if isinstance(by, Robot) and not may(by, USER_LIST):
+        scope = narrowed_to(by)
+        if not (may(by, USER_LIST) if isinstance(by, Robot) else scope is None or scope.reads_all):
             raise Forbidden(f"this needs the permission {USER_LIST}, which you do not have here")
         found, total = await read_page({"username": Contains(username)}, (), page)
         response.headers.update(page_headers(request, page, total))
@@ -193,7 +194,7 @@ def _creating(made: Routes, db: Database, hasher: Hasher, chosen: Configuration)
 def _current(made: Routes, db: Database) -> None:
     @made.get("/users/current", permission=AUTHENTICATED, raises=(NotFound, PreconditionFailed))
     async def get_current_user(by: ByPerson) -> UserOut:
-        return _shown(await _present(db, by.id))
+        return _shown(await present(db, by.id))
 
     @made.get("/users/current/permissions", permission=AUTHENTICATED)
     async def get_current_permissions(
@@ -216,7 +217,7 @@ def _current(made: Routes, db: Database) -> None:
 def _one_user(made: Routes, db: Database) -> None:
     @made.get("/users/{user_id}", permission=OrOwn(USER_READ), raises=(NotFound,))
     async def get_user(user_id: Id) -> UserOut:
-        return _shown(await _present(db, user_id))
+        return _shown(await present(db, user_id))
 
     @made.put(
         "/users/{user_id}",
@@ -230,8 +231,8 @@ def _one_user(made: Routes, db: Database) -> None:
         rules.check_profile(asked.email, asked.realname, asked.comment)
 
         async def change(conn: Conn) -> None:
-            account = await _present(conn, user_id)
-            _not_above(by, account)
+            account = await present(conn, user_id)
+            not_above(by, account)
             await people.set_profile(
                 conn, user_id, email=asked.email, realname=asked.realname, comment=asked.comment
             )
@@ -260,9 +261,10 @@ def _one_user(made: Routes, db: Database) -> None:
         user_id: Id, by: LoggedIn, asked: Annotated[SysadminIn, json_body(SysadminIn)]
     ) -> Response:
         async def change(conn: Conn) -> None:
-            account = await _present(conn, user_id)
+            account = await present(conn, user_id)
             if isinstance(by, Robot):
                 raise Forbidden("only a system administrator can make or unmake one")
+            without_a_token(by, "making a system administrator")
             if not asked.sysadmin_flag and await people.only_admin(conn, user_id):
                 raise Forbidden("this is the only system administrator; make another one first")
             await people.set_sysadmin(conn, user_id, sysadmin=asked.sysadmin_flag)
@@ -274,10 +276,10 @@ def _one_user(made: Routes, db: Database) -> None:
 
 async def _removable(conn: Conn, user_id: int, by: User | Robot) -> Account:
     """An account that `by` may delete.  Raises NotFound, Forbidden."""
-    account = await _present(conn, user_id)
+    account = await present(conn, user_id)
     if account.username == people.ADMIN:
         raise Forbidden(f"the account {people.ADMIN} cannot be deleted")
-    _not_above(by, account)
+    not_above(by, account)
     if await people.only_admin(conn, user_id):
         raise Forbidden("this is the only system administrator; make another one first")
     return account
@@ -294,8 +296,9 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
         user_id: Id, by: LoggedIn, came: Came, asked: Annotated[PasswordIn, json_body(PasswordIn)]
     ) -> Response:
         """Who changes their own shows the old one, and waits as for a login after wrong ones: a session may be stolen."""
-        account = await _present(db, user_id)
-        _not_above(by, account)
+        without_a_token(by, "changing a password")
+        account = await present(db, user_id)
+        not_above(by, account)
         key = throttle.key(account.username, came.client)
         with hasher.turn():
             if _is(by, user_id):
@@ -309,23 +312,12 @@ def _passwords(made: Routes, db: Database, hasher: Hasher) -> None:
             password_hash = await hasher.hash(asked.new_password)
 
         async def change(conn: Conn) -> None:
-            _not_above(by, await _present(conn, user_id))
+            not_above(by, await present(conn, user_id))
             await people.set_password(conn, user_id, password_hash)
             await people.record(conn, "updated", user_id, account.username, by.name)
 
         await db.write(change)
         return Response()
-
-    @made.put(
-        "/users/{user_id}/cli_secret",
-        permission=OrOwn(USER_UPDATE),
-        response_class=Response,
-        raises=(PreconditionFailed,),
-    )
-    async def set_cli_secret(user_id: Id) -> Response:  # noqa: ARG001 - the path has it
-        raise PreconditionFailed(
-            "there are CLI secrets only where people log in by OIDC; here the password is good for clients, too"
-        )
 
 
 async def _not_waiting(db: Database, key: str) -> None:
@@ -338,13 +330,19 @@ def _is(by: User | Robot, account: int) -> bool:
     return isinstance(by, User) and by.id == account
 
 
-def _not_above(by: User | Robot, account: Account) -> None:
+def without_a_token(by: User | Robot, what: str) -> None:
+    """A token must not become more than it is."""
+    if narrowed_to(by):
+        raise Forbidden(f"{what} needs your password: a token cannot do it")
+
+
+def not_above(by: User | Robot, account: Account) -> None:
     """A robot that manages accounts would be an administrator itself if it could take over one of theirs."""
     if isinstance(by, Robot) and account.sysadmin:
         raise Forbidden("only a system administrator can change the account of one")
 
 
-async def _present(conn: Conn, account: int) -> Account:
+async def present(conn: Conn, account: int) -> Account:
     found = await people.present(conn, account)
     if found is None:
         raise NotFound(f"there is no user {account}")

@@ -11,7 +11,14 @@ from fairway.frame import events
 from fairway.frame.access.principals import User
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import members, refresh_tokens, sessions, user_group_members, users
+from fairway.frame.db.tables import (
+    members,
+    personal_tokens,
+    refresh_tokens,
+    sessions,
+    user_group_members,
+    users,
+)
 
 ADMIN = "admin"
 """The name of the account that the first start makes."""
@@ -176,8 +183,10 @@ _CLOSE = (
 )
 _LEAVE_PROJECTS = delete(members).where(members.c.user_id == bindparam("account"))
 _LEAVE_GROUPS = delete(user_group_members).where(user_group_members.c.user_id == bindparam("account"))
-_DROP_TOKENS = delete(refresh_tokens).where(refresh_tokens.c.user_id == bindparam("account"))
-_DROP_SESSIONS = delete(sessions).where(sessions.c.user_id == bindparam("account"))
+_DROP_TOKENS = [
+    delete(table).where(table.c.user_id == bindparam("account"))
+    for table in (refresh_tokens, personal_tokens, sessions)
+]
 
 
 async def present(conn: Conn, account: int) -> Account | None:
@@ -226,8 +235,8 @@ async def close(conn: Conn, account: int) -> bool:
         return False
     await conn.run(_LEAVE_PROJECTS, account=account)
     await conn.run(_LEAVE_GROUPS, account=account)
-    await conn.run(_DROP_TOKENS, account=account)
-    await conn.run(_DROP_SESSIONS, account=account)
+    for drop in _DROP_TOKENS:
+        await conn.run(drop, account=account)
     return True
 
 

@@ -49,6 +49,6 @@ async def repositories_named(conn: Conn, viewer: Principal, text: str, most: int
         named = visible.where(projects.c.name.contains(text, autoescape=True))
         has_it.append(repositories.c.project_id.in_(named))
     candidates = select(repositories.c.id).where(or_(*has_it)).limit(CANDIDATES)
-    if not (isinstance(viewer, User) and viewer.sysadmin):
+    if not (isinstance(viewer, User) and viewer.sysadmin and viewer.scope is None):
         candidates = candidates.where(repositories.c.project_id.in_(visible))
     return await conn.all(_FOUND.where(repositories.c.id.in_(candidates)), most=most)

@@ -22,8 +22,8 @@ from fairway.frame.access.catalogue import (
     PROJECT_UPDATE,
     QUOTA_READ,
 )
-from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import Principal, Robot, User
+from fairway.frame.access.may import ProjectFacts, may, may_make_projects
+from fairway.frame.access.principals import Principal, Robot, User, narrowed_to
 from fairway.frame.access.roles import Role
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import EVERYONE, PROJECT_CREATION, QUOTAS, STORAGE
@@ -179,7 +179,9 @@ def _creating(made: Routes, db: Database, chosen: Configuration) -> None:
     ) -> Response:
         owner = await _owner(db, creator)
         sysadmin = isinstance(creator, User) and creator.sysadmin
-        if not may(creator, PROJECT_CREATE) and chosen.get(PROJECT_CREATION) != EVERYONE:
+        if not may_make_projects(creator, everyone=chosen.get(PROJECT_CREATION) == EVERYONE):
+            if narrowed_to(creator):
+                raise Forbidden("this token does not let you create projects")
             raise Forbidden("on this server only system administrators create projects; ask one of them")
         if asked.registry_id:
             if not sysadmin:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    and_,
     bindparam,
     delete,
     exists,
@@ -30,7 +31,7 @@ from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
 from fairway.features.projects.store import allowlists, settings
 from fairway.features.projects.store.belonging import group_roles, membership, projects_of, roles
-from fairway.features.projects.store.granted import granted
+from fairway.features.projects.store.granted import covered, granted
 from fairway.frame import events
 from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
 from fairway.frame.access.may import ProjectFacts, may
@@ -153,9 +154,8 @@ def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> 
         return or_(projects.c.public, granted(viewer, permission, projects.c.id))
     if not isinstance(viewer, User):
         return projects.c.public
-    if viewer.sysadmin:
-        return sql_true()
-    return or_(projects.c.public, projects.c.id.in_(projects_of(viewer.id, _LISTERS)))
+    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, _LISTERS))
+    return or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id)))
 
 
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
@@ -165,9 +165,8 @@ def _visible_to(viewer: Principal) -> ColumnElement[bool]:
         return or_(projects.c.public, every)
     if not isinstance(viewer, User):
         return projects.c.public
-    if viewer.sysadmin:
-        return sql_true()
-    return or_(projects.c.public, projects.c.id.in_(projects_of(viewer.id)))
+    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id))
+    return or_(projects.c.public, and_(own, covered(viewer, PROJECT_READ, projects.c.id)))
 
 
 _LISTING = Listing(

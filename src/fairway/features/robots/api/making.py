@@ -7,7 +7,7 @@ from fairway.features.accounts.passwords import Hasher
 from fairway.features.robots import rules, secret, store
 from fairway.features.robots.model import ALL_PROJECTS, WHOLE_SERVER, RobotAccount, Wanted
 from fairway.frame.access.may import ProjectFacts
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot
+from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, narrowed_to
 from fairway.frame.db import Conn
 from fairway.frame.web.errors import NotFound
 
@@ -35,8 +35,15 @@ async def granted(conn: Conn, wanted: Wanted, by: Principal, home: ProjectFacts 
 async def end_for(conn: Conn, wanted: Wanted, by: Principal, end: int | None = None) -> int | None:
     """When a robot that `by` makes expires, `end` if that is given; None for what its duration says.
 
-    One that a robot makes expires with its maker at the latest; raises Denied when it is to live for more days.
+    One that a robot makes expires with its maker at the latest; raises Denied when it is to live for more days, or longer
+    than the personal access token with which it is made.
     """
+    if (scope := narrowed_to(by)) is not None and scope.until is not None:
+        own = end or rules.end(await store.now(conn), wanted.duration, store.DAY)
+        if own is None or own > scope.until:
+            raise Denied(
+                "a token cannot make a robot that outlives it; ask for a shorter duration, or use your password"
+            )
     if not isinstance(by, Robot):
         return end
     maker = await store.by_id(conn, by.id)

@@ -250,7 +250,7 @@ def _statistics(made: Routes, db: Database) -> None:
             public_project_count=found.public_projects,
             public_repo_count=found.public_repositories,
         )
-        if getattr(viewer, "sysadmin", False):
+        if store.counts_everything(viewer):
             shown.total_project_count = found.private_projects + found.public_projects
             shown.total_repo_count = found.private_repositories + found.public_repositories
             shown.total_storage_consumption = found.used

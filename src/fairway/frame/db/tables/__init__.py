@@ -2,6 +2,7 @@
 
 from fairway.frame.db.tables.accounts import (
     login_failures,
+    personal_tokens,
     refresh_tokens,
     sessions,
     user_group_members,
@@ -51,6 +52,7 @@ __all__ = [
     "metadata",
     "notifications",
     "outbox",
+    "personal_tokens",
     "project_blobs",
     "project_metadata",
     "projects",

@@ -1,4 +1,4 @@
-"""People: who may log in, who failed to, which refresh tokens are out and who has a browser open; and groups of people.
+"""People: who may log in, who failed to, which tokens (refresh, personal) are out and who has a browser open; and groups.
 
 Ids are never given twice (AUTOINCREMENT on SQLite): tokens carry them, so a new user must not inherit an old one's.
 """
@@ -83,6 +83,25 @@ sessions = Table(
     Index(None, "user_id"),
     Index(None, "seen_at"),
     Index(None, "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+personal_tokens = Table(
+    "personal_tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("secret_hash", Name, nullable=False),  # sha256:… when we made it, else argon2id
+    Column("words", Text, nullable=False),  # a JSON array: all | read | pull | push | delete
+    Column("projects", Text),  # a JSON array of ids; NULL: every one
+    Column("sysadmin", Boolean, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("expires_at", Micros),  # NULL: never
+    Column("used_at", Micros),
+    UniqueConstraint("secret_hash"),
+    UniqueConstraint("user_id", "name"),
     sqlite_autoincrement=True,
 )
 
