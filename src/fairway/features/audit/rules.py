@@ -77,6 +77,7 @@ _NAMED = {
     "project": "",
     "user": "",
     "robot": "",
+    "role": " with {permissions}",
     "member": " as {role} of project {project}",
     "label": "{where}",
     "usergroup": "",
