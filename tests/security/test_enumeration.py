@@ -138,6 +138,7 @@ OF_THE_SERVER = (
     "/api/v2.0/users",
     "/api/fairway/usergroups/",
     "/api/fairway/gc/orphans",
+    "/api/fairway/roles",
 )
 """What lies below is about the server as a whole."""
 MAKES_ONE = {"POST /api/v2.0/projects"}

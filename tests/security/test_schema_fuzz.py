@@ -119,6 +119,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "robot_id": ["1", "2", "999"],
             "label_id": ["1", "2", "999"],
             "group_id": ["1", "2", "999"],
+            "role_id": ["1", "100", "999"],
             "user_id": ["1", "2", "999"],
             "scope": ["g", "p"],
             "project_id": ["1", "2", "999"],
