@@ -32,12 +32,13 @@ from stories.world import Person, World, basic, image
 
 MADE = "Secret1" + "x" * 25
 REFUSED_TO_ROBOTS = {
+    "DELETE:/api/fairway/roles/100",
     "PUT:/api/v2.0/users/1",
     "DELETE:/api/v2.0/users/1",
     "PUT:/api/v2.0/users/1/sysadmin",
     "PUT:/api/v2.0/users/1/password",
 }
-"""The account is an administrator's."""
+"""The account is an administrator's; and roles are people's to make, no grant opens them."""
 
 
 def declared(world: World) -> dict[str, Declared]:
