@@ -1,26 +1,20 @@
 """Roles that are made here: made, shown, given, changed and deleted; and what who has one may do, and nothing beyond."""
 
-import asyncio
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fairway.features.projects.store import members as memberships
-from fairway.features.projects.store import projects
-from fairway.features.roles import store
-from fairway.features.roles.model import Wanted
 from fairway.features.roles.rules import MAX_ROLES
 from fairway.frame.access.catalogue import Permission
-from fairway.frame.access.principals import User
 from fairway.frame.access.roles import GRANTABLE_IN_ROLES, HELD, HELD_BY_ANYONE, Role
-from fairway.frame.db import Conn, Database, UniqueViolation
 from fairway.frame.db.tables import audit_log, members, role_permissions, roles
 from fairway.frame.events import hand_over
 from fairway.reactions import reactions
-from features.projects.test_store import person, project
 from stories.asgi import Answer
-from stories.world import Person, World, image
+from stories.world import Person, World, image, replica
 
 API = "/api/v2.0"
 OWN = "/api/fairway/roles"
@@ -414,59 +408,18 @@ class TestClimbing:
         assert (await world.anybody("GET", OWN)).status == 401
 
 
-# -- the store, on both engines
-
-
-async def made_in(db: Database, name: str, *permissions: str) -> int:
-    held = frozenset(Permission(*each.split(":")) for each in permissions)
-    return await db.write(lambda conn: store.create(conn, Wanted(name, "", held), "admin"))
-
-
-async def test_giving_and_deleting_at_once_leaves_no_member_without_a_role(db: Database) -> None:
-    alice = await person(db, "alice")
-    team = await project(db, "team", alice)
-    for turn in range(8):
-        who = await person(db, f"bob{turn}")
-        number = await made_in(db, f"role{turn}", "log:list")
-
-        async def give(conn: Conn, who: User = who, number: int = number) -> bool:
-            if await store.keep(conn, number) is None:
-                return False
-            await memberships.add(conn, team, who.id, number, alice)
-            return True
-
-        removing = db.write(lambda conn, number=number: store.remove(conn, number, "admin"))
-        given, removed = await asyncio.gather(db.write(give), removing, return_exceptions=True)
-        kept = await store.by_id(db, number)
-        assert (kept is not None) == (given is True)
-        assert isinstance(removed, Exception) == (given is True)
-    rows = await db.all(members.select().where(members.c.role >= 100))
-    ids = {row["id"] for row in await db.all(roles.select())}
-    assert {row["role"] for row in rows} == ids
-
-
-async def test_two_of_one_name_at_once(db: Database) -> None:
-    both = await asyncio.gather(
-        *(made_in(db, "auditor", "log:list") for _ in range(2)), return_exceptions=True
-    )
-    assert sorted(isinstance(each, UniqueViolation) for each in both) == [False, True]
-    assert len(await db.all(role_permissions.select())) == 1
-
-
-async def test_rights_are_read_with_the_project_in_one_statement(db: Database) -> None:
-    alice, bob = await person(db, "alice"), await person(db, "bob")
-    team = await project(db, "team", alice)
-    number = await made_in(db, "auditor", "log:list", "project:read")
-    await db.write(lambda conn: memberships.add(conn, team, bob.id, number, alice))
-    asked: list[object] = []
-
-    class Counting:
-        async def first(self, statement: Any, **params: Any) -> Any:
-            asked.append(statement)
-            return await db.first(statement, **params)
-
-    facts = await projects.facts(Counting(), bob, "team")  # type: ignore[arg-type]
-    assert facts is not None
-    assert facts.role is None
-    assert facts.more == {Permission("log", "list"), Permission("project", "read")}
-    assert len(asked) == 1
+class TestSeveralProcesses:
+    async def test_a_change_counts_everywhere_at_the_next_request(
+        self, world: World, team: int, bob: Person, database_url: str, tmp_path: Path
+    ) -> None:
+        number = await make(world.admin, "worker", "log:list")
+        await joined(world.admin, bob, number)
+        async with replica(database_url, tmp_path) as other:
+            there = replace(bob, world=other)
+            for turn in range(4):
+                held = ("log:list", "repository:pull") if turn % 2 else ("project:read",)
+                body = role("worker", *held)
+                assert (await ask(world.admin, "PUT", f"{OWN}/{number}", body)).status == 200
+                for who in (there, bob, there):
+                    assert (await who("GET", LOG)).status == (200 if turn % 2 else 403)
+                    assert (await who.pull("team/app:v1")).status == (200 if turn % 2 else 401)
