@@ -44,6 +44,7 @@ from fairway.features.registry.pulls import FLUSH_SECONDS
 from fairway.features.registry.token import token_routes
 from fairway.features.registry.v2 import registry_routes
 from fairway.features.robots import api as robots
+from fairway.features.roles import api as roles
 from fairway.features.system import api as system
 from fairway.frame import log
 from fairway.frame.jobs import api as jobs
@@ -166,6 +167,7 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(
         accounts.own_routes(parts.db, authoriser, parts.sessions, parts.configuration), prefix=_OWN_API
     )
+    api.include_router(roles.own_routes(parts.db, authoriser), prefix=_OWN_API)
     api.include_router(
         projects.routes(
             parts.db,

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from fairway.client import artifacts, groups, logs, projects, quotas, search, users
+from fairway.client import artifacts, groups, logs, projects, quotas, roles, search, users
 from fairway.client.artifacts import Named, parse_named, parse_repository
 from fairway.client.call import Call, Listing, Page, Reply, filters, matching, reader
 from fairway.client.errors import Unreadable
@@ -54,6 +54,22 @@ def line(call: Call[object]) -> str:
         (groups.add(5, "kim"), 'POST /api/fairway/usergroups/5/members {"username": "kim"}'),
         (groups.remove(5, 7), "DELETE /api/fairway/usergroups/5/members/7"),
         (groups.found("a b").first(9), "GET /api/v2.0/usergroups/search?groupname=a%20b&page=1&page_size=9"),
+        (
+            roles.create("auditor", ["log:list"], description="reads"),
+            (
+                'POST /api/fairway/roles {"name": "auditor", "description": "reads", '
+                '"permissions": [{"resource": "log", "action": "list"}]}'
+            ),
+        ),
+        (
+            roles.change(100, "auditor", ["tag:list", "no"]),
+            (
+                'PUT /api/fairway/roles/100 {"name": "auditor", "description": "", '
+                '"permissions": [{"resource": "tag", "action": "list"}, {"resource": "no", "action": ""}]}'
+            ),
+        ),
+        (roles.delete(100), "DELETE /api/fairway/roles/100"),
+        (roles.listed(name="a b").first(9), "GET /api/fairway/roles?name=a%20b&page=1&page_size=9"),
         (projects.set_role("team", 7, 1), 'PUT /api/v2.0/projects/team/members/7 {"role_id": 1}'),
         (projects.remove_member("team", 7), "DELETE /api/v2.0/projects/team/members/7"),
         (artifacts.repository(APP), "GET /api/v2.0/projects/team/repositories/a%252Fb"),

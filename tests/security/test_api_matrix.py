@@ -62,6 +62,11 @@ GET:/api/fairway/usergroups/1/members                                  401      
 POST:/api/fairway/usergroups/1/members                                 401       403      403           403   403       403        403           409
 DELETE:/api/fairway/usergroups/1/members/4711                          401       403      403           403   403       403        403           404
 DELETE:/api/v2.0/usergroups/1                                          401       403      403           403   403       403        403           200
+GET:/api/fairway/roles                                                 401       200      200           200   200       200        200           200
+POST:/api/fairway/roles                                                401       403      403           403   403       403        403           409
+GET:/api/fairway/roles/100                                             401       200      200           200   200       200        200           200
+PUT:/api/fairway/roles/100                                             401       403      403           403   403       403        403           200
+DELETE:/api/fairway/roles/100                                          401       403      403           403   403       403        403           200
 GET:/api/v2.0/search?q=a                                               200       200      200           200   200       200        200           200
 GET:/api/v2.0/labels?scope=g                                           401       200      200           200   200       200        200           200
 GET:/api/v2.0/labels?scope=p&project_id=1                              401       403      403           200   200       200        200           200
@@ -190,6 +195,7 @@ ROBOT = {
         }
     ],
 }
+AUDITOR = {"name": "auditor", "permissions": [{"resource": "log", "action": "list"}]}
 BODIES = {
     "PUT:/api/v2.0/configurations": {"banner_message": "hello", "nonsense": 1},
     "PUT:/api/v2.0/system/CVEAllowlist": {"items": [{"cve_id": "CVE-2026-1234"}]},
@@ -202,6 +208,8 @@ BODIES = {
     "POST:/api/v2.0/usergroups": {"group_name": "devs", "group_type": 3},
     "PUT:/api/v2.0/usergroups/1": {"group_name": "devs"},
     "POST:/api/fairway/usergroups/1/members": {"user_id": 1},
+    "POST:/api/fairway/roles": AUDITOR,
+    "PUT:/api/fairway/roles/100": AUDITOR,
     "POST:/api/v2.0/labels": {"name": "first", "scope": "p", "project_id": 1},
     "PUT:/api/v2.0/labels/1": {"name": "first"},
     "POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/labels": {"id": 4711},
@@ -237,6 +245,7 @@ BODIES = {
 TEMPLATES = {
     "users/1": "users/{user_id}",
     "usergroups/1": "usergroups/{group_id}",
+    "roles/100": "roles/{role_id}",
     "members/4711": "members/{user_id}",
     "sessions/4711": "sessions/{session_id}",
     "tokens/4711": "tokens/{token_id}",
@@ -292,6 +301,7 @@ async def test_who_may_do_what(world: World) -> None:
         ("v2.0/labels", {"name": "first", "scope": "p", "project_id": team}),
         ("v2.0/usergroups", {"group_name": "devs", "group_type": 3}),
         ("fairway/usergroups/1/members", {"user_id": 1}),
+        ("fairway/roles", AUDITOR),
     ):
         made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)
         assert made.status == 201

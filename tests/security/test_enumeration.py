@@ -140,6 +140,7 @@ OF_THE_SERVER = (
     "/api/fairway/users/",
     "/c/",
     "/api/fairway/gc/orphans",
+    "/api/fairway/roles",
 )
 """What lies below is about the server as a whole."""
 MAKES_ONE = {"POST /api/v2.0/projects"}

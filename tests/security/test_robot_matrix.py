@@ -18,6 +18,9 @@ from fairway.frame.access.catalogue import (
     REPOSITORY_PULL,
     ROBOT_CREATE,
     ROBOT_UPDATE,
+    ROLE_CREATE,
+    ROLE_DELETE,
+    ROLE_UPDATE,
     Permission,
 )
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
@@ -29,6 +32,7 @@ from stories.world import Person, World, basic, image
 
 MADE = "Secret1" + "x" * 25
 REFUSED_TO_ROBOTS = {
+    "DELETE:/api/fairway/roles/100",
     "PUT:/api/v2.0/users/1",
     "DELETE:/api/v2.0/users/1",
     "PUT:/api/v2.0/users/1/sysadmin",
@@ -36,7 +40,7 @@ REFUSED_TO_ROBOTS = {
     "PUT:/api/v2.0/users/1/cli_secret",
     "DELETE:/api/fairway/users/1/tokens/4711",
 }
-"""The account is an administrator's."""
+"""The account is an administrator's; and roles are people's to make, no grant opens them."""
 
 
 def declared(world: World) -> dict[str, Declared]:
@@ -104,7 +108,9 @@ async def test_each_opens_by_it_alone(world: World) -> None:
     assert (await world.admin.push("team/app:v1", image("base"))).status == 201
     asked = rows(world)
     grantable = GRANTABLE_IN_PROJECT | GRANTABLE_ON_SERVER
-    assert set(asked.values()) - grantable == {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE}
+    roles = {ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE}
+    never = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE, *roles}
+    assert set(asked.values()) - grantable == never
     for n, permission in enumerate(sorted(set(asked.values()) & grantable)):
         # Who makes a robot must hold what it grants, too.
         held = {permission, REPOSITORY_PULL} if permission == ROBOT_CREATE else {permission}

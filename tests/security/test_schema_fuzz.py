@@ -120,6 +120,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "label_id": ["1", "2", "999"],
             "group_id": ["1", "2", "999"],
             "session_id": ["1", "999"],
+            "role_id": ["1", "100", "999"],
             "user_id": ["1", "2", "999"],
             "token_id": ["1", "2", "999"],
             "scope": ["g", "p"],

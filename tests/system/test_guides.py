@@ -109,6 +109,10 @@ def test_by_fairway(played: Callable[[str], str]) -> None:
         "Login Succeeded!\n[0]",
         "Writing manifest to image destination",
         "[0]",
+        "Made the role auditor.\n[0]",
+        "eve is auditor in orchard now.\n[0]",
+        "\tadmin\tcreate\tmember\teve\ttrue\n",
+        "auditor\t1\treads everything, pulls nothing\n[0]",
         "ben is developer in orchard now.\n[0]",
         "ada does not belong to orchard any more.\n[0]",
         "\tadmin\tcreate\tmember\tada\ttrue\n",
@@ -140,6 +144,7 @@ def test_by_curl(played: Callable[[str], str]) -> None:
         "Login Succeeded!\n[0]",
         "Writing manifest to image destination",
         "[0]",
+        '"operation_description":"create member: eve as auditor of project orchard"',
         '"operation_description":"create project: orchard"',
     )
     assert "Traceback" not in text

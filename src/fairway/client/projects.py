@@ -29,6 +29,11 @@ ROLES: Final[Mapping[str, int]] = {
 ROLE_NAMES: Final = {number: name for name, number in ROLES.items()}
 
 
+def role_name(number: int) -> str:
+    """What a role is called, its number where only the hub knows that; nothing for 0, no role."""
+    return ROLE_NAMES.get(number, str(number or ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """Harbor's Project; `current_user_role_id` is 0 for who is no member, `metadata` has the settings as text."""

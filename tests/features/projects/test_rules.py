@@ -5,8 +5,7 @@ import pytest
 from fairway.core.oci.errors import BadRequest
 from fairway.core.oci.names import Repository
 from fairway.features.projects.model import UNLIMITED, Change, Wanted
-from fairway.features.projects.rules import change, is_name, only_setting, person, role, setting, wanted
-from fairway.frame.access.roles import Role
+from fairway.features.projects.rules import change, is_name, only_setting, person, setting, wanted
 
 
 @pytest.mark.parametrize("name", ["a", "0", "library", "my-team", "a.b_c-d", "x" * 240, "123"])
@@ -179,20 +178,6 @@ def test_what_a_setting_cannot_be(key: str, value: str) -> None:
 def test_settings_one_by_one_are_one_at_a_time(metadata: dict[str, str]) -> None:
     with pytest.raises(BadRequest, match="exactly one"):
         only_setting(metadata)
-
-
-def test_roles_are_known_by_their_numbers() -> None:
-    known = {
-        1: Role.PROJECT_ADMIN,
-        4: Role.MAINTAINER,
-        2: Role.DEVELOPER,
-        3: Role.GUEST,
-        5: Role.LIMITED_GUEST,
-    }
-    assert {number: role(number) for number in known} == known
-    for number in (0, 6, -1, 10**30):
-        with pytest.raises(BadRequest, match="4 \\(maintainer\\)"):
-            role(number)
 
 
 def test_a_person_is_meant_by_id_before_by_name() -> None:

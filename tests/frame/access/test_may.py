@@ -44,6 +44,9 @@ purge-audit:list            no no no no no no no yes
 purge-audit:stop            no no no no no no no yes
 jobservice-monitor:list     no no no no no no no yes
 jobservice-monitor:stop     no no no no no no no yes
+role:create                 no no no no no no no yes
+role:update                 no no no no no no no yes
+role:delete                 no no no no no no no yes
 """
 
 PRIVATE = f"""

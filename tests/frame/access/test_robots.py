@@ -11,6 +11,9 @@ from fairway.frame.access.catalogue import (
     ON_SERVER,
     REPOSITORY_CREATE,
     ROBOT_UPDATE,
+    ROLE_CREATE,
+    ROLE_DELETE,
+    ROLE_UPDATE,
     Permission,
 )
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
@@ -87,7 +90,9 @@ def test_the_projects_of_a_permission_are_those_where_it_may(robot: Robot, permi
 
 def test_what_robots_cannot_be_granted() -> None:
     assert {ROBOT_UPDATE, REPOSITORY_CREATE} == IN_PROJECT - GRANTABLE_IN_PROJECT
-    assert {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE} == ON_SERVER - GRANTABLE_ON_SERVER
+    roles = {ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE}
+    not_on_server = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE, *roles}
+    assert not_on_server == ON_SERVER - GRANTABLE_ON_SERVER
 
 
 def test_an_unknown_permission_is_an_error_though_it_was_granted() -> None:

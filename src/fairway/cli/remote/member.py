@@ -1,6 +1,5 @@
 """`fairway member list | add | set | remove`: who belongs to a project, and in which role."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from fairway.cli.remote.asking import HubName, NotThere, asking
 from fairway.cli.remote.group import the_group
 from fairway.cli.remote.project import Name
+from fairway.cli.remote.role import find_role
 from fairway.cli.remote.shown import All, AsJson, Column, Limit, rows
 from fairway.client import projects
 from fairway.client.projects import ROLES, Member
@@ -16,22 +16,18 @@ from fairway.client.sync import Hub
 app = typer.Typer(help="Who belongs to a project.", no_args_is_help=True)
 
 
-class RoleName(StrEnum):
-    """What a member may do, the most first."""
-
-    ADMIN = "admin"
-    MAINTAINER = "maintainer"
-    DEVELOPER = "developer"
-    GUEST = "guest"
-    LIMITED_GUEST = "limited-guest"
+def _lower(text: str) -> str:
+    return text.lower()
 
 
 Role = Annotated[
-    RoleName,
+    str,
     typer.Option(
         "--role",
-        help="admin: everything; maintainer: delete; developer: push; guest: see all and pull; limited-guest: pull",
-        case_sensitive=False,
+        help="admin: everything; maintainer: delete; developer: push; guest: see all and pull; limited-guest: pull; "
+        "or one that `fairway role list` shows",
+        metavar="ROLE",
+        parser=_lower,
     ),
 ]
 Username = Annotated[str, typer.Argument(help="The user's name", metavar="USER")]
@@ -63,11 +59,12 @@ def add(
 ) -> None:
     """Take people into a project, or with --group all who are in a group."""
     with asking(hub) as opened:
+        number = _number(opened, role)
         for user in users:
             if groups:
-                opened.ask(projects.add_group(project, the_group(opened, user).id, ROLES[role]))
+                opened.ask(projects.add_group(project, the_group(opened, user).id, number))
             else:
-                opened.ask(projects.add_member(project, user, ROLES[role]))
+                opened.ask(projects.add_member(project, user, number))
             typer.echo(f"{user} is {role} in {project} now.")
 
 
@@ -75,7 +72,8 @@ def add(
 def change(project: Name, user: Username, role: Role, hub: HubName = "") -> None:
     """Give a member another role."""
     with asking(hub) as opened:
-        opened.ask(projects.set_role(project, _member(opened, project, user).id, ROLES[role]))
+        number = _number(opened, role)
+        opened.ask(projects.set_role(project, _member(opened, project, user).id, number))
         typer.echo(f"{user} is {role} in {project} now.")
 
 
@@ -93,3 +91,14 @@ def _member(hub: Hub, project: str, user: str) -> Member:
         if found.entity_name == user:
             return found
     raise NotThere(f"{project} has no member {user}; `fairway member list {project}` shows them")
+
+
+def _number(hub: Hub, role: str) -> int:
+    """The id of a role.  Raises BadParameter for one that there is not."""
+    if role in ROLES:
+        return ROLES[role]
+    found = find_role(hub, role)
+    if found is None:
+        known = ", ".join(f"'{each}'" for each in ROLES)
+        raise typer.BadParameter(f"'{role}' is not one of {known}, nor one that `fairway role list` shows")
+    return found.id

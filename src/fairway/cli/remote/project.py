@@ -24,7 +24,7 @@ from fairway.cli.remote.shown import (
 from fairway.cli.remote.sizes import parse_size
 from fairway.client import projects
 from fairway.client.errors import ClientError
-from fairway.client.projects import ROLE_NAMES, Project
+from fairway.client.projects import Project, role_name
 
 app = typer.Typer(help="Projects and their settings.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ StorageLimit = Annotated[
 _COLUMNS: list[Column[Project]] = [
     Column("name", lambda found: found.name),
     Column("public", lambda found: found.public, yes_no),
-    Column("your role", lambda found: ROLE_NAMES.get(found.current_user_role_id, "")),
+    Column("your role", lambda found: role_name(found.current_user_role_id)),
     Column("repositories", lambda found: found.repo_count, number),
     Column("owner", lambda found: found.owner_name),
     Column("created", lambda found: found.creation_time, moment),

@@ -84,6 +84,7 @@ _NAMED = {
     "user": "",
     "robot": "",
     "token": " of user {user}",
+    "role": " with {permissions}",
     "member": " as {role} of project {project}",
     "label": "{where}",
     "usergroup": "",

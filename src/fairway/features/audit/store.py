@@ -26,7 +26,6 @@ from fairway.features.projects.store.granted import covered, granted
 from fairway.frame.access.catalogue import AUDIT_LOG_LIST, LOG_LIST
 from fairway.frame.access.may import may
 from fairway.frame.access.principals import Principal, Robot, User
-from fairway.frame.access.roles import HELD
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import audit_forwards, audit_log, audit_totals
@@ -102,7 +101,6 @@ _LISTING = Listing(
     default=[("op_time", True)],
     tie=audit_log.c.id,
 )
-_ROLES_THAT_READ = frozenset(role for role, held in HELD.items() if LOG_LIST in held)
 
 
 def _visible_to(viewer: Principal, of: ColumnElement[int]) -> list[ColumnElement[bool]]:
@@ -114,7 +112,7 @@ def _visible_to(viewer: Principal, of: ColumnElement[int]) -> list[ColumnElement
         return [of > 0, granted(viewer, LOG_LIST, of)]
     if not isinstance(viewer, User):
         return [sql_false()]
-    return [of.in_(projects_of(viewer.id, _ROLES_THAT_READ)), covered(viewer, LOG_LIST, of)]
+    return [of.in_(projects_of(viewer.id, LOG_LIST)), covered(viewer, LOG_LIST, of)]
 
 
 async def listed(

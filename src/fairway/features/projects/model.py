@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from fairway.frame.access.roles import Role, strongest
+from fairway.features.roles.model import ROLE_NAMES
+from fairway.frame.access.catalogue import Permission
+from fairway.frame.access.may import ProjectFacts
+from fairway.frame.access.roles import FIRST_CUSTOM, Role, strongest
 
 LIBRARY = "library"
 """The public project that every server has from the first start."""
@@ -32,7 +35,8 @@ class Allowlist:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as one viewer sees it; `roles` are the viewer's in it, own and by groups.  Times in µs since the epoch."""
+    """A project as one viewer sees it; `roles` are the ids of the viewer's in it, own and by
+    groups, and `more` is what those hold that were made here.  Times in µs since the epoch."""
 
     id: int
     name: str
@@ -40,16 +44,28 @@ class Project:
     owner_id: int
     owner_name: str
     repositories: int
-    roles: frozenset[Role]
+    roles: frozenset[int]
     created_at: int
     updated_at: int
     settings: Settings = field(default_factory=dict)
     allowlist: Allowlist = Allowlist()
+    more: frozenset[Permission] = field(default=frozenset(), repr=False)
 
     @property
     def role(self) -> Role | None:
-        """The one that counts."""
+        """The strongest of the five that every server has; None when the viewer has none of them."""
         return strongest(self.roles)
+
+    @property
+    def shown_role(self) -> int:
+        """What Harbor's clients show as the viewer's role: the strongest of the five, or else the oldest that was made
+        here; 0 for who is no member."""
+        return int(self.role or min(self.roles, default=0))
+
+    @property
+    def facts(self) -> ProjectFacts:
+        """For decisions about the viewer."""
+        return ProjectFacts(self.id, self.public, self.role, self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +94,23 @@ GROUP: Final = "g"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A PERSON or a GROUP of people in a project; `id` is the membership's, `entity` the person's or the group's."""
+    """A PERSON or a GROUP of people in a project; `id` is the membership's, `entity` the person's or the group's.
+
+    `made_here` is the name of the role if that is not one of the five.
+    """
 
     id: int
     project: int
     entity: int
     name: str
-    role: Role
+    role: int
     kind: str = PERSON
+    made_here: str = ""
+
+    @property
+    def role_name(self) -> str:
+        """Harbor's word for one of the five roles, or the name of the one that was made here."""
+        return ROLE_NAMES[Role(self.role)] if self.role < FIRST_CUSTOM else self.made_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +121,3 @@ class GroupRef:
     dn: str = ""
     name: str = ""
     type: int = 0
-
-
-ROLE_NAMES: Mapping[Role, str] = {
-    Role.PROJECT_ADMIN: "projectAdmin",
-    Role.MAINTAINER: "maintainer",
-    Role.DEVELOPER: "developer",
-    Role.GUEST: "guest",
-    Role.LIMITED_GUEST: "limitedGuest",
-}
-"""Harbor's words."""

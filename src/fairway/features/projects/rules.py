@@ -12,8 +12,7 @@ from typing import Final
 from fairway.core.oci.errors import BadRequest
 from fairway.features.accounts import rules as accounts
 from fairway.features.accounts.model import HTTP, LDAP, OIDC
-from fairway.features.projects.model import ROLE_NAMES, UNLIMITED, Allowlist, Change, GroupRef, Wanted
-from fairway.frame.access.roles import Role
+from fairway.features.projects.model import UNLIMITED, Allowlist, Change, GroupRef, Wanted
 
 MAX_NAME = 255
 MAX_STORAGE = 1024 * 2**40
@@ -122,15 +121,6 @@ def allowlist(ids: Sequence[str], expires_at: int | None) -> Allowlist:
     if expires_at is not None and not 0 <= expires_at <= _LAST_SECOND:
         raise BadRequest("expires_at is seconds since 1970, or left out for a list that does not expire")
     return Allowlist(tuple(ids), expires_at)
-
-
-def role(number: int) -> Role:
-    """The role with this id; raises BadRequest."""
-    try:
-        return Role(number)
-    except ValueError:
-        known = ", ".join(f"{each.value} ({name})" for each, name in ROLE_NAMES.items())
-        raise BadRequest(f"role_id is one of {known}") from None
 
 
 def person(user: int, username: str) -> int | str:

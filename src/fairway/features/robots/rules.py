@@ -16,10 +16,11 @@ from fairway.features.robots.model import (
     RobotAccount,
     Wanted,
 )
-from fairway.frame.access.catalogue import Permission
+from fairway.frame.access.catalogue import MEMBER_CREATE, MEMBER_UPDATE, Permission
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
+from fairway.frame.access.roles import Role
 from fairway.frame.access.scopes import Scope, Word
 
 SECOND: Final = 1_000_000
@@ -202,8 +203,9 @@ def check_secret(text: str) -> None:
 def beyond(creator: Principal, grants: Iterable[Grant], home: ProjectFacts | None) -> Grant | None:
     """The first of these grants that `creator`, who may make robots in `home`, has no right to give; None when there is none.
 
-    A system administrator gives anything.  Who may make robots in a project gives what can be had in that project: that is
-    what its administrators hold.  A robot gives what it holds itself, there or everywhere, and not more.
+    A system administrator gives anything.  A project's administrators give what can be had in that project.  Who may make
+    robots there by another role gives what they hold, but not to take members in or change them: a robot does that with any
+    role, and so for its maker too.  A robot gives what it holds itself, there or everywhere, and not more.
     """
     return next((grant for grant in sorted(grants) if not _may_give(creator, grant, home)), None)
 
@@ -213,7 +215,9 @@ def _may_give(creator: Principal, grant: Grant, home: ProjectFacts | None) -> bo
         everywhere = Grant(EVERY_PROJECT, grant.permission)
         return grant in creator.grants or (grant.where != SERVER and everywhere in creator.grants)
     if isinstance(creator, User):
-        held = creator.sysadmin or (home is not None and grant.where == home.id > 0)
+        held = creator.sysadmin or (
+            home is not None and grant.where == home.id > 0 and _gives_in(home, grant.permission)
+        )
         return held and _covers(creator.scope, grant)
     return False
 
@@ -223,3 +227,10 @@ def _covers(scope: Scope | None, grant: Grant) -> bool:
     if scope is None or (scope.projects is None and Word.ALL in scope.words):
         return True
     return grant.where > 0 and scope.covers(grant.permission, grant.where)
+
+
+_OF_ADMINISTRATORS: Final = frozenset({MEMBER_CREATE, MEMBER_UPDATE})
+
+
+def _gives_in(home: ProjectFacts, permission: Permission) -> bool:
+    return home.role is Role.PROJECT_ADMIN or (home.held(permission) and permission not in _OF_ADMINISTRATORS)

@@ -92,6 +92,9 @@ PURGE_AUDIT_READ = Permission("purge-audit", "read")
 PURGE_AUDIT_UPDATE = Permission("purge-audit", "update")
 PURGE_AUDIT_LIST = Permission("purge-audit", "list")
 PURGE_AUDIT_STOP = Permission("purge-audit", "stop")
+ROLE_CREATE = Permission("role", "create")
+ROLE_UPDATE = Permission("role", "update")
+ROLE_DELETE = Permission("role", "delete")
 JOBSERVICE_LIST = Permission("jobservice-monitor", "list")
 JOBSERVICE_STOP = Permission("jobservice-monitor", "stop")
 
@@ -182,6 +185,9 @@ ON_SERVER = frozenset(
         PURGE_AUDIT_STOP,
         JOBSERVICE_LIST,
         JOBSERVICE_STOP,
+        ROLE_CREATE,
+        ROLE_UPDATE,
+        ROLE_DELETE,
         ROBOT_CREATE,
         ROBOT_READ,
         ROBOT_UPDATE,

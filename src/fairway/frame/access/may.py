@@ -3,7 +3,7 @@
 A token can only narrow the answer, never widen it: whoever accepts tokens intersects, after asking here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, PROJECT_CREATE, Permission
@@ -13,11 +13,20 @@ from fairway.frame.access.roles import HELD, HELD_BY_ANYONE, Role
 
 @dataclass(frozen=True, slots=True)
 class ProjectFacts:
-    """What a decision about a project needs to know: `role` is the asking principal's own, None when no member."""
+    """What a decision about a project needs to know about the asking principal, too.
+
+    `role` is the strongest of the five roles that they have there, None for none; `more` is all that those of their roles
+    hold which were made here.
+    """
 
     id: int
     public: bool
     role: Role | None = None
+    more: frozenset[Permission] = field(default=frozenset(), repr=False)
+
+    def held(self, permission: Permission) -> bool:
+        """Whether any of the roles holds this."""
+        return permission in self.more or (self.role is not None and permission in HELD[self.role])
 
 
 ABSENT: Final = ProjectFacts(id=0, public=False)
@@ -47,7 +56,7 @@ def may(principal: Principal, permission: Permission, on: ProjectFacts | None = 
         return True
     if isinstance(principal, Robot):
         return not principal.grants.isdisjoint((Grant(on.id, permission), Grant(EVERY_PROJECT, permission)))
-    return isinstance(principal, User) and on.role is not None and permission in HELD[on.role]
+    return isinstance(principal, User) and on.held(permission)
 
 
 def _covered(principal: Principal, permission: Permission, on: ProjectFacts | None) -> bool:

@@ -1,4 +1,4 @@
-"""The five roles a member of a project can have, and what each of them holds.
+"""The five roles that every server has, what each of them holds, and what a role that is made here can hold.
 
 Ids are the values of Harbor's API and stored as they are; they are not ordered by power.  The table is read into
 `HELD` and `HELD_BY_ANYONE` when this module is imported; a word in it that the catalogue does not know is an error.
@@ -8,7 +8,7 @@ from collections.abc import Collection
 from enum import IntEnum
 from typing import Final
 
-from fairway.frame.access.catalogue import IN_PROJECT, Permission
+from fairway.frame.access.catalogue import IN_PROJECT, ROBOT_UPDATE, Permission
 
 
 class Role(IntEnum):
@@ -74,8 +74,8 @@ STRONGEST_FIRST: Final = (
 """Each holds all that those after it hold."""
 
 
-def strongest(roles: Collection[Role]) -> Role | None:
-    """The one that counts for who has these, by themselves and by groups; None for nobody's."""
+def strongest(roles: Collection[int]) -> Role | None:
+    """The strongest of the five for who has these, by themselves and by groups; None for who has none of the five."""
     return next((role for role in STRONGEST_FIRST if role in roles), None)
 
 
@@ -84,3 +84,12 @@ HELD: Final = {role: _HELD[role.name.lower()] for role in Role}
 
 HELD_BY_ANYONE: Final = _HELD["anyone"]
 """What everybody holds in a public project."""
+
+FIRST_CUSTOM: Final = 100
+"""Roles that are made here have ids from this one on."""
+
+GRANTABLE_IN_ROLES: Final = HELD[Role.PROJECT_ADMIN] - {ROBOT_UPDATE}
+"""What a role that is made here can hold: what a project administrator holds, so that nobody in a project is above them.
+
+Not the right to change robots: who gives a robot a new secret becomes it, and it may hold more.
+"""

@@ -107,6 +107,27 @@ def some(*conditions: ColumnElement[bool], of: Sequence[FromClause] = ()) -> Col
     return (chosen.correlate(*of) if of else chosen).scalar_subquery().is_not(None)
 
 
+class together(FunctionElement[str]):
+    """An aggregate: the texts of all rows, with a space between two; null for none.
+
+    SQLAlchemy's own writes the separator at every execution, so that no statement with it would be compiled only once.
+    """
+
+    type = Text()
+    inherit_cache = True
+    name = "together"
+
+
+@compiles(together, "postgresql")
+def _together_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **kw)}, ' ')"
+
+
+@compiles(together, "sqlite")
+def _together_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **kw)}, ' ')"
+
+
 class now_us(FunctionElement[int]):
     """The database's time in microseconds since the epoch; it moves on inside a transaction."""
 

@@ -7,10 +7,13 @@ from fastapi import Path, Query, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from fairway.core.oci.errors import BadRequest
+from fairway.core.oci.errors import BadRequest, Denied
 from fairway.features.projects import rules
-from fairway.features.projects.model import ROLE_NAMES, GroupRef, Member
+from fairway.features.projects.model import GroupRef, Member
 from fairway.features.projects.store import members as store
+from fairway.features.roles import rules as roles
+from fairway.features.roles import store as role_store
+from fairway.features.roles.model import KnownRole
 from fairway.frame.access.catalogue import (
     MEMBER_CREATE,
     MEMBER_DELETE,
@@ -18,8 +21,8 @@ from fairway.frame.access.catalogue import (
     MEMBER_READ,
     MEMBER_UPDATE,
 )
+from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
-from fairway.frame.access.roles import Role
 from fairway.frame.db import Body, Conn, Database, ReferenceViolation, UniqueViolation
 from fairway.frame.web.body import json_body
 from fairway.frame.web.errors import Conflict, NotFound
@@ -101,15 +104,20 @@ def _adding(made: Routes, db: Database) -> None:
         permission=MEMBER_CREATE,
         status_code=201,
         response_class=Response,
-        raises=(BadRequest, Conflict),
+        raises=(BadRequest, Conflict, Denied),
     )
     async def create_member(
         request: Request, project: InProject, by: AskedBy, asked: Annotated[MemberIn, json_body(MemberIn)]
     ) -> Response:
-        role = rules.role(asked.role_id)
-        add, who = _adder(project.id, asked, role, by)
+        roles.check_id(asked.role_id)
+        add, who = _adder(project.id, asked, by)
+
+        async def give_and_add(conn: Conn) -> int | None:
+            await _give(conn, project, asked.role_id, by)
+            return await add(conn)
+
         try:
-            member = await db.write(add)
+            member = await db.write(give_and_add)
         except UniqueViolation:
             raise Conflict(f"{who} is a member already; change the role with PUT") from None
         except ReferenceViolation:
@@ -120,15 +128,15 @@ def _adding(made: Routes, db: Database) -> None:
         return Response(status_code=201, headers={"location": location})
 
 
-def _adder(project: int, asked: MemberIn, role: Role, by: Principal) -> tuple[Body[int | None], str]:
+def _adder(project: int, asked: MemberIn, by: Principal) -> tuple[Body[int | None], str]:
     """What adds the one who is asked for, and their name for messages.  Raises BadRequest."""
     if asked.member_user is None and asked.member_group is not None:
         group = rules.group(_group_ref(asked.member_group))
         who = f"group {group.id or group.dn or group.name}"
-        return partial(store.add_group, project=project, group=group, role=role, by=by), who
+        return partial(store.add_group, project=project, group=group, role=asked.role_id, by=by), who
     user = asked.member_user or UserIn()
     person = rules.person(user.user_id or 0, user.username or "")
-    return partial(store.add, project=project, person=person, role=role, by=by), f"user {person}"
+    return partial(store.add, project=project, person=person, role=asked.role_id, by=by), f"user {person}"
 
 
 def _group_ref(asked: GroupIn) -> GroupRef:
@@ -143,20 +151,45 @@ def _one_member(made: Routes, db: Database) -> None:
             raise _unknown(mid)
         return _shown(found)
 
-    @made.put(_ONE, permission=MEMBER_UPDATE, response_class=Response, raises=(BadRequest,))
+    @made.put(_ONE, permission=MEMBER_UPDATE, response_class=Response, raises=(BadRequest, Denied))
     async def update_member(
         project: InProject, mid: Id, by: AskedBy, asked: Annotated[RoleIn, json_body(RoleIn)]
     ) -> Response:
-        role = rules.role(asked.role_id)
-        if not await db.write(lambda conn: store.set_role(conn, project.id, mid, role, by)):
-            raise _unknown(mid)
+        roles.check_id(asked.role_id)
+
+        async def change(conn: Conn) -> None:
+            await _may_touch(conn, project, mid, by)
+            await _give(conn, project, asked.role_id, by)
+            await store.set_role(conn, project.id, mid, asked.role_id, by)
+
+        await db.write(change)
         return Response()
 
-    @made.delete(_ONE, permission=MEMBER_DELETE, response_class=Response)
+    @made.delete(_ONE, permission=MEMBER_DELETE, response_class=Response, raises=(Denied,))
     async def delete_member(project: InProject, mid: Id, by: AskedBy) -> Response:
-        if not await db.write(lambda conn: store.remove(conn, project.id, mid, by)):
-            raise _unknown(mid)
+        async def remove(conn: Conn) -> None:
+            await _may_touch(conn, project, mid, by)
+            await store.remove(conn, project.id, mid, by)
+
+        await db.write(remove)
         return Response()
+
+
+async def _give(conn: Conn, project: ProjectFacts, number: int, by: Principal) -> KnownRole:
+    """The role that `by` gives to somebody.  Raises BadRequest when there is none, Denied for one that is more than theirs."""
+    role = await role_store.keep(conn, number)
+    if role is None:
+        raise roles.unknown()
+    roles.check_gives(by, project, role.permissions, role.name)
+    return role
+
+
+async def _may_touch(conn: Conn, project: ProjectFacts, member: int, by: Principal) -> None:
+    """Raises NotFound when there is no such member, Denied when they hold more than `by`."""
+    found = await store.by_id(conn, project.id, member, lock=True)
+    if found is None:
+        raise _unknown(member)
+    await _give(conn, project, found.role, by)
 
 
 def _unknown(member: int) -> NotFound:
@@ -170,6 +203,6 @@ def _shown(member: Member) -> MemberOut:
         entity_id=member.entity,
         entity_name=member.name,
         entity_type=member.kind,
-        role_id=int(member.role),
-        role_name=ROLE_NAMES[member.role],
+        role_id=member.role,
+        role_name=member.role_name,
     )

@@ -22,7 +22,7 @@ from fairway.frame.access.catalogue import (
     PROJECT_UPDATE,
     QUOTA_READ,
 )
-from fairway.frame.access.may import ProjectFacts, may, may_make_projects
+from fairway.frame.access.may import may, may_make_projects
 from fairway.frame.access.principals import Principal, Robot, User, narrowed_to
 from fairway.frame.access.roles import Role
 from fairway.frame.configuration import Configuration
@@ -320,10 +320,9 @@ def shown(project: Project, viewer: Principal, *, detail: bool = True) -> Projec
         update_time=moment(project.updated_at),
     )
     if detail:
-        facts = ProjectFacts(project.id, project.public, project.role)
-        out.togglable = may(viewer, PROJECT_UPDATE, facts)
-        out.current_user_role_id = int(project.role or 0)
-        out.current_user_role_ids = sorted(map(int, project.roles))
+        out.togglable = may(viewer, PROJECT_UPDATE, project.facts)
+        out.current_user_role_id = project.shown_role
+        out.current_user_role_ids = sorted(project.roles)
         out.repo_count = project.repositories
         out.chart_count = 0
         out.metadata = {"public": "true" if project.public else "false", **project.settings}

@@ -4,16 +4,29 @@ All of it is part of a statement about projects, so that rights are read togethe
 group costs one look into an index for that.
 """
 
-from collections.abc import Iterable
-from functools import reduce
-from operator import add
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, case, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 
-from fairway.frame.access.roles import Role
+from fairway.frame.access.catalogue import PROJECT_READ, Permission
+from fairway.frame.access.may import ProjectFacts
+from fairway.frame.access.roles import FIRST_CUSTOM, HELD, Role, strongest
 from fairway.frame.db import Row
-from fairway.frame.db.tables import members, projects, user_group_members
+from fairway.frame.db.tables import members, projects, role_permissions, user_group_members
+from fairway.frame.db.types import together
 
 viewer = bindparam("viewer", type_=BigInteger)
 """The user it is about: statements with anything of this page take `viewer`."""
@@ -31,39 +44,80 @@ def _number(value: int) -> ColumnElement[int]:
     return literal_column(str(value))
 
 
-def _bit(role: Role) -> ColumnElement[int]:
-    has_it = case((_by_group.c.role == _number(int(role)), _number(1 << role)), else_=_number(0))
-    return func.max(has_it)
+_colon: ColumnElement[str] = literal_column("':'")
+_permission = role_permissions.c.resource.concat(_colon).concat(role_permissions.c.action)
+_of_viewers_groups = (
+    user_group_members.c.user_id == viewer,
+    _by_group.c.project_id == projects.c.id,
+)
 
-
-group_roles = (
-    select(reduce(add, map(_bit, Role)))
+_group_roles = (
+    select(together(cast(_by_group.c.role, Text)))
     .select_from(_groups)
-    .where(user_group_members.c.user_id == viewer, _by_group.c.project_id == projects.c.id)
+    .where(*_of_viewers_groups)
     .correlate(projects)
     .scalar_subquery()
     .label("group_roles")
 )
-"""Of a project: the roles that the `viewer` has by groups, a bit for each; null for none."""
+_own_more = (
+    select(together(_permission))
+    .where(role_permissions.c.role_id == members.c.role)
+    .correlate(members)
+    .scalar_subquery()
+    .label("own_more")
+)
+_group_more = (
+    select(together(_permission))
+    .select_from(_groups.join(role_permissions, role_permissions.c.role_id == _by_group.c.role))
+    .where(*_of_viewers_groups)
+    .correlate(projects)
+    .scalar_subquery()
+    .label("group_more")
+)
+
+RIGHTS: Final = (members.c.role, _group_roles, _own_more, _group_more)
+"""Columns of a statement over `membership`: what the `viewer`'s rights in the project are read from."""
 
 
-def roles(row: Row) -> frozenset[Role]:
-    """The roles in a row with `role`, of `membership`, and `group_roles`."""
-    by_group = row["group_roles"] or 0
-    found = {role for role in Role if by_group >> role & 1}
-    return frozenset(found if row["role"] is None else {*found, Role(row["role"])})
+def roles(row: Row) -> frozenset[int]:
+    """The ids of the roles in a row with RIGHTS, own and by groups."""
+    found = {int(each) for each in (row["group_roles"] or "").split()}
+    return frozenset(found if row["role"] is None else {*found, row["role"]})
 
 
-def projects_of(who: ColumnElement[int] | int, holding: Iterable[Role] = Role) -> Any:
-    """The ids of projects that somebody belongs to with one of these roles, by themselves or by a group; to be compared
-    with `in_`."""
-    wanted = [_number(int(role)) for role in sorted(holding)]
+def more(row: Row) -> frozenset[Permission]:
+    """What those roles in a row with RIGHTS hold that were made here."""
+    return _parsed(row["own_more"] or "") | _parsed(row["group_more"] or "")
+
+
+def facts(row: Row) -> ProjectFacts:
+    """What a row of a project with RIGHTS says for decisions."""
+    return ProjectFacts(row["id"], bool(row["public"]), strongest(roles(row)), more(row))
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> frozenset[Permission]:
+    return frozenset(Permission(*each.split(":", 1)) for each in text.split())
+
+
+def _holds(role: ColumnElement[int], permission: Permission) -> ColumnElement[bool]:
+    built_in = [_number(int(each)) for each in sorted(Role) if permission in HELD[each]]
+    made_here = select(role_permissions.c.role_id).where(
+        role_permissions.c.resource == literal(permission.resource),
+        role_permissions.c.action == literal(permission.action),
+    )
+    return or_(role.in_(built_in), and_(role >= _number(FIRST_CUSTOM), role.in_(made_here)))
+
+
+def projects_of(who: ColumnElement[int] | int, permission: Permission = PROJECT_READ) -> Any:
+    """The ids of projects where somebody has a role that holds this, by themselves or by a group; to be compared with
+    `in_`."""
     own: Select[Any] = select(members.c.project_id).where(
-        members.c.user_id == who, members.c.role.in_(wanted)
+        members.c.user_id == who, _holds(members.c.role, permission)
     )
     by_group: Select[Any] = (
         select(_by_group.c.project_id)
         .select_from(_groups)
-        .where(user_group_members.c.user_id == who, _by_group.c.role.in_(wanted))
+        .where(user_group_members.c.user_id == who, _holds(_by_group.c.role, permission))
     )
     return own.union_all(by_group)

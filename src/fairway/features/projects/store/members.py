@@ -5,13 +5,12 @@ from typing import Any
 from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, delete, func, insert, select, update
 
 from fairway.features.accounts.model import LDAP
-from fairway.features.projects.model import GROUP, PERSON, ROLE_NAMES, GroupRef, Member
+from fairway.features.projects.model import GROUP, PERSON, GroupRef, Member
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
-from fairway.frame.access.roles import Role
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Contains, Field, Listing
-from fairway.frame.db.tables import members, projects, user_groups, users
+from fairway.frame.db.tables import members, projects, roles, user_groups, users
 from fairway.frame.db.types import Id, Name
 
 _in_project = members.c.project_id == bindparam("project", type_=BigInteger)
@@ -26,7 +25,8 @@ _MEMBER = select(
     members.c.group_id,
     _name.label("name"),
     members.c.role,
-).select_from(_named)
+    roles.c.name.label("made_here"),
+).select_from(_named.outerjoin(roles, roles.c.id == members.c.role))
 _BY_ID = _MEMBER.where(_in_project, members.c.id == bindparam("id"))
 _LOCK = _BY_ID.with_for_update(of=members)
 _COUNT = select(func.count()).select_from(_named).where(_in_project)
@@ -79,14 +79,15 @@ def _member(row: Row) -> Member:
         project=row["project_id"],
         entity=row["group_id"] if of_group else row["user_id"],
         name=row["name"],
-        role=Role(row["role"]),
+        role=row["role"],
         kind=GROUP if of_group else PERSON,
+        made_here=row["made_here"] or "",
     )
 
 
-async def by_id(conn: Conn, project: int, member: int) -> Member | None:
-    """The member of this project with this id."""
-    row = await conn.first(_BY_ID, project=project, id=member)
+async def by_id(conn: Conn, project: int, member: int, *, lock: bool = False) -> Member | None:
+    """The member of this project with this id; with `lock`, nobody else changes it until the transaction ends."""
+    row = await conn.first(_LOCK if lock else _BY_ID, project=project, id=member)
     return None if row is None else _member(row)
 
 
@@ -103,12 +104,12 @@ async def listed(
     return [_member(row) for row in rows], total
 
 
-async def by_role(conn: Conn, project: int) -> dict[Role, int]:
-    """How many members there are of each role that anybody has."""
-    return {Role(row["role"]): row["number"] for row in await conn.all(_BY_ROLE, project=project)}
+async def by_role(conn: Conn, project: int) -> dict[int, int]:
+    """How many members there are of each role that anybody has, by its id."""
+    return {row["role"]: row["number"] for row in await conn.all(_BY_ROLE, project=project)}
 
 
-async def add(conn: Conn, project: int, person: int | str, role: Role, by: Principal) -> int | None:
+async def add(conn: Conn, project: int, person: int | str, role: int, by: Principal) -> int | None:
     """Let a person, by id or by name, belong to a project; the membership's id, None when there is no such person.
 
     Needs a transaction.  Raises UniqueViolation when they belong to it already, ReferenceViolation when the project is
@@ -121,7 +122,7 @@ async def add(conn: Conn, project: int, person: int | str, role: Role, by: Princ
     return None if found is None else await _add(conn, project, found, PERSON, role, by)
 
 
-async def add_group(conn: Conn, project: int, group: GroupRef, role: Role, by: Principal) -> int | None:
+async def add_group(conn: Conn, project: int, group: GroupRef, role: int, by: Principal) -> int | None:
     """The same for everybody who is in a group."""
     if group.id:
         found = await conn.first(_GROUP_BY_ID, group=group.id)
@@ -132,20 +133,20 @@ async def add_group(conn: Conn, project: int, group: GroupRef, role: Role, by: P
     return None if found is None else await _add(conn, project, found, GROUP, role, by)
 
 
-async def _add(conn: Conn, project: int, found: Row, kind: str, role: Role, by: Principal) -> int:
+async def _add(conn: Conn, project: int, found: Row, kind: str, role: int, by: Principal) -> int:
     entity = {"user": None, "group": None, "user" if kind == PERSON else "group": found["id"]}
     made = int(await conn.scalar(_ADD, project=project, role=int(role), **entity))
-    await _record(conn, "created", Member(made, project, found["id"], found["name"], role, kind), by)
+    await _record(conn, "created", await by_id(conn, project, made), by)
     return made
 
 
-async def set_role(conn: Conn, project: int, member: int, role: Role, by: Principal) -> bool:
+async def set_role(conn: Conn, project: int, member: int, role: int, by: Principal) -> bool:
     """Give a member another role; False when there is no such member.  Needs a transaction."""
     row = await conn.first(_LOCK, project=project, id=member)
     if row is None:
         return False
     await conn.run(_SET_ROLE, member=member, new_role=int(role))
-    await _record(conn, "updated", _member({**row, "role": int(role)}), by)
+    await _record(conn, "updated", await by_id(conn, project, member), by)
     return True
 
 
@@ -162,14 +163,15 @@ async def remove(conn: Conn, project: int, member: int, by: Principal) -> bool:
     return True
 
 
-async def _record(conn: Conn, what: str, member: Member, by: Principal) -> None:
+async def _record(conn: Conn, what: str, member: Member | None, by: Principal) -> None:
+    assert member is not None
     payload = {
         "project_id": member.project,
         "project": await conn.scalar(_PROJECT_NAME, project=member.project),
         "member_id": member.id,
         "group_id" if member.kind == GROUP else "user_id": member.entity,
         "name": member.name,
-        "role": ROLE_NAMES[member.role],
+        "role": member.role_name,
         "by": by.name,
     }
     await events.record(conn, f"project:{member.project}", f"member.{what}", payload)

@@ -29,14 +29,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
-from fairway.features.projects.store import allowlists, settings
-from fairway.features.projects.store.belonging import group_roles, membership, projects_of, roles
+from fairway.features.projects.store import allowlists, belonging, settings
+from fairway.features.projects.store.belonging import RIGHTS, membership, projects_of
 from fairway.features.projects.store.granted import covered, granted
 from fairway.frame import events
 from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import Principal, Robot, User
-from fairway.frame.access.roles import HELD, Role, strongest
+from fairway.frame.access.roles import Role
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import (
@@ -57,9 +57,7 @@ NOBODY = 0
 NOT_EMPTY = "the project contains repositories; delete them first"
 """Why a project stays."""
 
-_LISTERS = frozenset(role for role in Role if REPOSITORY_LIST in HELD[role])
-
-_FACTS = select(projects.c.id, projects.c.public, members.c.role, group_roles).select_from(membership)
+_FACTS = select(projects.c.id, projects.c.public, *RIGHTS).select_from(membership)
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
 _FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
 
@@ -68,8 +66,7 @@ _owned = membership.outerjoin(users, users.c.id == projects.c.owner_id)
 _PROJECT = select(
     *projects.c,
     users.c.username.label("owner_name"),
-    members.c.role,
-    group_roles,
+    *RIGHTS,
     *allowlists.COLUMNS,
 ).select_from(allowlists.joined(_owned, projects.c.id))
 _PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
@@ -88,7 +85,7 @@ async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFact
         row = await conn.first(_FACTS_BY_NAME, name=ref, viewer=viewer_id(principal))
     else:
         return None
-    return None if row is None else ProjectFacts(row["id"], bool(row["public"]), strongest(roles(row)))
+    return None if row is None else belonging.facts(row)
 
 
 # Asked for a page at a time: beside a row that is only passed over or sorted they would be counted for nothing.
@@ -115,7 +112,8 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
             owner_id=row["owner_id"],
             owner_name=row["owner_name"],
             repositories=counts.get(row["id"], 0),
-            roles=roles(row),
+            roles=belonging.roles(row),
+            more=belonging.more(row),
             created_at=row["created_at"],
             updated_at=row["updated_at"],
             settings=kept.get(row["id"], {}),
@@ -154,7 +152,7 @@ def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> 
         return or_(projects.c.public, granted(viewer, permission, projects.c.id))
     if not isinstance(viewer, User):
         return projects.c.public
-    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, _LISTERS))
+    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, REPOSITORY_LIST))
     return or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id)))
 
 

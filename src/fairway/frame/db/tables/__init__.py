@@ -26,6 +26,7 @@ from fairway.frame.db.tables.labels import artifact_labels, labels
 from fairway.frame.db.tables.plumbing import gc_reviews, generations, installation, leases, outbox, trash
 from fairway.frame.db.tables.projects import members, project_metadata, projects, quota_deltas, quotas
 from fairway.frame.db.tables.robots import robot_permissions, robots
+from fairway.frame.db.tables.roles import role_permissions, roles
 from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, task_steps, tasks, workers
 
 __all__ = [
@@ -63,6 +64,8 @@ __all__ = [
     "repositories",
     "robot_permissions",
     "robots",
+    "role_permissions",
+    "roles",
     "schedules",
     "sessions",
     "tags",

@@ -17,10 +17,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
+
+_CUSTOM = text("role >= 100")
 
 projects = Table(
     "projects",
@@ -51,13 +54,14 @@ members = Table(
     Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE")),  # a person, or
     Column("group_id", Id, ForeignKey("user_groups.id", ondelete="CASCADE")),  # a group of people
-    Column("role", Integer, nullable=False),
+    Column("role", Integer, nullable=False),  # one of the five, or from 100 on of `roles`
     Column("created_at", Micros, nullable=False),
     UniqueConstraint("project_id", "user_id"),
     UniqueConstraint("project_id", "group_id"),
     CheckConstraint("(user_id IS NULL) <> (group_id IS NULL)", name="one_entity"),
     Index(None, "user_id"),
     Index(None, "group_id"),
+    Index("ix_members_custom_role", "role", sqlite_where=_CUSTOM, postgresql_where=_CUSTOM),
     sqlite_autoincrement=True,
 )
 

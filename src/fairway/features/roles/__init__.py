@@ -1,0 +1,1 @@
+"""Roles that are made here, beside the five that every server has."""
