@@ -62,6 +62,8 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     if kind == "configuration.updated":
         what = f"update configuration: {', '.join(facts['keys'])}"
         return [Entry(facts["by"], "configuration", "configuration", UPDATE, what)]
+    if kind in _NAMES:
+        return [Entry(facts["by"], facts["name"], "project", UPDATE, _NAMES[kind].format(**facts))]
     what, _, happened = kind.partition(".")
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]
@@ -82,6 +84,12 @@ _NAMED = {
     "usergroup": "",
     "groupmember": " in group {group}",
     "quota": " to {hard} bytes",
+}
+
+# A project's line is called by the name it has after it.
+_NAMES = {
+    "project.renamed": "rename project: {former} to {name}",
+    "project.alias-dropped": "let go of the former name {former} of project: {name}",
 }
 
 _LABELS = {

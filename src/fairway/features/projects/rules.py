@@ -16,6 +16,8 @@ from fairway.features.projects.model import ROLE_NAMES, UNLIMITED, Allowlist, Ch
 from fairway.frame.access.roles import Role
 
 MAX_NAME = 255
+MAX_ALIASES = 20
+"""Former names that lead to one project: nobody shall keep the good ones from everybody."""
 MAX_STORAGE = 1024 * 2**40
 PUBLIC: Final = "public"
 

@@ -3,7 +3,7 @@
 A token can only narrow the answer, never widen it: whoever accepts tokens intersects, after asking here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
@@ -13,11 +13,15 @@ from fairway.frame.access.roles import HELD, HELD_BY_ANYONE, Role
 
 @dataclass(frozen=True, slots=True)
 class ProjectFacts:
-    """What a decision about a project needs to know: `role` is the asking principal's own, None when no member."""
+    """What a decision about a project needs to know: `role` is the asking principal's own, None when no member.
+
+    `name` is what the project is called now, for who was let in by a former name; nothing is decided by it.
+    """
 
     id: int
     public: bool
     role: Role | None = None
+    name: str = field(default="", compare=False)
 
 
 ABSENT: Final = ProjectFacts(id=0, public=False)
