@@ -33,8 +33,9 @@ REFUSED_TO_ROBOTS = {
     "DELETE:/api/v2.0/users/1",
     "PUT:/api/v2.0/users/1/sysadmin",
     "PUT:/api/v2.0/users/1/password",
+    "PUT:/api/fairway/projects/team/name",
 }
-"""The account is an administrator's."""
+"""The account is an administrator's; and a project's new name takes the right to make projects, too."""
 
 
 def declared(world: World) -> dict[str, Declared]:

@@ -210,7 +210,7 @@ class TestStore:
             assert facts is not None
             assert (facts.id, facts.name) == (made, "a")
         kinds = [row["kind"] for row in await db.all(select(outbox).order_by(outbox.c.id))]
-        assert kinds == ["project.created"] + ["project.renamed"] * 3  # c to c is nothing
+        assert kinds == ["project.created"] + ["project.name-changed"] * 3  # c to c is nothing
 
     async def test_two_projects_change_names(self, db: Database) -> None:
         alice = await person(db, "alice")

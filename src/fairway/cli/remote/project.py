@@ -1,4 +1,4 @@
-"""`fairway project list | show | create | set | delete`."""
+"""`fairway project list | show | create | set | rename | alias | delete`."""
 
 from functools import partial
 from typing import Annotated
@@ -24,9 +24,11 @@ from fairway.cli.remote.shown import (
 from fairway.cli.remote.sizes import parse_size
 from fairway.client import projects
 from fairway.client.errors import ClientError
-from fairway.client.projects import ROLE_NAMES, Project
+from fairway.client.projects import ROLE_NAMES, Alias, Project
 
 app = typer.Typer(help="Projects and their settings.", no_args_is_help=True)
+alias_app = typer.Typer(help="Former names of projects.", no_args_is_help=True)
+app.add_typer(alias_app, name="alias")
 
 Name = Annotated[
     str, typer.Argument(help="The project's name", metavar="PROJECT", autocompletion=project_names)
@@ -52,6 +54,11 @@ _COLUMNS: list[Column[Project]] = [
     Column("repositories", lambda found: found.repo_count, number),
     Column("owner", lambda found: found.owner_name),
     Column("created", lambda found: found.creation_time, moment),
+]
+
+_ALIASES: list[Column[Alias]] = [
+    Column("former name", lambda found: found.name),
+    Column("until", lambda found: found.creation_time, moment),
 ]
 
 
@@ -127,6 +134,41 @@ def change(
     with asking(hub) as opened:
         opened.ask(projects.change(project, wanted))
         typer.echo(f"Changed {project}: {', '.join(f'{name} is {value}' for name, value in wanted.items())}.")
+
+
+@app.command()
+def rename(
+    project: Name,
+    name: Annotated[str, typer.Argument(help="Its new name", metavar="NAME")],
+    hub: HubName = "",
+) -> None:
+    """Call a project something else.  Its former name goes on to lead to it."""
+    with asking(hub) as opened:
+        opened.ask(projects.rename(project, name))
+        typer.echo(
+            f"Renamed {project} to {name}; {project} leads there until: fairway project alias drop {name} {project}"
+        )
+
+
+@alias_app.command("list")
+def list_aliases(project: Name, as_json: AsJson = False, hub: HubName = "") -> None:
+    """List the former names that lead to a project."""
+    with asking(hub) as opened:
+        rows(opened, projects.aliases(project), _ALIASES, as_json=as_json, all_=True, limit=100)
+
+
+@alias_app.command("drop")
+def drop_alias(
+    project: Name,
+    former: Annotated[str, typer.Argument(help="The former name", metavar="NAME")],
+    yes: Yes = False,
+    hub: HubName = "",
+) -> None:
+    """Let go of a former name: what is pulled or pushed by it fails, until somebody makes a project of that name."""
+    sure(f"Let go of {former}, so that anybody may call a project so?", yes=yes)
+    with asking(hub) as opened:
+        opened.ask(projects.drop_alias(project, former))
+        say(f"{former} does not lead to {project} any more.")
 
 
 def _setting(text: str) -> tuple[str, str]:

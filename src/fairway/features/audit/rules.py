@@ -88,7 +88,7 @@ _NAMED = {
 
 # A project's line is called by the name it has after it.
 _NAMES = {
-    "project.renamed": "rename project: {former} to {name}",
+    "project.name-changed": "rename project: {former} to {name}",
     "project.alias-dropped": "let go of the former name {former} of project: {name}",
 }
 

@@ -97,7 +97,7 @@ async def rename(conn: Conn, project: int, name: str, by: Principal) -> bool:
             f"fairway project alias drop {former} NAME"
         )
     payload = {"project_id": project, "name": name, "former": former, "by": by.name}
-    await events.record(conn, f"project:{project}", "project.renamed", payload)
+    await events.record(conn, f"project:{project}", "project.name-changed", payload)
     return True
 
 
