@@ -79,7 +79,6 @@ PUT:/api/v2.0/projects/absent                                          401      
 GET:/api/v2.0/projects/team/summary                                    401       403      200           200   200       200        200           200
 GET:/api/v2.0/projects/team/_deletable                                 401       403      403           403   403       403        200           200
 PUT:/api/fairway/projects/team/name                                    401       403      403           403   403       403        200           200
-PUT:/api/fairway/projects/absent/name                                  401       403      403           403   403       403        403           404
 GET:/api/fairway/projects/team/aliases                                 401       403      403           403   403       403        200           200
 DELETE:/api/fairway/projects/team/aliases/none                         401       403      403           403   403       403        404           404
 GET:/api/v2.0/projects/team/metadatas/                                 401       403      403           403   403       403        403           200
@@ -206,7 +205,6 @@ BODIES = {
     "PUT:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Weekly"}},
     "PUT:/api/v2.0/jobservice/queues/all": {"action": "resume"},
     "PUT:/api/fairway/projects/team/name": {"name": "team"},
-    "PUT:/api/fairway/projects/absent/name": {"name": "team"},
     "PUT:/api/v2.0/projects/team": {"metadata": {"public": "false"}},
     "PUT:/api/v2.0/projects/1": {},
     "PUT:/api/v2.0/projects/absent": {},

@@ -2,7 +2,9 @@
 
 import asyncio
 from base64 import b64encode
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -20,8 +22,9 @@ from fairway.frame.db.tables import projects as project_rows
 from fairway.frame.events import hand_over
 from fairway.reactions import reactions
 from features.projects.test_store import person, project
+from frame.db.plans import plan
 from stories.asgi import Answer, call
-from stories.world import Person, World, image, layer
+from stories.world import Person, World, image, layer, open_world, replica
 
 OWN = "/api/fairway/projects"
 BASE = image("base")
@@ -239,6 +242,11 @@ class TestStore:
         assert not await db.write(lambda conn: names.rename(conn, made, "again", alice))
         await project(db, "n3", alice)
 
+    async def test_a_name_is_found_by_indexes(self, db: Database) -> None:
+        found = await plan(db, projects._FACTS_BY_NAME, name="team", viewer=1)
+        for table in ("projects", "project_aliases"):
+            assert not any(walk in found for walk in (f"SCAN {table}", f"Seq Scan on {table} ")), found
+
     async def test_races_for_a_name_have_one_winner(self, db: Database) -> None:
         alice = await person(db, "alice")
         for turn in range(6):
@@ -281,6 +289,51 @@ class TestStore:
             former = {row["name"] for row in await db.all(select(project_aliases.c.name))}
             assert not now & former
             assert len(await db.all(select(project_rows.c.id))) == 2
+
+
+async def test_a_push_makes_no_project_of_a_former_name(database_url: str, tmp_path: Path) -> None:
+    async with open_world(database_url, tmp_path, create_project_on_push=True) as world:
+        alice, bob = await world.person("alice"), await world.person("bob")
+        await world.project("team", alice)
+        assert (await rename(alice, "team", "crew")).status == 200
+        told = []
+        for name in ("team", "crew"):  # hidden from him under either
+            answer = await bob.push(f"{name}/app:v1", BASE)
+            told.append((answer.status, answer.body.replace(name.encode(), b"_")))
+        assert told[0] == told[1]
+        assert told[0][0] == 401
+        assert await world.count(project_rows) == 1
+        assert (await alice.push("team/app:v1", BASE)).status == 201
+        assert await alice.tags("crew/app") == ["v1"]
+
+
+async def test_a_rename_counts_at_once_in_another_process(
+    world: World, alice: Person, database_url: str, tmp_path: Path
+) -> None:
+    await world.project("team", alice)
+    assert (await alice.push("team/app:v1", BASE)).status == 201
+    async with replica(database_url, tmp_path) as other:
+        there = replace(alice, world=other)
+        assert (await there.pull("team/app:v1")).status == 200
+        assert (await there.pull("crew/app:v1")).status == 401
+        assert (await rename(alice, "team", "crew")).status == 200
+        assert (await there.pull("crew/app:v1")).status == (await there.pull("team/app:v1")).status == 200
+        assert (await alice("DELETE", f"{OWN}/crew/aliases/team")).status == 200
+        assert (await there.pull("team/app:v1")).status == 401
+
+
+async def test_a_rename_and_a_deletion_at_once(db: Database) -> None:
+    alice = await person(db, "alice")
+    for n in range(8):
+        made = await project(db, f"p{n}", alice)
+        renamed, gone = await asyncio.gather(
+            db.write(partial(names.rename, project=made, name=f"q{n}", by=alice)),
+            db.write(partial(projects.remove, project=made, by=alice, grace_seconds=0)),
+        )
+        assert gone
+        assert renamed in (True, False)
+        assert await projects.facts(db, ANONYMOUS, made) is None
+    assert await db.all(select(project_aliases)) == []
 
 
 async def test_a_push_and_a_rename_at_once(world: World, alice: Person) -> None:

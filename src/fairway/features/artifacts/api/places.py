@@ -30,9 +30,8 @@ WRONG_NAME: Final = (BadRequest, NotFound)
 async def _repository(request: Request) -> Repository:
     name = unquote(str(request.path_params["repository_name"]))
     caller: Caller = request.state.caller
-    called = (
-        caller.project.name if caller.project else ""
-    )  # what it is called now, whatever name the path has
+    # What it is called now, whatever name the path has.
+    called = caller.project.name if caller.project else ""
     return Repository(f"{called or request.path_params['project_name']}/{name}")
 
 
