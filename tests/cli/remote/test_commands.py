@@ -307,3 +307,17 @@ def test_a_project_is_renamed_and_its_former_name_let_go_of(admin: Desk) -> None
     assert said == "p-before does not lead to p-after any more.\n"
     assert admin.refused("project", "show", "p-before") == "project p-before not found"
     assert "no such former name" in admin.refused("project", "alias", "drop", "p-after", "p-before", "--yes")
+
+
+def test_a_project_is_deleted_with_all_that_is_in_it(admin: Desk, running: Hub) -> None:
+    admin.does("project", "create", "p-full")
+    for n, name in enumerate(("app", "deep/er/app", "db")):
+        push(running, f"p-full/{name}", "v1", f"layer {n}".encode())
+    assert "contains repositories" in admin.refused("project", "delete", "p-full", "--yes")
+    assert "say that you mean it with --yes" in admin.refused("project", "delete", "p-full", "--force")
+    assert len(admin.lines("repo", "list", "p-full")) == 3
+    assert admin.does("project", "delete", "p-full", "--force", "--yes") == "Deleted p-full.\n"
+    assert admin.refused("project", "show", "p-full") == "project p-full not found"
+    admin.does("project", "create", "p-full")
+    assert admin.lines("repo", "list", "p-full") == []
+    assert admin.does("project", "delete", "p-full", "--force", "--yes") == "Deleted p-full.\n"

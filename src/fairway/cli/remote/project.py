@@ -1,7 +1,8 @@
 """`fairway project list | show | create | set | rename | alias | delete`."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,10 +22,12 @@ from fairway.cli.remote.shown import (
     rows,
     yes_no,
 )
-from fairway.cli.remote.sizes import parse_size
-from fairway.client import projects
-from fairway.client.errors import ClientError
+from fairway.cli.remote.sizes import parse_size, size_text
+from fairway.client import artifacts, projects
+from fairway.client.artifacts import RepositoryRow, parse_repository
+from fairway.client.errors import ApiError, ClientError
 from fairway.client.projects import ROLE_NAMES, Alias, Project
+from fairway.client.sync import Hub
 
 app = typer.Typer(help="Projects and their settings.", no_args_is_help=True)
 alias_app = typer.Typer(help="Former names of projects.", no_args_is_help=True)
@@ -46,6 +49,8 @@ StorageLimit = Annotated[
         show_default=False,
     ),
 ]
+
+_GONE: Final = 404
 
 _COLUMNS: list[Column[Project]] = [
     Column("name", lambda found: found.name),
@@ -179,8 +184,27 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 @app.command()
-def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
-    """Delete projects that have no repositories any more."""
+def delete(
+    names: Names,
+    force: Annotated[
+        bool, typer.Option("--force", help="With all that is in them, repository by repository")
+    ] = False,
+    yes: Yes = False,
+    hub: HubName = "",
+) -> None:
+    """Delete projects that have no repositories any more, or with --force what is in them first.
+
+    What was interrupted is finished by the same command once more.
+    """
+    if force:
+        with asking(hub) as opened:
+            held = {name: list(opened.each(artifacts.repositories(name))) for name in names}
+            sure(f"Delete {'; '.join(_what_goes(opened, *each) for each in held.items())}?", yes=yes)
+            for name, repositories in held.items():
+                _empty(opened, name, repositories)
+                opened.ask(projects.delete(name))
+                say(f"Deleted {name}.")
+        return
     sure(f"Delete {', '.join(names)}?", yes=yes)
     with asking(hub) as opened:
         for name in over("deleting", names):
@@ -191,3 +215,20 @@ def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
                 )
             opened.ask(projects.delete(name))
             say(f"Deleted {name}.")
+
+
+def _what_goes(opened: Hub, name: str, found: Sequence[RepositoryRow]) -> str:
+    """Such as `team with 3 repositories, 17 artifacts and 1.5GiB`; by its name of today, if `name` is a former one."""
+    called, quota = opened.ask(projects.get(name)).name, opened.ask(projects.summary(name)).quota
+    artifacts_in = sum(each.artifact_count for each in found)
+    counts = f"{called} with {len(found)} repositories, {artifacts_in} artifacts"
+    return counts if quota is None else f"{counts} and {size_text(quota.used.storage)}"
+
+
+def _empty(opened: Hub, name: str, found: Sequence[RepositoryRow]) -> None:
+    for each in over(f"deleting {name}", found):
+        try:
+            opened.ask(artifacts.delete_repository(parse_repository(each.name)))
+        except ApiError as error:
+            if error.status != _GONE:  # somebody else was quicker
+                raise
