@@ -146,6 +146,11 @@ class TestFormerNames:
                 assert answer.status == 200
         shown = await alice("GET", f"/api/v2.0/robots/{made.json['id']}")
         assert (shown.json["name"], shown.json["permissions"][0]["namespace"]) == ("robot$crew+ci", "crew")
+        former = asked.replace(b'"ci"', b'"robot$team+ci"')
+        at = f"/api/v2.0/robots/{made.json['id']}"
+        assert (await alice("PUT", at, former, headers=JSON)).status == 200
+        other = asked.replace(b'"ci"', b'"robot$none+ci"')
+        assert (await alice("PUT", at, other, headers=JSON)).status == 400
         changed = await alice(
             "PUT",
             f"/api/v2.0/robots/{made.json['id']}",
