@@ -177,6 +177,7 @@ def management_api(parts: Parts) -> FastAPI:
         ),
         prefix=_API,
     )
+    api.include_router(projects.own_routes(parts.db, authoriser, parts.configuration), prefix=_OWN_API)
     api.include_router(robots.routes(parts.db, authoriser, parts.hasher), prefix=_API)
     api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
     open_blob = parts.hub.open_blob

@@ -19,6 +19,8 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "project.created": [write],
         "project.updated": [write],
         "project.deleted": [write],
+        "project.name-changed": [write],
+        "project.alias-dropped": [write],
         "member.created": [write],
         "member.updated": [write],
         "member.deleted": [write],

@@ -94,6 +94,9 @@ PUT:/api/v2.0/projects/1                                               401      
 PUT:/api/v2.0/projects/absent                                          401       403      403           403   403       403        403           404
 GET:/api/v2.0/projects/team/summary                                    401       403      200           200   200       200        200           200
 GET:/api/v2.0/projects/team/_deletable                                 401       403      403           403   403       403        200           200
+PUT:/api/fairway/projects/team/name                                    401       403      403           403   403       403        200           200
+GET:/api/fairway/projects/team/aliases                                 401       403      403           403   403       403        200           200
+DELETE:/api/fairway/projects/team/aliases/none                         401       403      403           403   403       403        404           404
 GET:/api/v2.0/projects/team/metadatas/                                 401       403      403           403   403       403        403           200
 GET:/api/v2.0/projects/team/metadatas                                  401       403      403           403   403       403        403           200
 POST:/api/v2.0/projects/team/metadatas/                                401       403      403           403   403       403        200           409
@@ -221,6 +224,7 @@ BODIES = {
     "POST:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Manual"}},
     "PUT:/api/fairway/gc/orphans/schedule": {"schedule": {"type": "Weekly"}},
     "PUT:/api/v2.0/jobservice/queues/all": {"action": "resume"},
+    "PUT:/api/fairway/projects/team/name": {"name": "team"},
     "PUT:/api/v2.0/projects/team": {"metadata": {"public": "false"}},
     "PUT:/api/v2.0/projects/1": {},
     "PUT:/api/v2.0/projects/absent": {},
@@ -262,6 +266,7 @@ TEMPLATES = {
     "additions/none": "additions/{addition}",
     "icons/none": "icons/{digest}",
     "team": "{project_name_or_id}",
+    "aliases/none": "aliases/{former_name}",
     "metadatas/public": "metadatas/{meta_name}",
     "members/1": "members/{mid}",
     "robots/1": "robots/{robot_id}",

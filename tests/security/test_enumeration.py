@@ -82,6 +82,9 @@ CALLS = [
     *[(method, "/api/v2.0/projects/{}/metadatas/public") for method in ("GET", "PUT", "DELETE")],
     *[(method, "/api/v2.0/projects/{}/robots") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/robots/1") for method in ("GET", "PUT", "DELETE")],
+    ("PUT", "/api/fairway/projects/{}/name"),
+    ("GET", "/api/fairway/projects/{}/aliases"),
+    ("DELETE", "/api/fairway/projects/{}/aliases/old"),
     ("GET", "/api/fairway/gc/projects/{}/deleted"),
     ("POST", "/api/fairway/gc/projects/{}/undo"),
 ]
@@ -101,6 +104,7 @@ EXAMPLES = {
     "addition": "files",
     "label_id": "7",
     "robot_id": "1",
+    "former_name": "old",
 }
 """What stands for the parameters of a path in the calls above."""
 NAMES_NO_PROJECT = {

@@ -32,6 +32,7 @@ API_CHANGES = {
     "DELETE:/api/v2.0/usergroups/1": b"",
     "DELETE:/api/fairway/usergroups/1/members/4711": b"",
     "DELETE:/api/fairway/roles/100": b"",
+    "DELETE:/api/fairway/projects/team/aliases/none": b"",
     "DELETE:/api/v2.0/robots/1": b"",
     "DELETE:/api/v2.0/projects/team/robots/2": b"",
     "PUT:/api/v2.0/system/gc/1": b"",

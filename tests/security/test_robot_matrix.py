@@ -39,8 +39,10 @@ REFUSED_TO_ROBOTS = {
     "PUT:/api/v2.0/users/1/password",
     "PUT:/api/v2.0/users/1/cli_secret",
     "DELETE:/api/fairway/users/1/tokens/4711",
+    "PUT:/api/fairway/projects/team/name",
 }
-"""The account is an administrator's; and roles are people's to make, no grant opens them."""
+"""The account is an administrator's; roles are people's to make, no grant opens them; and a project's new name takes the
+right to make projects, too."""
 
 
 def declared(world: World) -> dict[str, Declared]:

@@ -126,6 +126,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "scope": ["g", "p"],
             "project_id": ["1", "2", "999"],
             "meta_name": ["public", "severity", "nothing"],
+            "former_name": ["old", "nothing"],
             "job_id": ["1", "all", "999"],
             "job_type": ["PURGE_AUDIT_LOG", "all", "none"],
             "pool_id": ["all", "none"],

@@ -18,6 +18,8 @@ from fairway.client.call import (
     segment,
 )
 
+_OWN: Final = "/api/fairway"
+
 ROLES: Final[Mapping[str, int]] = {
     "admin": 1,
     "maintainer": 4,
@@ -106,6 +108,14 @@ class Member:
         return ROLE_NAMES.get(self.role_id, self.role_name)
 
 
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A former name that leads to a project; `creation_time` is when it became one."""
+
+    name: str
+    creation_time: str = ""
+
+
 def _path(project: str) -> str:
     return f"{API}/projects/{segment(project)}"
 
@@ -148,6 +158,22 @@ def create(
 def change(project: str, settings: Mapping[str, str]) -> Call[None]:
     """Set some of the settings, `public` among them; the others stay."""
     return changing("PUT", _path(project), {"metadata": dict(settings)}, headers=BY_NAME)
+
+
+def rename(project: str, name: str) -> Call[None]:
+    """Call a project something else; its name of today leads to it from then on."""
+    return changing("PUT", f"{_OWN}/projects/{segment(project)}/name", {"name": name}, headers=BY_NAME)
+
+
+def aliases(project: str) -> Listing[Alias]:
+    """The former names of a project."""
+    return Listing(f"{_OWN}/projects/{segment(project)}/aliases", reader(Alias), headers=BY_NAME)
+
+
+def drop_alias(project: str, former: str) -> Call[None]:
+    """Let go of a former name of a project."""
+    path = f"{_OWN}/projects/{segment(project)}/aliases/{segment(former)}"
+    return changing("DELETE", path, headers=BY_NAME)
 
 
 def deletable(project: str) -> Call[Deletable]:

@@ -292,3 +292,32 @@ class TestLog:
         assert len(admin.lines("log", "l-team", "--since", "2000-01-01")) == 2
         assert admin.lines("log", "l-team", "--since", "2999-01-01T00:00:00") == []
         assert {each["resource_type"] for each in admin.json("log", "l-team")} == {"project"}
+
+
+def test_a_project_is_renamed_and_its_former_name_let_go_of(admin: Desk) -> None:
+    admin.does("project", "create", "p-before")
+    said = admin.does("project", "rename", "p-before", "p-after")
+    assert said == (
+        "Renamed p-before to p-after; p-before leads there until: fairway project alias drop p-after p-before\n"
+    )
+    assert admin.json("project", "show", "p-before")["name"] == "p-after"
+    assert [line[0] for line in admin.lines("project", "alias", "list", "p-before")] == ["p-before"]
+    assert "exists already" in admin.refused("project", "create", "p-before")
+    said = admin.does("project", "alias", "drop", "p-after", "p-before", "--yes")
+    assert said == "p-before does not lead to p-after any more.\n"
+    assert admin.refused("project", "show", "p-before") == "project p-before not found"
+    assert "no such former name" in admin.refused("project", "alias", "drop", "p-after", "p-before", "--yes")
+
+
+def test_a_project_is_deleted_with_all_that_is_in_it(admin: Desk, running: Hub) -> None:
+    admin.does("project", "create", "p-full")
+    for n, name in enumerate(("app", "deep/er/app", "db")):
+        push(running, f"p-full/{name}", "v1", f"layer {n}".encode())
+    assert "contains repositories" in admin.refused("project", "delete", "p-full", "--yes")
+    assert "say that you mean it with --yes" in admin.refused("project", "delete", "p-full", "--force")
+    assert len(admin.lines("repo", "list", "p-full")) == 3
+    assert admin.does("project", "delete", "p-full", "--force", "--yes") == "Deleted p-full.\n"
+    assert admin.refused("project", "show", "p-full") == "project p-full not found"
+    admin.does("project", "create", "p-full")
+    assert admin.lines("repo", "list", "p-full") == []
+    assert admin.does("project", "delete", "p-full", "--force", "--yes") == "Deleted p-full.\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.remote.conftest import SECRET, Desk
+from cli.remote.conftest import SECRET, Desk, push
 from fairway.client import projects
 from fairway.client.address import Login
 from fairway.client.sync import Hub as Client
@@ -170,3 +170,15 @@ def test_help_fits_a_terminal(admin: Desk, words: list[str]) -> None:
     seen = Screen(admin, *words)
     assert seen.status == 0
     assert max(map(len, seen.lines)) <= 120
+
+
+def test_what_goes_with_a_project_is_told_before(admin: Desk, running: Hub) -> None:
+    admin.does("project", "create", "t-full")
+    for name in ("app", "db"):
+        push(running, f"t-full/{name}", "v1", b"a layer of " + name.encode())
+    admin.does("project", "rename", "t-full", "t-whole")
+    kept = Screen(admin, "project", "delete", "t-full", "--force", says=[("[y/N]", "n")])
+    assert kept.lines[0].startswith("Delete t-whole with 2 repositories, 2 artifacts and ")
+    assert (kept.status, kept.lines[-1]) == (1, "Nothing was changed.")
+    gone = Screen(admin, "project", "delete", "t-full", "--force", says=[("[y/N]", "y")])
+    assert (gone.status, gone.lines[-1]) == (0, "Deleted t-full.")

@@ -51,6 +51,13 @@ def test_changes_of_a_project() -> None:
     assert entries("quota.updated", {**facts, "name": "team"}) == [
         Entry("alice", "team", "quota", "update", "update quota: team to -1 bytes")
     ]
+    renamed = {"by": "alice", "name": "crew", "former": "team"}
+    assert entries("project.name-changed", renamed) == [
+        Entry("alice", "crew", "project", "update", "rename project: team to crew")
+    ]
+    assert entries("project.alias-dropped", renamed) == [
+        Entry("alice", "crew", "project", "update", "let go of the former name team of project: crew")
+    ]
     assert entries("project.renamed", facts) == entries("nothing", facts) == []
 
 

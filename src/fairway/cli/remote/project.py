@@ -1,7 +1,8 @@
-"""`fairway project list | show | create | set | delete`."""
+"""`fairway project list | show | create | set | rename | alias | delete`."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,12 +22,16 @@ from fairway.cli.remote.shown import (
     rows,
     yes_no,
 )
-from fairway.cli.remote.sizes import parse_size
-from fairway.client import projects
-from fairway.client.errors import ClientError
-from fairway.client.projects import Project, role_name
+from fairway.cli.remote.sizes import parse_size, size_text
+from fairway.client import artifacts, projects
+from fairway.client.artifacts import RepositoryRow, parse_repository
+from fairway.client.errors import ApiError, ClientError
+from fairway.client.projects import Alias, Project, role_name
+from fairway.client.sync import Hub
 
 app = typer.Typer(help="Projects and their settings.", no_args_is_help=True)
+alias_app = typer.Typer(help="Former names of projects.", no_args_is_help=True)
+app.add_typer(alias_app, name="alias")
 
 Name = Annotated[
     str, typer.Argument(help="The project's name", metavar="PROJECT", autocompletion=project_names)
@@ -45,6 +50,8 @@ StorageLimit = Annotated[
     ),
 ]
 
+_GONE: Final = 404
+
 _COLUMNS: list[Column[Project]] = [
     Column("name", lambda found: found.name),
     Column("public", lambda found: found.public, yes_no),
@@ -52,6 +59,11 @@ _COLUMNS: list[Column[Project]] = [
     Column("repositories", lambda found: found.repo_count, number),
     Column("owner", lambda found: found.owner_name),
     Column("created", lambda found: found.creation_time, moment),
+]
+
+_ALIASES: list[Column[Alias]] = [
+    Column("former name", lambda found: found.name),
+    Column("until", lambda found: found.creation_time, moment),
 ]
 
 
@@ -129,6 +141,41 @@ def change(
         typer.echo(f"Changed {project}: {', '.join(f'{name} is {value}' for name, value in wanted.items())}.")
 
 
+@app.command()
+def rename(
+    project: Name,
+    name: Annotated[str, typer.Argument(help="Its new name", metavar="NAME")],
+    hub: HubName = "",
+) -> None:
+    """Call a project something else.  Its former name goes on to lead to it."""
+    with asking(hub) as opened:
+        opened.ask(projects.rename(project, name))
+        typer.echo(
+            f"Renamed {project} to {name}; {project} leads there until: fairway project alias drop {name} {project}"
+        )
+
+
+@alias_app.command("list")
+def list_aliases(project: Name, as_json: AsJson = False, hub: HubName = "") -> None:
+    """List the former names that lead to a project."""
+    with asking(hub) as opened:
+        rows(opened, projects.aliases(project), _ALIASES, as_json=as_json, all_=True, limit=100)
+
+
+@alias_app.command("drop")
+def drop_alias(
+    project: Name,
+    former: Annotated[str, typer.Argument(help="The former name", metavar="NAME")],
+    yes: Yes = False,
+    hub: HubName = "",
+) -> None:
+    """Let go of a former name: what is pulled or pushed by it fails, until somebody makes a project of that name."""
+    sure(f"Let go of {former}, so that anybody may call a project so?", yes=yes)
+    with asking(hub) as opened:
+        opened.ask(projects.drop_alias(project, former))
+        say(f"{former} does not lead to {project} any more.")
+
+
 def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
@@ -137,8 +184,27 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 @app.command()
-def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
-    """Delete projects that have no repositories any more."""
+def delete(
+    names: Names,
+    force: Annotated[
+        bool, typer.Option("--force", help="With all that is in them, repository by repository")
+    ] = False,
+    yes: Yes = False,
+    hub: HubName = "",
+) -> None:
+    """Delete projects that have no repositories any more, or with --force what is in them first.
+
+    What was interrupted is finished by the same command once more.
+    """
+    if force:
+        with asking(hub) as opened:
+            held = {name: list(opened.each(artifacts.repositories(name))) for name in names}
+            sure(f"Delete {'; '.join(_what_goes(opened, *each) for each in held.items())}?", yes=yes)
+            for name, repositories in held.items():
+                _empty(opened, name, repositories)
+                opened.ask(projects.delete(name))
+                say(f"Deleted {name}.")
+        return
     sure(f"Delete {', '.join(names)}?", yes=yes)
     with asking(hub) as opened:
         for name in over("deleting", names):
@@ -149,3 +215,20 @@ def delete(names: Names, yes: Yes = False, hub: HubName = "") -> None:
                 )
             opened.ask(projects.delete(name))
             say(f"Deleted {name}.")
+
+
+def _what_goes(opened: Hub, name: str, found: Sequence[RepositoryRow]) -> str:
+    """Such as `team with 3 repositories, 17 artifacts and 1.5GiB`; by its name of today, if `name` is a former one."""
+    called, quota = opened.ask(projects.get(name)).name, opened.ask(projects.summary(name)).quota
+    artifacts_in = sum(each.artifact_count for each in found)
+    counts = f"{called} with {len(found)} repositories, {artifacts_in} artifacts"
+    return counts if quota is None else f"{counts} and {size_text(quota.used.storage)}"
+
+
+def _empty(opened: Hub, name: str, found: Sequence[RepositoryRow]) -> None:
+    for each in over(f"deleting {name}", found):
+        try:
+            opened.ask(artifacts.delete_repository(parse_repository(each.name)))
+        except ApiError as error:
+            if error.status != _GONE:  # somebody else was quicker
+                raise

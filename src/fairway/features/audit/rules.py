@@ -68,6 +68,8 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
         operation, succeeded = _SESSIONS[kind]
         told = f"{operation} user: {facts['name']} from {facts['client']}"
         return [Entry(facts["by"], facts["name"], "user", operation, told, succeeded)]
+    if kind in _NAMES:
+        return [Entry(facts["by"], facts["name"], "project", UPDATE, _NAMES[kind].format(**facts))]
     what, _, happened = kind.partition(".")
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]
@@ -97,6 +99,12 @@ _SESSIONS = {
     "user.logged_in": (LOGIN, True),
     "user.login_refused": (LOGIN, False),
     "user.logged_out": (LOGOUT, True),
+}
+
+# A project's line is called by the name it has after it.
+_NAMES = {
+    "project.name-changed": "rename project: {former} to {name}",
+    "project.alias-dropped": "let go of the former name {former} of project: {name}",
 }
 
 _LABELS = {

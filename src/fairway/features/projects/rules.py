@@ -15,6 +15,8 @@ from fairway.features.accounts.model import HTTP, LDAP, OIDC
 from fairway.features.projects.model import UNLIMITED, Allowlist, Change, GroupRef, Wanted
 
 MAX_NAME = 255
+MAX_ALIASES = 20
+"""Former names that lead to one project: nobody shall keep the good ones from everybody."""
 MAX_STORAGE = 1024 * 2**40
 PUBLIC: Final = "public"
 

@@ -43,10 +43,14 @@ FRESH_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a request goes on once it is allowed: one project's content, seen by this caller."""
+    """Where a request goes on once it is allowed: one project's content, seen by this caller.
+
+    `repo` is what a change is told of: the repository by its project's name of today, if it was asked for by a former one.
+    """
 
     project: int
     local: Local
+    repo: Repository
 
 
 class Gate(Refusing):
@@ -110,17 +114,17 @@ class Gate(Refusing):
 
     async def put_blob(self, repo: Repository, digest: Digest, body: AsyncIterable[bytes]) -> None:
         place = await self._enter(repo, PUSH, begins=True)
-        await place.local.put_blob(repo, digest, self._and_again(body, repo, place))
+        await place.local.put_blob(place.repo, digest, self._and_again(body, repo, place))
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
         place = await self._enter(repo, PUSH, begins=True)
         if source is not None and not await self._may_read_source(repo, source):
             return False
-        return await place.local.mount_blob(repo, digest, source)
+        return await place.local.mount_blob(place.repo, digest, source)
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
         place = await self._enter(repo, PUSH, begins=True, again=True)
-        await place.local.put_manifest(repo, manifest, tags)
+        await place.local.put_manifest(place.repo, manifest, tags)
 
     async def start_upload(self, repo: Repository) -> UploadState:
         return await (await self._enter(repo, PUSH, begins=True)).local.start_upload(repo)
@@ -145,7 +149,7 @@ class Gate(Refusing):
     ) -> None:
         place = await self._enter(repo, PUSH)
         checked = self._and_again(body, repo, place) if body is not None else None
-        await place.local.finish(repo, upload_id, digest, checked, at=at)
+        await place.local.finish(place.repo, upload_id, digest, checked, at=at)
 
     async def cancel(self, repo: Repository, upload_id: str, /) -> None:
         await (await self._enter(repo, PUSH)).local.cancel(repo, upload_id)
@@ -153,13 +157,16 @@ class Gate(Refusing):
     # -- delete
 
     async def delete_tag(self, repo: Repository, tag: Tag) -> None:
-        await (await self._enter(repo, DELETE)).local.delete_tag(repo, tag)
+        place = await self._enter(repo, DELETE)
+        await place.local.delete_tag(place.repo, tag)
 
     async def delete_manifest(self, repo: Repository, digest: Digest) -> None:
-        await (await self._enter(repo, DELETE)).local.delete_manifest(repo, digest)
+        place = await self._enter(repo, DELETE)
+        await place.local.delete_manifest(place.repo, digest)
 
     async def delete_blob(self, repo: Repository, digest: Digest) -> None:
-        await (await self._enter(repo, DELETE)).local.delete_blob(repo, digest)
+        place = await self._enter(repo, DELETE)
+        await place.local.delete_blob(place.repo, digest)
 
     # -- may they?
 
@@ -196,7 +203,7 @@ class Gate(Refusing):
             if isinstance(self.identity.principal, Robot) or narrowed_to(self.identity.principal):
                 await self._current(_scopes(repo, action))
             promise = promise and (PUSH in access.actions or await self._may_push(repo))
-            return self._place(access.project, self.identity.principal, promise=promise)
+            return self._place(access.project, repo, self.identity.principal, promise=promise)
         asked = time.monotonic()
         principal = await self._current(_scopes(repo, action), again=again)
         facts = await projects.facts(self.hub.db, principal, repo.project)
@@ -211,7 +218,7 @@ class Gate(Refusing):
         if access is not None and access.project not in (None, facts.id):
             raise self._refused(repo, action)  # the token was made for an older project of this name
         promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts)
-        place = self._place(facts.id, principal, promise=promise)
+        place = self._place(facts.id, _today(repo, facts, action), principal, promise=promise)
         self._decided = repo, action, place, asked
         return place
 
@@ -272,8 +279,8 @@ class Gate(Refusing):
             await self.hub.db.write(lambda conn: projects.create(conn, wanted, principal))
         return await projects.facts(self.hub.db, principal, repo.project)
 
-    def _place(self, project: int, principal: Principal, *, promise: bool) -> Place:
-        return Place(project, self.hub.local(project, Caller(_key(principal), principal.name, promise)))
+    def _place(self, project: int, repo: Repository, principal: Principal, *, promise: bool) -> Place:
+        return Place(project, self.hub.local(project, Caller(_key(principal), principal.name, promise)), repo)
 
     def _refused(self, repo: Repository, action: str) -> Unauthorized:
         return self._unauthorized(_scopes(repo, action))
@@ -286,6 +293,18 @@ class Gate(Refusing):
             "or check that the project exists",
             challenge=bearer_challenge(self.realm, SERVICE, scopes, error),
         )
+
+
+def _today(repo: Repository, facts: ProjectFacts, action: str) -> Repository:
+    """By its project's name of today.  Raises NameInvalid where that would make a longer name than a push may use."""
+    if facts.name in ("", repo.project):
+        return repo
+    try:
+        return Repository(f"{facts.name}/{repo.rest}")
+    except NameInvalid:
+        if action == PUSH:
+            raise
+        return repo
 
 
 def _key(principal: Principal) -> str:

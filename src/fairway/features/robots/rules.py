@@ -143,11 +143,12 @@ def _pairs(kind: Level, asked: Sequence[tuple[str, str, str]]) -> frozenset[Perm
     return pairs
 
 
-def check_same(wanted: Wanted, robot: RobotAccount, home: str | None) -> None:
-    """Raise BadRequest when a change would make another robot of it: its level, or its project `home`."""
+def check_same(wanted: Wanted, robot: RobotAccount, home: int | None) -> None:
+    """Raise BadRequest when a change would make another robot of it: its level, or its project; `home` is the one that
+    is named as such, by whatever name."""
     if wanted.level is not robot.level:
         raise BadRequest("the level of a robot cannot be changed; make another robot")
-    if wanted.home != home:
+    if home != robot.project:
         raise BadRequest(f"{_BAD_PERMISSION}: this robot can have rights in its own project only")
 
 

@@ -16,10 +16,12 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    union_all,
     update,
 )
 
 from fairway.features.accounts.store import people
+from fairway.features.projects.store.names import called
 from fairway.features.robots import rules
 from fairway.features.robots.model import (
     ALL_PROJECTS,
@@ -36,7 +38,7 @@ from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Princi
 from fairway.frame.configuration.declared import ROBOT_PREFIX
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Contains, Exact, Field, Filters, Listing, Order, Term
-from fairway.frame.db.tables import configuration, projects, robot_permissions, robots
+from fairway.frame.db.tables import configuration, project_aliases, projects, robot_permissions, robots
 from fairway.frame.db.types import within, within_ids
 
 DAY: Final = 86_400 * SECOND
@@ -55,7 +57,7 @@ _ROBOT = select(
 _BY_ID = _ROBOT.where(robots.c.id == bindparam("id"))
 _LOCK = _BY_ID.with_for_update(of=robots)
 _OF_SYSTEM = _ROBOT.where(robots.c.project_id.is_(None), robots.c.name == bindparam("name"))
-_OF_PROJECT = _ROBOT.where(projects.c.name == bindparam("project"), robots.c.name == bindparam("name"))
+_OF_PROJECT = _ROBOT.where(projects.c.id == called("project"), robots.c.name == bindparam("name"))
 
 
 def _account(row: Row) -> RobotAccount:
@@ -218,7 +220,12 @@ def _own(name: str, term: Term) -> Term:
 # -- making and changing them
 
 _NOW = select(now_us())
-_IDS = select(projects.c.id, projects.c.name).where(within(projects.c.name, bindparam("names")))
+_IDS = union_all(
+    select(projects.c.id, projects.c.name).where(within(projects.c.name, bindparam("names"))),
+    select(project_aliases.c.project_id, project_aliases.c.name).where(
+        within(project_aliases.c.name, bindparam("names"))
+    ),
+)
 _NAME = select(projects.c.name).where(projects.c.id == bindparam("project"))
 _CREATE = (
     insert(robots)
@@ -277,7 +284,7 @@ async def project_name(conn: Conn, project: int | None) -> str | None:
 
 
 async def project_ids(conn: Conn, names: Collection[str]) -> dict[str, int]:
-    """The ids of those of these projects that there are."""
+    """The ids of those of these projects that there are, by the names they were asked for."""
     if not names:
         return {}
     return {row["name"]: row["id"] for row in await conn.all(_IDS, names=json.dumps(sorted(names)))}

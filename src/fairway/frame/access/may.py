@@ -16,13 +16,15 @@ class ProjectFacts:
     """What a decision about a project needs to know about the asking principal, too.
 
     `role` is the strongest of the five roles that they have there, None for none; `more` is all that those of their roles
-    hold which were made here.
+    hold which were made here.  `name` is what the project is called now, for who was let in by a former name; nothing is
+    decided by it.
     """
 
     id: int
     public: bool
     role: Role | None = None
     more: frozenset[Permission] = field(default=frozenset(), repr=False)
+    name: str = field(default="", compare=False)
 
     def held(self, permission: Permission) -> bool:
         """Whether any of the roles holds this."""

@@ -18,6 +18,7 @@ from fairway.features.artifacts.store import manifests
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn
+from fairway.frame.web.deciding import Caller
 from fairway.frame.web.errors import NotFound
 
 REPOSITORY: Final = "/projects/{project_name}/repositories/{repository_name}"
@@ -28,7 +29,10 @@ WRONG_NAME: Final = (BadRequest, NotFound)
 
 async def _repository(request: Request) -> Repository:
     name = unquote(str(request.path_params["repository_name"]))
-    return Repository(f"{request.path_params['project_name']}/{name}")
+    caller: Caller = request.state.caller
+    # What it is called now, whatever name the path has.
+    called = caller.project.name if caller.project else ""
+    return Repository(f"{called or request.path_params['project_name']}/{name}")
 
 
 async def _reference(request: Request) -> Reference:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.protocols import Stored
 from fairway.features.projects.store import projects as projects_store
+from fairway.features.projects.store.names import called
 from fairway.frame.access.catalogue import REPOSITORY_PULL
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, ledger, now_us
@@ -69,7 +70,7 @@ _MOUNTABLE = (
     .join(project_blobs, project_blobs.c.blob_id == blobs.c.id)
     .join(projects, projects.c.id == project_blobs.c.project_id)
     .where(
-        projects.c.name == bindparam("source"),
+        projects.c.id == called("source"),
         project_blobs.c.digest == bindparam("digest"),
         blobs.c.state == LIVE,
     )

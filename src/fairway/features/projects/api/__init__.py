@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from fairway.features.projects.api import allowlists, members, projects, search, settings
+from fairway.features.projects.api import allowlists, members, names, projects, search, settings
 from fairway.features.projects.store import projects as store
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
@@ -11,7 +11,7 @@ from fairway.frame.db import Database
 from fairway.frame.web.deciding import LookUp
 from fairway.frame.web.routes import Authoriser, ProjectRef, Routes
 
-__all__ = ["look_up", "routes"]
+__all__ = ["look_up", "own_routes", "routes"]
 
 
 def look_up(db: Database) -> LookUp:
@@ -41,3 +41,10 @@ def routes(
     for made in (about_projects, about_settings, about_members, searching, servers_list):
         router.include_router(made.router)
     return router
+
+
+def own_routes(db: Database, authoriser: Authoriser, chosen: Configuration) -> APIRouter:
+    """The routes that Harbor does not have, relative to `/api/fairway`."""
+    made = Routes(authoriser, tags=["project"])
+    names.add_routes(made, db, chosen)
+    return made.router

@@ -92,7 +92,7 @@ def more(row: Row) -> frozenset[Permission]:
 
 def facts(row: Row) -> ProjectFacts:
     """What a row of a project with RIGHTS says for decisions."""
-    return ProjectFacts(row["id"], bool(row["public"]), strongest(roles(row)), more(row))
+    return ProjectFacts(row["id"], bool(row["public"]), strongest(roles(row)), more(row), row["name"])
 
 
 @lru_cache(maxsize=256)

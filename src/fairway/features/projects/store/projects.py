@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
-from fairway.features.projects.store import allowlists, belonging, settings
+from fairway.features.projects.store import allowlists, belonging, names, settings
 from fairway.features.projects.store.belonging import RIGHTS, membership, projects_of
 from fairway.features.projects.store.granted import covered, granted
 from fairway.frame import events
@@ -57,9 +57,9 @@ NOBODY = 0
 NOT_EMPTY = "the project contains repositories; delete them first"
 """Why a project stays."""
 
-_FACTS = select(projects.c.id, projects.c.public, *RIGHTS).select_from(membership)
+_FACTS = select(projects.c.id, projects.c.name, projects.c.public, *RIGHTS).select_from(membership)
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
-_FACTS_BY_NAME = _FACTS.where(projects.c.name == bindparam("name"))
+_FACTS_BY_NAME = _FACTS.where(projects.c.id == names.called("name"))
 
 # Outer, though every project has an owner: who only counts projects then needs not look the owners up.
 _owned = membership.outerjoin(users, users.c.id == projects.c.owner_id)
@@ -78,7 +78,7 @@ def viewer_id(principal: Principal) -> int:
 
 
 async def facts(conn: Conn, principal: Principal, ref: int | str) -> ProjectFacts | None:
-    """What a decision about `principal` in a project (by id or by name) needs; None when there is no such project."""
+    """What a decision about `principal` in a project (by id, by name or by a former one) needs; None for no project."""
     if isinstance(ref, int):
         row = await conn.first(_FACTS_BY_ID, id=ref, viewer=viewer_id(principal))
     elif rules.is_name(ref):
@@ -227,9 +227,10 @@ _LIMIT = insert(quotas).values(
 async def create(conn: Conn, wanted: Wanted, owner: User, by: Principal | None = None) -> int:
     """Make a project with its quota and `owner` as its first project administrator; its id.  `by`: who else asked for it.
 
-    Needs a transaction.  Raises UniqueViolation when the name is taken.
+    Needs a transaction.  Raises UniqueViolation when the name is taken, be it as somebody's former one.
     """
     project = int(await conn.scalar(_CREATE, name=wanted.name, public=wanted.public, owner=owner.id))
+    await names.require_not_former(conn, wanted.name)
     await conn.run(_JOIN, project=project, user=owner.id, role=int(Role.PROJECT_ADMIN))
     await conn.run(_LIMIT, project=project, hard=wanted.storage_limit)
     for name, value in wanted.settings.items():
@@ -297,7 +298,6 @@ async def change(conn: Conn, project: int, wanted: Change, by: Principal) -> boo
     return True
 
 
-_LOCK = select(projects.c.name).where(projects.c.id == bindparam("project")).with_for_update()
 _HAS_REPOSITORIES = select(
     exists(select(literal(1)).where(repositories.c.project_id == bindparam("project")))
 )
@@ -386,9 +386,8 @@ async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int)
 
 
 async def _lock_empty(conn: Conn, project: int) -> str | None:
-    name: str | None = await conn.scalar(
-        _LOCK, project=project
-    )  # a push that makes a repository waits for this
+    # A push that makes a repository waits for this.
+    name: str | None = await conn.scalar(_LOCK_ROW, project=project)
     if name is not None and await has_repositories(conn, project):
         raise PreconditionFailed(NOT_EMPTY)
     return name

@@ -190,9 +190,12 @@ def _one_robot(made: Routes, db: Database) -> None:
 
         async def change(conn: Conn) -> None:
             robot = await present(conn, robot_id, home, lock=True)
-            wanted = _wanted(asked, rules.own_name(asked.name, robot))
+            called = await store.by_login(conn, asked.name)  # also with a former name of its project
+            same = called is not None and called.id == robot.id
+            wanted = _wanted(asked, robot.name if same else rules.own_name(asked.name, robot))
             facts = None if home is None else await projects.facts(conn, by, home)
-            rules.check_same(wanted, robot, await store.project_name(conn, home))
+            named = {wanted.home} if wanted.home is not None else set()
+            rules.check_same(wanted, robot, (await store.project_ids(conn, named)).get(wanted.home or ""))
             await store.change(conn, robot, wanted, await granted(conn, wanted, by, facts), by)
 
         try:

@@ -24,7 +24,14 @@ from fairway.frame.db.tables.content import (
 )
 from fairway.frame.db.tables.labels import artifact_labels, labels
 from fairway.frame.db.tables.plumbing import gc_reviews, generations, installation, leases, outbox, trash
-from fairway.frame.db.tables.projects import members, project_metadata, projects, quota_deltas, quotas
+from fairway.frame.db.tables.projects import (
+    members,
+    project_aliases,
+    project_metadata,
+    projects,
+    quota_deltas,
+    quotas,
+)
 from fairway.frame.db.tables.robots import robot_permissions, robots
 from fairway.frame.db.tables.roles import role_permissions, roles
 from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, task_steps, tasks, workers
@@ -54,6 +61,7 @@ __all__ = [
     "notifications",
     "outbox",
     "personal_tokens",
+    "project_aliases",
     "project_blobs",
     "project_metadata",
     "projects",

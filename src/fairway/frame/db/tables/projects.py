@@ -2,6 +2,8 @@
 
 `project_metadata` has the settings that Harbor calls metadata, as text; whether a project is public is a column, for every
 decision about rights asks it.
+A project that was renamed keeps its former names in `project_aliases`.  No name is in both tables: whoever takes one looks
+into the other after that.
 `quotas.hard` is bytes, -1 for no limit.  A project without a limit never touches its quota row on a push: it appends
 to `quota_deltas`, which are folded into `used` in the background, so that a busy project has no hot row.
 """
@@ -37,6 +39,15 @@ projects = Table(
     UniqueConstraint("name"),
     Index(None, "owner_id"),
     sqlite_autoincrement=True,
+)
+
+project_aliases = Table(
+    "project_aliases",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Index(None, "project_id"),
 )
 
 project_metadata = Table(
