@@ -46,6 +46,7 @@ async def found(db: Database, filters: dict[str, Term] | None = None, order: Ord
         ("username", Exact("BOB"), []),
         ("username", Exact("x' OR '1'='1"), []),
         ("username", Contains("B"), [1]),
+        ("username", Contains("aNn"), [3]),
         ("username", Contains("_"), [2]),
         ("username", Contains("%"), []),
         ("username", AnyOf(("bob", "cxd")), [1, 4]),

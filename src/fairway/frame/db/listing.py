@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, and_, func, or_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, and_, or_
 from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
 from fairway.core.oci.errors import BadRequest
-from fairway.frame.db.types import SECOND
+from fairway.frame.db.types import SECOND, folded
 
 Value = str | int | datetime
 _MOST: Final = 2**63 - 1
@@ -109,7 +109,7 @@ def _condition(name: str, field: Field, term: Term) -> ColumnElement[bool]:
 
     match term:
         case Contains(text) if not (_is_number(column) or isinstance(column.type, Boolean)):
-            condition = func.lower(column).contains(text.lower(), autoescape=True)
+            condition = folded(column).contains(text.lower(), autoescape=True)
         case Exact(text) | Contains(text):
             condition = column == bound(text)
         case Between(low, high):

@@ -145,3 +145,25 @@ def _now_postgresql(_element: Any, _compiler: Any, **_kw: Any) -> str:
 def _now_sqlite(_element: Any, _compiler: Any, **_kw: Any) -> str:
     # SQLite 3.40 has no sub-second unixepoch(); julianday carries milliseconds.
     return "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000"
+
+
+class folded(FunctionElement[str]):
+    """Text as `LIKE` is to see it when case does not count.
+
+    SQLite's LIKE takes the letters of ASCII as equal, which is all that its lower() folds too: text that it would copy for
+    each row first makes a walk take two and a half times as long.
+    """
+
+    type = Text()
+    inherit_cache = True
+    name = "folded"
+
+
+@compiles(folded, "postgresql")
+def _folded_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(folded, "sqlite")
+def _folded_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)})"

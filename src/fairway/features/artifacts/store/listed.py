@@ -22,6 +22,7 @@ from fairway.frame.db.tables import (
     repositories,
     tags,
 )
+from fairway.frame.db.types import folded
 
 COUNTED: Final = 10_000
 """How far a list that is filtered is counted, or to the end of the page that is asked for."""
@@ -177,7 +178,7 @@ def _by_tags(within: Within, term: Term) -> ColumnElement[bool]:
         case Exact(name):
             named: ColumnElement[bool] = tags.c.name == name
         case Contains(text):
-            named = func.lower(tags.c.name).contains(text.lower(), autoescape=True)
+            named = folded(tags.c.name).contains(text.lower(), autoescape=True)
         case AnyOf(values):
             named = or_(*(tags.c.name == str(value) for value in values))
         case _:

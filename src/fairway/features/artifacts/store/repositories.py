@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, literal, select, update
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store.shown import on_its_own
@@ -14,6 +14,9 @@ from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import artifacts, projects, repositories
 from fairway.frame.db.types import within_ids
+
+COUNTED: Final = 10_000
+"""How far a list that is filtered is counted, or to the end of the page that is asked for."""
 
 _FROM = projects.join(repositories, repositories.c.project_id == projects.c.id)
 _shown = [*repositories.c, projects.c.name.label("project")]
@@ -48,14 +51,17 @@ async def page(
 ) -> tuple[list[Row], int]:
     """One page of a project's repositories, or (None) of all that `viewer` may list, and how many there are.
 
-    By name unless `order` says otherwise; each with `project`, its project's name.  Raises BadRequest.
+    By name unless `order` says otherwise; each with `project`, its project's name.  With filters they are counted as far
+    as COUNTED says.  Raises BadRequest.
     """
     where: ColumnElement[bool] = (
         projects_store.listable_by(viewer) if project is None else projects.c.id == project
     )
     conditions = [where, *_LISTING.where(filters)]
-    counted: Select[Any] = select(func.count()).select_from(_FROM).where(*conditions)
-    total = int(await conn.scalar(counted))
+    found: Select[Any] = select(literal(1).label("one")).select_from(_FROM).where(*conditions)
+    if filters:
+        found = found.limit(max(COUNTED, offset + limit + 1))
+    total = int(await conn.scalar(select(func.count()).select_from(found.subquery())))
     if offset >= total:
         return [], total
     chosen: Select[Any] = select(*_shown).select_from(_FROM).where(*conditions)
