@@ -19,9 +19,9 @@ from pydantic import BaseModel, Field
 from fairway.core.oci.errors import BadRequest
 from fairway.features.projects import rules
 from fairway.features.projects.store import names as store
-from fairway.frame.access.catalogue import PROJECT_CREATE, PROJECT_UPDATE
-from fairway.frame.access.may import may
-from fairway.frame.access.principals import Principal, User
+from fairway.frame.access.catalogue import PROJECT_UPDATE
+from fairway.frame.access.may import may_make_projects
+from fairway.frame.access.principals import Principal
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import EVERYONE, PROJECT_CREATION
 from fairway.frame.db import Database, UniqueViolation
@@ -90,4 +90,4 @@ def add_routes(made: Routes, db: Database, chosen: Configuration) -> None:
 
 def _may_take_names(who: Principal, chosen: Configuration) -> bool:
     """As for making a project: a robot needs the permission itself, a person may where everybody does."""
-    return may(who, PROJECT_CREATE) or (isinstance(who, User) and chosen.get(PROJECT_CREATION) == EVERYONE)
+    return may_make_projects(who, everyone=chosen.get(PROJECT_CREATION) == EVERYONE)
