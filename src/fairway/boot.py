@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
@@ -82,21 +82,17 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         periods = Periods(
             settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
         )
-        hub = Hub(
+        changes = Changes(settings.read_only, settings.delete_enabled, partial(chosen.get, READ_ONLY))
+        hub = _hub(
+            settings,
             db=db,
             token_db=token_db,
             store=store,
             keys=keys,
             who=who,
-            pulls=Pulls(db),
-            clock=utc_now,
             periods=periods,
-            uploads_per_user=settings.uploads_per_user,
-            token_seconds=settings.token_seconds,
-            refresh_token_seconds=settings.refresh_token_seconds,
-            create_project_on_push=settings.create_project_on_push,
             configuration=chosen,
-            changes=_changes(settings, chosen),
+            changes=changes,
         )
         origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
         sessions = Sessions(token_db, chosen, settings.session_seconds)
@@ -147,8 +143,17 @@ async def _configuration(settings: Settings, db: Database) -> AsyncIterator[Conf
         yield made
 
 
-def _changes(settings: Settings, configuration: Configuration) -> Changes:
-    return Changes(settings.read_only, settings.delete_enabled, partial(configuration.get, READ_ONLY))
+def _hub(settings: Settings, *, db: Database, **parts: Any) -> Hub:
+    return Hub(
+        db=db,
+        pulls=Pulls(db),
+        clock=utc_now,
+        uploads_per_user=settings.uploads_per_user,
+        token_seconds=settings.token_seconds,
+        refresh_token_seconds=settings.refresh_token_seconds,
+        create_project_on_push=settings.create_project_on_push,
+        **parts,
+    )
 
 
 def _authenticators(
