@@ -9,7 +9,8 @@ import pytest
 
 from fairway.core.oci.digest import Digest
 from fairway.frame.db.postgres import PostgresDatabase
-from fairway.frame.db.sqlite import SqliteConn, SqliteDatabase, translated
+from fairway.frame.db.sqlite import SqliteConn, SqliteDatabase
+from fairway.frame.db.sqlite_errors import translated
 from stories.asgi import Answer
 from stories.world import Person, World, basic, image
 

@@ -139,7 +139,7 @@ async def _read(
             conn, viewer, filters, order, project=project, offset=page.offset, limit=page.size
         )
 
-    return await db.read(read)
+    return await (db.walk if filters or order else db.read)(read)
 
 
 def _shown(row: Row) -> Facts:

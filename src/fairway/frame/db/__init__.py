@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fairway.frame.db.database import Body, Conn, Database, ReferenceViolation, Row, UniqueViolation
+from fairway.frame.db.database import Body, Conn, Database, ReferenceViolation, Row, TooBroad, UniqueViolation
 from fairway.frame.db.types import SECOND, now_us
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Database",
     "ReferenceViolation",
     "Row",
+    "TooBroad",
     "UniqueViolation",
     "now_us",
     "open_database",
@@ -36,7 +37,7 @@ async def open_database(
     if path is not None:
         from fairway.frame.db.sqlite import SqliteDatabase
 
-        return SqliteDatabase(path, gives_way=gives_way)
+        return SqliteDatabase(path, gives_way=gives_way, walk_seconds=statement_timeout_ms / 1000)
     from fairway.frame.db.postgres import PostgresDatabase
 
     return await PostgresDatabase.open(url, pool=pool, statement_timeout_ms=statement_timeout_ms)

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.sql.base import Executable
 
-from fairway.core.oci.errors import FairwayError
+from fairway.core.oci.errors import BadRequest, FairwayError
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -35,6 +35,15 @@ class ReferenceViolation(FairwayError):
     """A row that another one needs is gone, such as the project of a push.  Features turn it into their own words."""
 
     code = "CONFLICT"
+
+
+class TooBroad(BadRequest):
+    """A list's filter that looks at more rows than there is time for.  To ask again would not help."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this looks at more than there is time for; narrow it: filter by another field too, or look into one project"
+        )
 
 
 class Conn(Protocol):
@@ -67,6 +76,12 @@ class Database(Conn, Protocol):
 
     async def read(self, body: Body[T]) -> T:
         """Run `body` on one connection whose statements see one snapshot.  Raises Unavailable."""
+
+    async def walk(self, body: Body[T]) -> T:
+        """The same for what may look at very many rows, such as a list that somebody filters: nobody else waits for it.
+
+        Raises TooBroad when it takes too long, and Unavailable.
+        """
 
     async def write(self, body: Body[T], *, soft: bool = False) -> T:
         """Run `body` in a transaction and commit it durably; `soft` commits may be lost in a power cut, never torn.

@@ -1,4 +1,4 @@
-"""SQLite: reads on the event loop, writes on one thread with group commit.
+"""SQLite: reads on the event loop, writes on one thread with group commit, walks on a few threads of their own.
 
 Theory of operation.  A read takes 7–20 µs, less than handing it to another thread, so it runs where it is asked.
 Writes queue for the writer thread, which takes all that wait, opens one BEGIN IMMEDIATE, runs each body under its own
@@ -19,6 +19,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -26,7 +27,8 @@ from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import Body, ReferenceViolation, Row, UniqueViolation
+from fairway.frame.db.database import Body, Row, TooBroad
+from fairway.frame.db.sqlite_errors import translated
 from fairway.frame.db.statements import Compiler
 
 T = TypeVar("T")
@@ -45,6 +47,13 @@ MOST_REST = 0.25
 """Seconds that a process which gives way rests after a group at most."""
 LOOK_SECONDS = 0.001
 """How often it looks meanwhile.  SQLite itself would look ever more seldom, and miss the moments that a busy process leaves."""
+
+WALKERS = 3
+"""Threads that walk through many rows for one process, beside the event loop."""
+MOST_WALKS = 64
+"""Walks that run or wait for a thread; more are refused with 503."""
+WALK_STEPS = 100_000
+"""Instructions of SQLite, some milliseconds of them, after which a walk looks at the clock."""
 
 
 class SqliteConn:
@@ -83,18 +92,6 @@ class SqliteConn:
     async def many(self, statement: Executable, rows: Sequence[Mapping[str, Any]], /) -> None:
         for row in rows:
             self._execute(statement, row)
-
-
-def translated(error: sqlite3.Error) -> Exception:
-    name = getattr(error, "sqlite_errorname", "")
-    if name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
-        return UniqueViolation(str(error))
-    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
-        return ReferenceViolation(str(error))
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-        return error
-    # Locked by others, disk full, I/O error: the caller may try again later.
-    return Unavailable(f"the database cannot answer now ({name or 'SQLITE_ERROR'}); try again", retry_after=2)
 
 
 def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
@@ -296,17 +293,65 @@ class _Writer(threading.Thread):
         self._raw.execute("RELEASE one")
 
 
+class _Walkers:
+    """Reads that may take long, on threads and connections of their own; SQLite lets go of the interpreter meanwhile."""
+
+    def __init__(self, path: Path, compiler: Compiler, seconds: float) -> None:
+        self._path, self._compiler, self._seconds = path, compiler, seconds
+        self._threads = ThreadPoolExecutor(
+            WALKERS, "sqlite-walker"
+        )  # they begin when there is something to do
+        self._mine = threading.local()
+        self._running = 0
+        self._closing = False
+
+    async def walk(self, body: Body[T]) -> T:
+        if self._closing or self._running >= MOST_WALKS:
+            raise Unavailable("many lists are being filtered just now; try again in a moment", retry_after=2)
+        self._running += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._walk, body)
+        except TooBroad:
+            if self._closing:
+                raise Unavailable("the database is closed", retry_after=2) from None
+            raise
+        finally:
+            self._running -= 1
+
+    def _walk(self, body: Body[T]) -> T:
+        if not hasattr(self._mine, "raw"):
+            self._mine.raw = connect(self._path, writer=False)
+        raw: sqlite3.Connection = self._mine.raw
+        deadline = time.monotonic() + self._seconds
+        raw.set_progress_handler(lambda: self._closing or time.monotonic() > deadline, WALK_STEPS)
+        try:
+            raw.execute("BEGIN")
+            return drive(cast(Coroutine[Any, Any, T], body(SqliteConn(raw, self._compiler))))
+        except sqlite3.Error as error:  # while rows were fetched
+            raise translated(error) from error
+        finally:
+            raw.set_progress_handler(None, 0)
+            if raw.in_transaction:
+                raw.execute("COMMIT")
+
+    async def close(self) -> None:
+        self._closing = True
+        await asyncio.to_thread(self._threads.shutdown)
+
+
 class SqliteDatabase:
     """One file.  Use from one event loop."""
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, *, gives_way: bool = False) -> None:
+    def __init__(self, path: Path, *, gives_way: bool = False, walk_seconds: float = 5.0) -> None:
         compiler = Compiler(dialect.dialect())
         self._writer = _Writer(path, compiler, gives_way=gives_way)
         self._writer.start()
         self._raw = connect(path, writer=False)
         self._reader = SqliteConn(self._raw, compiler)
+        self._walkers = _Walkers(path, compiler, walk_seconds)
+        self.walk = self._walkers.walk
         self.all = self._reader.all
         self.first = self._reader.first
         self.scalar = self._reader.scalar
@@ -343,6 +388,7 @@ class SqliteDatabase:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
+            await self._walkers.close()
             self._writer.inbox.put(None)
             await asyncio.to_thread(self._writer.join)
             self._raw.close()

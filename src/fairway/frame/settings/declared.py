@@ -280,7 +280,7 @@ class Settings:
     ))
     statement_timeout_ms: int = field(default=5000, metadata=_about(
         kinds.whole(100, 600_000),
-        "A PostgreSQL statement that takes longer is cancelled.",
+        "A PostgreSQL statement that takes longer is cancelled, and on SQLite the reading of a filtered or sorted list.",
         unit="milliseconds",
     ))
     log_level: str = field(default="info", metadata=_about(

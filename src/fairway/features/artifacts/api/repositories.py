@@ -60,7 +60,7 @@ def _lists(made: Routes, db: Database) -> None:
             counts = await store.artifact_counts(conn, [row["id"] for row in rows]) if rows else {}
             return [shown.repository(row, counts) for row in rows], total
 
-        return await db.read(read)
+        return await (db.walk if filters or order else db.read)(read)
 
     @made.get("/repositories", permission=PUBLIC, raises=(BadRequest,))
     async def list_all_repositories(

@@ -66,7 +66,7 @@ def _listing(made: Routes, db: Database) -> None:
             )
             return [shown.tag(each) for each in rows], total
 
-        found, total = await db.read(read)
+        found, total = await (db.walk if filters or order else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return found
 
