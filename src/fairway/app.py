@@ -20,6 +20,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cached_property
 
 from fastapi import FastAPI
 
@@ -74,7 +75,7 @@ class Hub:
         self._numbers = itertools.count(1)
         self._exact: dict[str, App] = {}
         self._v2: App = _nothing_here
-        self._api: App = _nothing_here
+        self._parts: Parts | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -101,11 +102,15 @@ class Hub:
         else:
             await self._exact.get(path, _nothing_here)(scope, receive, with_id)
 
+    @cached_property
+    def _api(self) -> App:
+        return _nothing_here if self._parts is None else _counted(management_api(self._parts))
+
     def _open(self, parts: Parts) -> None:
+        self._parts = parts
         self._v2 = registry_routes(
             parts.hub, parts.origin, max_manifest_bytes=self._settings.max_manifest_bytes
         )
-        self._api = _counted(management_api(parts))
         self._exact = {
             **manual_pages(),
             "/service/token": token_routes(parts.hub, parts.origin),
@@ -119,6 +124,7 @@ class Hub:
         try:
             async with build(self._settings) as parts, _flushing(parts), _supervised():
                 self._open(parts)
+                _ = self._api  # made now: nobody's request is to wait for it
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
             await send({"type": "lifespan.shutdown.complete"})

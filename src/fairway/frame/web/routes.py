@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 from starlette.routing import Match
@@ -59,6 +57,7 @@ from fairway.frame.web.described import (
     CREDENTIALS,
     CREDENTIALS_IF_ANY,
     Kinds,
+    body_of,
     errors_of,
     parameter,
     path_parameters,
@@ -170,12 +169,13 @@ class Routes:
                 endpoint,
                 methods=[method],
                 dependencies=[Depends(Guard(self._authoriser, permission, find, resumes=resumes))],
-                **_described(path, endpoint, permission, find, [*raises, *_refusals(method, permission)]),
+                openapi_extra=_described(path, permission, find),
                 **options,
             )
             made = self.router.routes[-1]
             assert isinstance(made, _Route)
             made.as_written = self._as_written
+            _describe_body(made, [*_errors_of(permission, find), *raises, *_refusals(method, permission)])
             if "{" not in path:
                 self._as_written.add(path)
             return endpoint
@@ -216,18 +216,11 @@ def project_in_query(name: str) -> FindRef:
     return InQuery(name)
 
 
-def _described(
-    path: str, endpoint: Callable[..., Any], permission: Declared, find: FindRef | None, raises: Kinds
-) -> dict[str, Any]:
-    """What FastAPI cannot see of a route: its errors, who needs a login, and what it reads from the request itself."""
-    body = _described_body(path, endpoint)
+def _described(path: str, permission: Declared, find: FindRef | None) -> dict[str, Any]:
+    """What FastAPI cannot see of a route: who needs a login, and what it reads from the request itself."""
     return {
-        "responses": errors_of([*_errors_of(permission, find), *raises], with_body=body is not None),
-        "openapi_extra": {
-            "parameters": _described_parameters(path, find),
-            "security": CREDENTIALS if _needs_login(permission) else CREDENTIALS_IF_ANY,
-            **({"requestBody": body} if body else {}),
-        },
+        "parameters": _described_parameters(path, find),
+        "security": CREDENTIALS if _needs_login(permission) else CREDENTIALS_IF_ANY,
     }
 
 
@@ -267,14 +260,13 @@ def _described_parameters(path: str, find: FindRef | None) -> list[dict[str, Any
     return found
 
 
-def _described_body(path: str, endpoint: Callable[..., Any]) -> dict[str, Any] | None:
-    """A body that is read by `json_body` or `form_body`."""
-    dependant: Dependant = get_dependant(path=path, call=endpoint)
-    for each in dependant.dependencies:
-        if isinstance(each.call, ModelReader):
-            schema = each.call.model.model_json_schema()
-            return {"required": True, "content": {each.call.media_type: {"schema": schema}}}
-    return None
+def _describe_body(route: APIRoute, raises: Kinds) -> None:
+    """Its errors, and a body that is read by `json_body` or `form_body`: FastAPI knows of neither."""
+    readers = (each.call for each in route.dependant.dependencies if isinstance(each.call, ModelReader))
+    reader = next(readers, None)
+    route.responses = errors_of(raises, with_body=reader is not None)
+    if reader is not None and route.openapi_extra is not None:
+        route.openapi_extra["requestBody"] = body_of(reader)
 
 
 def check_every_route_declares(app: FastAPI, *, open_paths: Collection[str] = ()) -> None:
