@@ -315,6 +315,16 @@ class TestMembers:
             assert answer.short == (400, "BAD_REQUEST")
         assert [row["role"] for row in await world.rows(members) if row["project_id"] == team] == [1]
 
+    async def test_a_member_whose_role_is_lost_may_nothing_and_can_be_removed(
+        self, world: World, team: int, bob: Person
+    ) -> None:
+        number = await make(world.admin, "auditor", *READS)
+        at = await joined(world.admin, bob, number)
+        await world.run(roles.delete())
+        assert (await bob("GET", f"{API}/projects/team")).status == 403
+        assert (await world.admin("GET", at)).json["role_id"] == number
+        assert (await world.admin("DELETE", at)).status == 200
+
 
 class TestClimbing:
     """Who may take members in, or make robots, gives no more than they hold themselves."""

@@ -11,6 +11,9 @@ from fairway.frame.access.catalogue import (
     CONFIGURATION_UPDATE,
     ON_SERVER,
     ROBOT_UPDATE,
+    ROLE_CREATE,
+    ROLE_DELETE,
+    ROLE_UPDATE,
     Permission,
 )
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
@@ -108,7 +111,8 @@ async def test_the_catalogue_is_listed(world: World, alice: Person) -> None:
     found = await get(alice, "/permissions")
     listed = {kind: {Permission(**each) for each in pairs} for kind, pairs in found.items()}
     assert listed == {"system": GRANTABLE_ON_SERVER, "project": GRANTABLE_IN_PROJECT}
-    peoples = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE}
+    roles = {ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE}
+    peoples = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE, *roles}
     assert listed["system"] >= ON_SERVER - peoples
     assert not listed["system"] & peoples, "what no robot can be granted"
     assert {"resource": "repository", "action": "push"} in found["project"]

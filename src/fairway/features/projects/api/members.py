@@ -13,7 +13,6 @@ from fairway.features.projects.model import GroupRef, Member
 from fairway.features.projects.store import members as store
 from fairway.features.roles import rules as roles
 from fairway.features.roles import store as role_store
-from fairway.features.roles.model import KnownRole
 from fairway.frame.access.catalogue import (
     MEMBER_CREATE,
     MEMBER_DELETE,
@@ -175,13 +174,12 @@ def _one_member(made: Routes, db: Database) -> None:
         return Response()
 
 
-async def _give(conn: Conn, project: ProjectFacts, number: int, by: Principal) -> KnownRole:
-    """The role that `by` gives to somebody.  Raises BadRequest when there is none, Denied for one that is more than theirs."""
+async def _give(conn: Conn, project: ProjectFacts, number: int, by: Principal) -> None:
+    """Let a role be given by `by`.  Raises BadRequest when there is none, Denied for one that is more than theirs."""
     role = await role_store.keep(conn, number)
     if role is None:
         raise roles.unknown()
     roles.check_gives(by, project, role.permissions, role.name)
-    return role
 
 
 async def _may_touch(conn: Conn, project: ProjectFacts, member: int, by: Principal) -> None:
@@ -189,7 +187,9 @@ async def _may_touch(conn: Conn, project: ProjectFacts, member: int, by: Princip
     found = await store.by_id(conn, project.id, member, lock=True)
     if found is None:
         raise _unknown(member)
-    await _give(conn, project, found.role, by)
+    role = await role_store.keep(conn, found.role)
+    if role is not None:
+        roles.check_gives(by, project, role.permissions, role.name)
 
 
 def _unknown(member: int) -> NotFound:
