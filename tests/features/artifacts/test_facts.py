@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import Unavailable
+from fairway.core.oci.errors import BlobUnknown, Unavailable
 from fairway.core.oci.names import Repository
 from fairway.features.artifacts import facts
 from fairway.features.artifacts.facts import Describer, Facts, Kept
@@ -196,6 +196,29 @@ async def test_failures_are_not_remembered(world: World, alice: Person) -> None:
         assert '"arm64"' in found.attributes
         assert found is same
     assert asked == [1, 2]
+
+
+async def test_what_is_lost_is_looked_for_now_and_then(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list does not look each time; whoever asks for the one artifact has it looked at."""
+    assert (await alice.push("team/app:v1", an_image())).status == 201
+    asked: list[int] = []
+
+    async def lost_at_first(number: int) -> None:
+        asked.append(number)
+        if number <= 2:
+            raise BlobUnknown("it is not there")
+
+    describer = Describer(world.db, storage_that(world, lost_at_first))
+    place = (Repository("team/app"), an_image().digest)
+    for _ in range(3):
+        assert await describer.facts(1, [place, place]) == [Facts(), Facts()]
+    assert asked == [1]
+    monkeypatch.setattr(facts, "AGAIN_SECONDS", 0.0)
+    assert await describer.facts(1, [place]) == [Facts()]
+    assert '"arm64"' in (await describer.facts(1, [place, place]))[0].attributes
+    assert asked == [1, 2, 3]
 
 
 async def test_a_storage_that_hangs_holds_no_list_up(

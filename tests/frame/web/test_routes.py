@@ -16,6 +16,7 @@ from fairway.frame.access.principals import Principal, User
 from fairway.frame.access.roles import Role
 from fairway.frame.web import errors
 from fairway.frame.web.body import json_body
+from fairway.frame.web.described import DescribedAPI
 from fairway.frame.web.routes import (
     AUTHENTICATED,
     PUBLIC,
@@ -262,7 +263,7 @@ def test_the_body_is_described_in_openapi(authoriser: Authoriser) -> None:
     async def text(body: Annotated[Body, json_body(Body)]) -> str:
         return body.text
 
-    app = FastAPI()
+    app = DescribedAPI(paths={})
     app.include_router(routes.router)
     described = app.openapi()["paths"]["/text"]["post"]["requestBody"]
     assert described["content"]["application/json"]["schema"]["properties"] == {

@@ -7,6 +7,7 @@ and there is nothing to repair.  Of a manifest or config that cannot be read not
 
 import asyncio
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
@@ -47,10 +48,13 @@ KEPT: Final = 16 * MIB
 """Bytes of facts, and as many of pages, that one process keeps."""
 _QUICK: Final = 2**15
 """Bytes of JSON that are parsed on the event loop: more takes it milliseconds."""
+AGAIN_SECONDS: Final = 10.0
+"""After which a list looks again at what was damaged or not there: it is not to try each time."""
 PATIENCE_SECONDS: Final = 5.0
 """For which a list waits for what its artifacts say."""
 _AT_A_TIME: Final = 8
 _MOST_LOOKS: Final = 1_000
+_MOST_IN_VAIN: Final = 10_000
 _MOST_WAITING: Final = 32
 _MEMORY, _SECONDS = 256 * MIB, 10
 _TEXTS: Final = (TEXT, MARKDOWN)
@@ -118,6 +122,7 @@ class Describer:
         self._facts: Kept[Facts] = Kept()
         self._pages: Kept[Page | Unreadable] = Kept()
         self._looks: dict[Digest, asyncio.Task[Facts]] = {}
+        self._in_vain: dict[Digest, float] = {}
         self._places = asyncio.Semaphore(_AT_A_TIME)
         self._waiting = 0
         processors()  # found now, not by the first push
@@ -128,18 +133,21 @@ class Describer:
         Who waits for one that somebody else is looking at already waits for the same look, which goes on when they give
         up: a storage that hangs holds no list up.
         """
-        looks = {digest: self._look(project, repo, digest) for repo, digest in asked}
+        now = time.monotonic() if len(asked) > 1 else 0.0  # who asks for one has perhaps just repaired it
+        looks = {digest: self._look(project, repo, digest, now) for repo, digest in asked}
         waiting = [look for look in looks.values() if isinstance(look, asyncio.Task) and not look.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=PATIENCE_SECONDS)
         return [_said(looks[digest]) for _, digest in asked]
 
-    def _look(self, project: int, repo: Repository, digest: Digest) -> Facts | asyncio.Task[Facts]:
+    def _look(
+        self, project: int, repo: Repository, digest: Digest, now: float
+    ) -> Facts | asyncio.Task[Facts]:
         if (kept := self._facts.get(digest)) is not None:
             return kept
         if (look := self._looks.get(digest)) is not None:
             return look
-        if len(self._looks) >= _MOST_LOOKS:
+        if len(self._looks) >= _MOST_LOOKS or 0.0 < now < self._in_vain.get(digest, 0.0):
             return Facts()
         look = self._looks[digest] = asyncio.create_task(self._find_out(project, repo, digest))
         look.add_done_callback(lambda _: self._looks.pop(digest, None))
@@ -149,9 +157,18 @@ class Describer:
         async with self._places:
             try:
                 made = await self._read(project, repo, await self._manifest(project, repo, digest))
-            except FairwayError:  # damaged or unavailable just now, or gone meanwhile
+            except Unavailable:
+                return Facts()
+            except FairwayError:  # damaged or gone
+                self._remember(digest)
                 return Facts()
         return self._facts.keep(digest, made, len(made.attributes))
+
+    def _remember(self, in_vain: Digest) -> None:
+        self._in_vain.pop(in_vain, None)
+        self._in_vain[in_vain] = time.monotonic() + AGAIN_SECONDS
+        if len(self._in_vain) > _MOST_IN_VAIN:
+            del self._in_vain[next(iter(self._in_vain))]
 
     async def _read(self, project: int, repo: Repository, manifest: Manifest) -> Facts:
         processor = processor_of(manifest)

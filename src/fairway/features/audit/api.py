@@ -21,7 +21,7 @@ from fairway.frame.access.catalogue import (
 )
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Database, Row
-from fairway.frame.db.listing import Filters, Order
+from fairway.frame.db.listing import Filters, Order, walks
 from fairway.frame.jobs.job import Facts, Job
 from fairway.frame.jobs.runs import Permissions, Runs, add_routes
 from fairway.frame.web.moments import moment
@@ -139,7 +139,7 @@ async def _read(
             conn, viewer, filters, order, project=project, offset=page.offset, limit=page.size
         )
 
-    return await (db.walk if filters or order else db.read)(read)
+    return await (db.walk if walks(filters, order) else db.read)(read)
 
 
 def _shown(row: Row) -> Facts:

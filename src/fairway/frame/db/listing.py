@@ -71,6 +71,11 @@ class Field:
     moment: bool = False
 
 
+def walks(filters: Filters, order: Order = ()) -> bool:
+    """Whether a list that is asked for so may have to look at every row: for `Database.walk`, beside what is quick."""
+    return bool(order) or any(isinstance(term, Contains) or term == Exact("nil") for term in filters.values())
+
+
 class Listing:
     """What may be asked of one list.
 

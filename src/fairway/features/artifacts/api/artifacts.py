@@ -26,6 +26,7 @@ from fairway.features.artifacts.store import details, listed
 from fairway.features.artifacts.store.listed import Within
 from fairway.frame.access.catalogue import ACCESSORY_LIST, ARTIFACT_DELETE, ARTIFACT_LIST, ARTIFACT_READ
 from fairway.frame.db import Conn, Database
+from fairway.frame.db.listing import walks
 from fairway.frame.web.errors import NotFound
 from fairway.frame.web.paging import Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
@@ -70,7 +71,7 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
             rows, total = await listed.page(conn, within, filters, order, offset=page.offset, limit=page.size)
             return await shown.artifacts(conn, rows, wanted), total
 
-        found, total = await (db.walk if filters or order else db.read)(read)
+        found, total = await (db.walk if walks(filters, order) else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return await describe(db, describer, project.id, found)
 
@@ -90,7 +91,7 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
             rows, total = await listed.page(conn, within, filters, order, offset=page.offset, limit=page.size)
             return await shown.artifacts(conn, rows, wanted), total
 
-        found, total = await (db.walk if filters or order else db.read)(read)
+        found, total = await (db.walk if walks(filters, order) else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return await describe(db, describer, project.id, found)
 

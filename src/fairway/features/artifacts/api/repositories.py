@@ -27,7 +27,7 @@ from fairway.frame.access.catalogue import (
 )
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Database
-from fairway.frame.db.listing import Filters, Order
+from fairway.frame.db.listing import Filters, Order, walks
 from fairway.frame.web.body import json_body
 from fairway.frame.web.errors import NotFound
 from fairway.frame.web.paging import Page, Paged, page_headers
@@ -60,7 +60,7 @@ def _lists(made: Routes, db: Database) -> None:
             counts = await store.artifact_counts(conn, [row["id"] for row in rows]) if rows else {}
             return [shown.repository(row, counts) for row in rows], total
 
-        return await (db.walk if filters or order else db.read)(read)
+        return await (db.walk if walks(filters, order) else db.read)(read)
 
     @made.get("/repositories", permission=PUBLIC, raises=(BadRequest,))
     async def list_all_repositories(

@@ -24,6 +24,7 @@ from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import details, listed
 from fairway.frame.access.catalogue import TAG_CREATE, TAG_DELETE, TAG_LIST
 from fairway.frame.db import Conn, Database, UniqueViolation
+from fairway.frame.db.listing import walks
 from fairway.frame.web.body import json_body
 from fairway.frame.web.errors import Conflict, NotFound
 from fairway.frame.web.paging import Paged, page_headers
@@ -66,7 +67,7 @@ def _listing(made: Routes, db: Database) -> None:
             )
             return [shown.tag(each) for each in rows], total
 
-        found, total = await (db.walk if filters or order else db.read)(read)
+        found, total = await (db.walk if walks(filters, order) else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return found
 
