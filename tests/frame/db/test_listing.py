@@ -7,7 +7,19 @@ from sqlalchemy import insert, select
 
 from fairway.core.oci.errors import BadRequest
 from fairway.frame.db import Database
-from fairway.frame.db.listing import AllOf, AnyOf, Between, Contains, Exact, Field, Listing, Order, Term
+from fairway.frame.db.listing import (
+    AllOf,
+    AnyOf,
+    Between,
+    Contains,
+    Exact,
+    Field,
+    Filters,
+    Listing,
+    Order,
+    Term,
+    walks,
+)
 from fairway.frame.db.tables import users
 
 LISTING = Listing(
@@ -118,3 +130,19 @@ def test_a_small_column_is_asked_for_small_numbers_only() -> None:
     assert SMALL.where({"version": Exact(str(2**31 - 1))})
     with pytest.raises(BadRequest, match="whole number"):
         SMALL.where({"version": Exact(str(2**31))})
+
+
+@pytest.mark.parametrize(
+    ("filters", "order", "slow"),
+    [
+        ({}, (), False),
+        ({"name": Exact("v1")}, (), False),
+        ({"name": Contains("v1")}, (), True),
+        ({"tags": Exact("nil")}, (), True),
+        ({}, [("at", True)], False),
+        ({}, [("at", True), ("size", False)], True),
+        ({"name": Exact("v1")}, [("size", False)], True),
+    ],
+)
+def test_what_may_look_at_every_row_is_known(filters: Filters, order: Order, slow: bool) -> None:
+    assert walks(filters, order, indexed="at") is slow

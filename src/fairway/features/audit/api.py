@@ -139,7 +139,7 @@ async def _read(
             conn, viewer, filters, order, project=project, offset=page.offset, limit=page.size
         )
 
-    return await (db.walk if walks(filters, order) else db.read)(read)
+    return await (db.walk if walks(filters, order, indexed="op_time") else db.read)(read)
 
 
 def _shown(row: Row) -> Facts:

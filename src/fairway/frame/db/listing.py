@@ -71,9 +71,14 @@ class Field:
     moment: bool = False
 
 
-def walks(filters: Filters, order: Order = ()) -> bool:
-    """Whether a list that is asked for so may have to look at every row: for `Database.walk`, beside what is quick."""
-    return bool(order) or any(isinstance(term, Contains) or term == Exact("nil") for term in filters.values())
+def walks(filters: Filters, order: Order = (), *, indexed: str = "") -> bool:
+    """Whether a list that is asked for so may have to look at every row: for `Database.walk`, beside what is quick.
+
+    `indexed`: the field by which an index has the list in order.
+    """
+    if any(isinstance(term, Contains) or term == Exact("nil") for term in filters.values()):
+        return True
+    return any(name != indexed for name, _ in order)
 
 
 class Listing:

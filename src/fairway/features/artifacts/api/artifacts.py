@@ -71,7 +71,7 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
             rows, total = await listed.page(conn, within, filters, order, offset=page.offset, limit=page.size)
             return await shown.artifacts(conn, rows, wanted), total
 
-        found, total = await (db.walk if walks(filters, order) else db.read)(read)
+        found, total = await (db.walk if walks(filters, order, indexed="push_time") else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return await describe(db, describer, project.id, found)
 
@@ -91,7 +91,7 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
             rows, total = await listed.page(conn, within, filters, order, offset=page.offset, limit=page.size)
             return await shown.artifacts(conn, rows, wanted), total
 
-        found, total = await (db.walk if walks(filters, order) else db.read)(read)
+        found, total = await (db.walk if walks(filters, order, indexed="push_time") else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return await describe(db, describer, project.id, found)
 
