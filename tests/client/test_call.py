@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from fairway.client import artifacts, groups, logs, projects, quotas, roles, search, users
+from fairway.client import artifacts, groups, logs, projects, quotas, roles, search, sessions, users
 from fairway.client.artifacts import Named, parse_named, parse_repository
 from fairway.client.call import Call, Listing, Page, Reply, filters, matching, reader
 from fairway.client.errors import Unreadable
@@ -91,6 +91,7 @@ def line(call: Call[object]) -> str:
             "POST /api/v2.0/projects/shop/repositories/x%252Fy/artifacts?from=team%2Fa%2Fb%3Av1",
         ),
         (search.search("a b"), "GET /api/v2.0/search?q=a%20b"),
+        (sessions.end(7), "DELETE /api/fairway/users/current/sessions/7"),
         (quotas.set_limit(3, -1), 'PUT /api/v2.0/quotas/3 {"hard": {"storage": -1}}'),
         (users.set_sysadmin(3, sysadmin=True), 'PUT /api/v2.0/users/3/sysadmin {"sysadmin_flag": true}'),
         (

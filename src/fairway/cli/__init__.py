@@ -37,6 +37,7 @@ TABLE: Final[lazy.Table] = {
     ),
     "quota": Entry("fairway.cli.remote.quota:app", "How much projects may store.", _HUB),
     "user": Entry("fairway.cli.user:app", "Accounts.", _HUB),
+    "session": Entry("fairway.cli.remote.session:app", "Browsers in which you are logged in.", _HUB),
     "group": Entry("fairway.cli.remote.group:app", "Groups of people.", _HUB),
     "role": Entry("fairway.cli.remote.role:app", "Roles that members of projects can have.", _HUB),
     "config": Entry("fairway.cli.remote.config:app", "What is chosen while the hub runs.", _HUB),
