@@ -1,6 +1,11 @@
 """Deleting a project with all that is in it: gone at once for everybody, emptied by a job.  On both databases."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,6 +214,40 @@ class TestRemoving:
         assert await left(world) == {}
         assert await world.count(projects) == 0
         assert await deletions.go_on(world.db, job) == 0
+
+
+WORKER = """
+import asyncio, sys
+from pathlib import Path
+from stories.world import replica
+
+async def main(url, folder):
+    async with replica(url, Path(folder)) as world:
+        await world.work()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["project.repository_removed", "project.before_finish"])
+async def test_its_process_dies_and_another_goes_on(
+    world: World, alice: Person, team: int, tmp_path: Path, point: str
+) -> None:
+    assert (await force(alice)).status == 200
+    plan = tmp_path / "plan"
+    plan.write_text(point)
+    env = {**os.environ, "FAIRWAY_CRASHPOINT_FILE": str(plan), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WORKER, world.settings.database_url, str(tmp_path)]
+    died = await asyncio.to_thread(subprocess.run, command, env=env, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert await world.count(projects) == 1
+    assert await world.count(repositories) == (2 if point == "project.repository_removed" else 0)
+    await world.run(tasks.update().values(due_at=1))  # its lease is over
+    await world.work()
+    assert await left(world) == {}
+    assert await world.count(projects) == 0
+    assert await yard.broken(world.db) == []
 
 
 class TestRaces:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from fairway.core.crash import crashpoint
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.core.oci.names import Repository
 from fairway.features.artifacts import changing
@@ -48,6 +49,7 @@ async def _remove_repositories(db: Database, task: Task, place: Place, name: str
         for repository, rest in some:
             repo = Repository(f"{name}/{rest}")
             await changing.empty_repository(db, place, repo, repository, task.write)
+            crashpoint("project.repository_removed")
             after, gone = rest, gone + 1
             left = await going.manifests_left(db, place.project)
             await task.report(max(total - left, 0), total, f"{left:,} manifests left")
@@ -57,4 +59,5 @@ async def _remove_repositories(db: Database, task: Task, place: Place, name: str
 async def _finish(task: Task, project: int, grace: int) -> None:
     while await task.write(partial(store.empty, project=project, grace_seconds=grace, going=True)):
         pass
+    crashpoint("project.before_finish")
     await task.write(partial(going.finish, project=project, grace_seconds=grace))
