@@ -28,31 +28,36 @@ def deletion(db: Database, periods: Periods) -> Job[Arguments]:
 
     async def run(task: Task, asked: Arguments) -> Facts:
         place = Place(asked.project, asked.by, for_good)
-        total = await going.manifests_left(db, asked.project)
+        manifests = await going.manifests_left(db, asked.project)
+        total = await store.repositories_of(db, asked.project)
         gone = 0
-        await task.log(f"{asked.name} was deleted by {asked.by}: {total:,} manifests are to go")
+        await task.log(
+            f"{asked.name} was deleted by {asked.by}: {total:,} repositories with {manifests:,} manifests are to go"
+        )
         while await going.is_going(db, asked.project):
-            gone += await _remove_repositories(db, task, place, asked.name, total)
+            gone = await _remove_repositories(db, task, place, asked.name, gone, total)
             try:
                 await _finish(task, asked.project, periods.grace)
             except PreconditionFailed:
                 continue  # a push that had begun before made a repository
         await task.log("done")
-        return {"manifests": total, "repositories": gone}
+        return {"manifests": manifests, "repositories": gone}
 
     return Job(PROJECT_DELETION, Arguments, run, at_once=2, tries=10, kept=50)
 
 
-async def _remove_repositories(db: Database, task: Task, place: Place, name: str, total: int) -> int:
-    after, gone = "", 0
+async def _remove_repositories(
+    db: Database, task: Task, place: Place, name: str, gone: int, total: int
+) -> int:
+    """How many are gone, with those that were before."""
+    after = ""
     while some := await going.some_repositories(db, place.project, after, _AT_A_TIME):
         for repository, rest in some:
             repo = Repository(f"{name}/{rest}")
             await changing.empty_repository(db, place, repo, repository, task.write)
             crashpoint("project.repository_removed")
             after, gone = rest, gone + 1
-            left = await going.manifests_left(db, place.project)
-            await task.report(max(total - left, 0), total, f"{left:,} manifests left")
+            await task.report(gone, max(total, gone), "repositories")
     return gone
 
 
