@@ -38,6 +38,7 @@ from fairway.features.gc import api as gc
 from fairway.features.gc.model import GARBAGE_COLLECTION, ORPHAN_SEARCH
 from fairway.features.labels import api as labels
 from fairway.features.projects import api as projects
+from fairway.features.projects.deletions import PROJECT_DELETION
 from fairway.features.quotas import api as quotas
 from fairway.features.registry.described import described_paths
 from fairway.features.registry.probes import metrics_page, readiness
@@ -179,6 +180,7 @@ def management_api(parts: Parts) -> FastAPI:
             parts.db,
             authoriser,
             parts.configuration,
+            parts.jobs[PROJECT_DELETION],
             gc_grace_seconds=parts.settings.gc_grace_seconds,
         ),
         prefix=_API,

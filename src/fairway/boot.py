@@ -19,6 +19,7 @@ from fairway.features.audit import jobs as audit
 from fairway.features.audit.forward import Send
 from fairway.features.gc import jobs as gc
 from fairway.features.gc.model import Switches
+from fairway.features.projects import jobs as project_jobs
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
@@ -102,7 +103,8 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         switches = Switches(settings.gc_enabled, settings.read_only, partial(chosen.get, READ_ONLY))
         collection = gc.collection(db, store, periods, switches)
         orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
-        jobs = Jobs([collection, orphans, audit.PURGING, notifications.job])
+        deletion = project_jobs.deletion(db, periods)
+        jobs = Jobs([collection, orphans, audit.PURGING, deletion, notifications.job])
         send = partial(_send_lines, settings)
         yield Parts(
             settings,

@@ -13,6 +13,7 @@ from functools import partial
 from fairway.boot import Parts, build
 from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
+from fairway.features.projects import deletions
 from fairway.features.registry import housekeeping
 from fairway.frame import events, log
 from fairway.frame.db import Database
@@ -76,6 +77,11 @@ def steps(parts: Parts) -> list[Step]:
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
         Step("forget sessions", 300, parts.sessions.tidy),
+        Step(
+            "go on removing what was in deleted projects",
+            300,
+            lambda: deletions.go_on(db, parts.jobs[deletions.PROJECT_DELETION]),
+        ),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
 

@@ -16,6 +16,7 @@ from fairway.client.call import (
     matching,
     reader,
     segment,
+    with_query,
 )
 
 _OWN: Final = "/api/fairway"
@@ -184,6 +185,11 @@ def deletable(project: str) -> Call[Deletable]:
 def delete(project: str) -> Call[None]:
     """Delete a project that has no repositories."""
     return changing("DELETE", _path(project), headers=BY_NAME)
+
+
+def delete_whole(project: str) -> Call[None]:
+    """Delete a project with all that is in it."""
+    return changing("DELETE", with_query(_path(project), {"force": True}), headers=BY_NAME)
 
 
 def members(project: str, *, name: str = "") -> Listing[Member]:

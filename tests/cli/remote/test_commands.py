@@ -310,14 +310,14 @@ def test_a_project_is_renamed_and_its_former_name_let_go_of(admin: Desk) -> None
 
 
 def test_a_project_is_deleted_with_all_that_is_in_it(admin: Desk, running: Hub) -> None:
-    admin.does("project", "create", "p-full")
+    admin.does("project", "create", "p-brimful")
     for n, name in enumerate(("app", "deep/er/app", "db")):
-        push(running, f"p-full/{name}", "v1", f"layer {n}".encode())
-    assert "contains repositories" in admin.refused("project", "delete", "p-full", "--yes")
-    assert "say that you mean it with --yes" in admin.refused("project", "delete", "p-full", "--force")
-    assert len(admin.lines("repo", "list", "p-full")) == 3
-    assert admin.does("project", "delete", "p-full", "--force", "--yes") == "Deleted p-full.\n"
-    assert admin.refused("project", "show", "p-full") == "project p-full not found"
-    admin.does("project", "create", "p-full")
-    assert admin.lines("repo", "list", "p-full") == []
-    assert admin.does("project", "delete", "p-full", "--force", "--yes") == "Deleted p-full.\n"
+        push(running, f"p-brimful/{name}", "v1", f"layer {n}".encode())
+    assert "contains repositories" in admin.refused("project", "delete", "p-brimful", "--yes")
+    assert "say that you mean it with --yes" in admin.refused("project", "delete", "p-brimful", "--force")
+    assert len(admin.lines("repo", "list", "p-brimful")) == 3
+    assert admin.does("project", "delete", "p-brimful", "--force", "--yes") == "Deleted p-brimful.\n"
+    assert admin.refused("project", "show", "p-brimful") == "project p-brimful not found"
+    admin.does("project", "create", "p-brimful")
+    assert admin.lines("repo", "list", "p-brimful") == []
+    assert admin.does("project", "delete", "p-brimful", "--force", "--yes") == "Deleted p-brimful.\n"

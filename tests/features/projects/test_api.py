@@ -12,7 +12,9 @@ from sqlalchemy import insert, select
 from fairway.core.tokens import SigningKeys
 from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.accounts.store import people
+from fairway.features.artifacts.model import Periods
 from fairway.features.projects import api
+from fairway.features.projects.jobs import deletion
 from fairway.frame.access.principals import User
 from fairway.frame.clock import utc_now
 from fairway.frame.configuration import Configuration
@@ -75,7 +77,8 @@ async def hub(db: Database) -> AsyncIterator[Hub]:
     errors.install(app)
     authoriser = Authoriser(authenticators, api.look_up(db), lambda _forwarded_for, peer: peer)
     chosen = Configuration(db, Sealer([b"a key for tests, thirty-two bytes."]), Settings())
-    app.include_router(api.routes(db, authoriser, chosen, gc_grace_seconds=60), prefix="/api/v2.0")
+    removal = deletion(db, Periods(lease=60, grace=60, trash=60))
+    app.include_router(api.routes(db, authoriser, chosen, removal, gc_grace_seconds=60), prefix="/api/v2.0")
     check_every_route_declares(app)
     yield Hub(db, app)
     hasher.close()

@@ -51,6 +51,7 @@ StorageLimit = Annotated[
 ]
 
 _GONE: Final = 404
+_NOT_EMPTY: Final = 412
 
 _COLUMNS: list[Column[Project]] = [
     Column("name", lambda found: found.name),
@@ -186,23 +187,21 @@ def _setting(text: str) -> tuple[str, str]:
 @app.command()
 def delete(
     names: Names,
-    force: Annotated[
-        bool, typer.Option("--force", help="With all that is in them, repository by repository")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="With all that is in them")] = False,
     yes: Yes = False,
     hub: HubName = "",
 ) -> None:
-    """Delete projects that have no repositories any more, or with --force what is in them first.
+    """Delete projects that have no repositories any more, or with --force with all that is in them.
 
-    What was interrupted is finished by the same command once more.
+    They are gone at once; the hub removes what was in them in the background. A hub that knows no such thing is asked for
+    each repository; what was interrupted there is finished by the same command once more.
     """
     if force:
         with asking(hub) as opened:
             held = {name: list(opened.each(artifacts.repositories(name))) for name in names}
             sure(f"Delete {'; '.join(_what_goes(opened, *each) for each in held.items())}?", yes=yes)
             for name, repositories in held.items():
-                _empty(opened, name, repositories)
-                opened.ask(projects.delete(name))
+                _delete_whole(opened, name, repositories)
                 say(f"Deleted {name}.")
         return
     sure(f"Delete {', '.join(names)}?", yes=yes)
@@ -223,6 +222,17 @@ def _what_goes(opened: Hub, name: str, found: Sequence[RepositoryRow]) -> str:
     artifacts_in = sum(each.artifact_count for each in found)
     counts = f"{called} with {len(found)} repositories, {artifacts_in} artifacts"
     return counts if quota is None else f"{counts} and {size_text(quota.used.storage)}"
+
+
+def _delete_whole(opened: Hub, name: str, found: Sequence[RepositoryRow]) -> None:
+    try:
+        opened.ask(projects.delete_whole(name))
+    except ApiError as error:
+        if error.status != _NOT_EMPTY:
+            raise
+        # It knows nothing of `force`: Harbor, or an older Fairway.
+        _empty(opened, name, found)
+        opened.ask(projects.delete(name))
 
 
 def _empty(opened: Hub, name: str, found: Sequence[RepositoryRow]) -> None:

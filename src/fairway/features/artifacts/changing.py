@@ -5,7 +5,7 @@ All but `delete_repository` are bodies of transactions.  They lock in the order 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import ManifestUnknown, NameUnknown, PreconditionFailed
@@ -14,7 +14,9 @@ from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import blobs, deleted, manifests, repositories, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame import events
-from fairway.frame.db import Conn, Database, UniqueViolation, ledger
+from fairway.frame.db import Body, Conn, Database, UniqueViolation, ledger
+
+T = TypeVar("T")
 
 AT_A_TIME = 40
 """Manifests of a repository that are deleted in one transaction: what each of them names is reviewed, too."""
@@ -24,6 +26,12 @@ MOST_ACCESSORIES = 500
 
 LINKS_AT_A_TIME = 5_000
 """And no more than name so much together, or one that does: everybody else's writes wait for it."""
+
+
+class Write(Protocol):
+    """`Database.write`, or one that refuses when this worker has been given up."""
+
+    async def __call__(self, body: Body[T], /) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +77,27 @@ async def delete_repository(db: Database, place: Place, repo: Repository) -> Non
 
     It stays when somebody pushes to it meanwhile, with what they pushed.  Raises NameUnknown.
     """
-    repository = await place.repository(db, repo)
+    await empty_repository(db, place, repo, await place.repository(db, repo), db.write)
+
+
+async def empty_repository(
+    db: Database, place: Place, repo: Repository, repository: int, write: Write
+) -> None:
+    """The same by its id, with each change through `write`."""
     newest = await repositories.newest(db, repository)
-    while await _delete_unnamed(db, place, repo, repository, newest):
+    while await _delete_unnamed(db, place, repo, repository, newest, write):
         continue  # once more, for what was named by an index that is gone now
 
     async def remove(conn: Conn) -> None:
         if await repositories.remove_empty(conn, repository):
             await place.record(conn, repo, "repository.deleted", {})
 
-    await db.write(remove)
+    await write(remove)
 
 
-async def _delete_unnamed(db: Database, place: Place, repo: Repository, repository: int, newest: int) -> int:
+async def _delete_unnamed(
+    db: Database, place: Place, repo: Repository, repository: int, newest: int, write: Write
+) -> int:
     """Delete each manifest up to the id `newest` that no other one names; how many went."""
     after, gone = "", 0
     while found := await repositories.some_artifacts(db, repository, newest, after, AT_A_TIME):
@@ -91,7 +107,7 @@ async def _delete_unnamed(db: Database, place: Place, repo: Repository, reposito
         async def body(conn: Conn, digests: Sequence[Digest] = digests) -> int:
             return len(await _delete(conn, place, repo, repository, digests))
 
-        gone += await db.write(body)
+        gone += await write(body)
     return gone
 
 

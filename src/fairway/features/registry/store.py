@@ -63,6 +63,7 @@ _CATALOGUE = (
     select(projects.c.name.label("project"), repositories.c.name.label("repository"))
     .join(repositories, repositories.c.project_id == projects.c.id)
     .where(
+        projects.c.deleted_at.is_(None),
         projects.c.name >= bindparam("project"),  # found by the index, which an OR alone would not use
         (projects.c.name > bindparam("project")) | (repositories.c.name > bindparam("repository")),
     )

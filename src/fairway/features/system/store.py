@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy import true as sql_true
 
 from fairway.features.projects.store import belonging
 from fairway.features.projects.store.granted import covered
@@ -33,7 +32,7 @@ _NOW = select(now_us())
 async def statistics(db: Database, viewer: Principal) -> Statistics:
     """Projects and repositories that `viewer` may see; for a system administrator all, and the bytes they are charged."""
     everything = counts_everything(viewer)
-    visible = sql_true() if everything else or_(projects.c.public, _belonging_to(viewer))
+    visible = belonging.LIVE if everything else or_(projects.c.public, _belonging_to(viewer))
     given = {} if everything else {"viewer": viewer.id if isinstance(viewer, User) else 0}
 
     async def read(conn: Conn) -> Statistics:

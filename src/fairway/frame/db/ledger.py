@@ -114,7 +114,9 @@ async def charge(conn: Conn, project: int, delta: int) -> None:
     if not delta:
         return
     hard = await conn.scalar(_HARD, project=project)
-    if hard is None or hard == UNLIMITED:
+    if hard is None:
+        return  # the project was deleted: nobody counts for it any more
+    if hard == UNLIMITED:
         await conn.run(_APPEND, project=project, delta=delta)
     elif not await conn.run(_CHARGE, project=project, delta=delta):
         raise QuotaExceeded(

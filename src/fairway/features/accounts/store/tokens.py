@@ -126,7 +126,9 @@ _TOKEN = select(
 )
 _OF = personal_tokens.c.user_id == bindparam("user")
 _ONE = _TOKEN.where(_OF, personal_tokens.c.id == bindparam("token"))
-_NAMES = select(projects.c.id, projects.c.name).where(within_ids(projects.c.id, bindparam("projects")))
+_NAMES = select(projects.c.id, projects.c.name).where(
+    within_ids(projects.c.id, bindparam("projects")), projects.c.deleted_at.is_(None)
+)
 
 
 def _token(row: Row) -> PersonalToken:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.protocols import Stored
+from fairway.features.artifacts.store import manifests
 from fairway.features.projects.store import projects as projects_store
 from fairway.features.projects.store.names import called
 from fairway.frame.access.catalogue import REPOSITORY_PULL
@@ -32,6 +33,7 @@ _VISIBLE = (
         project_blobs.c.project_id == bindparam("project"),
         project_blobs.c.digest == bindparam("digest"),
         blobs.c.state == LIVE,
+        manifests.THERE,
     )
 )
 

@@ -2,23 +2,37 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
+from fairway.core.oci.errors import NameUnknown
 from fairway.core.oci.manifest import Link, Manifest
 from fairway.core.oci.names import Tag
 from fairway.features.artifacts import rules
 from fairway.features.artifacts.processors import table
 from fairway.frame.db import Conn, Row, now_us
-from fairway.frame.db.tables import artifact_links, artifacts, repositories, tags
+from fairway.frame.db.tables import artifact_links, artifacts, projects, repositories, tags
 from fairway.frame.db.types import within
 
-_REPOSITORY = select(repositories.c.id).where(
+# Who has a token made before the project was deleted asks by the project's id.
+THERE: Final = exists(
+    select(literal(1)).where(projects.c.id == bindparam("project"), projects.c.deleted_at.is_(None))
+)
+"""The condition that the bound `project` is there, and not only something that was in it."""
+
+_KEEP_PROJECT = (
+    select(projects.c.id)
+    .where(projects.c.id == bindparam("project"), projects.c.deleted_at.is_(None))
+    .with_for_update(read=True, key_share=True)
+)
+_ANY_REPOSITORY = select(repositories.c.id).where(
     repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("name")
 )
-_KEEP_REPOSITORY = _REPOSITORY.with_for_update(read=True, key_share=True)
+_REPOSITORY = _ANY_REPOSITORY.where(THERE)
+_KEEP_REPOSITORY = _ANY_REPOSITORY.with_for_update(read=True, key_share=True)
 _MAKE_REPOSITORY = (
     upsert(repositories)
     .values(project_id=bindparam("project"), name=bindparam("name"), created_at=now_us(), updated_at=now_us())
@@ -33,7 +47,10 @@ async def repository(conn: Conn, project: int, name: str) -> int | None:
 
 
 async def ensure_repository(conn: Conn, project: int, name: str) -> int:
-    """The id of a repository, made if it is the first push; nobody removes it until the transaction ends."""
+    """The id of a repository, made if it is the first push; nobody removes it, or hides the project, until the
+    transaction ends.  Raises NameUnknown when the project is gone."""
+    if await conn.first(_KEEP_PROJECT, project=project) is None:
+        raise NameUnknown("the project was deleted just now")
     while (row := await conn.first(_KEEP_REPOSITORY, project=project, name=name)) is None:
         await conn.run(_MAKE_REPOSITORY, project=project, name=name)
     return int(row["id"])
@@ -46,6 +63,7 @@ _BY_DIGEST = (
         repositories.c.project_id == bindparam("project"),
         repositories.c.name == bindparam("name"),
         artifacts.c.digest == bindparam("ref"),
+        THERE,
     )
 )
 _BY_TAG = (
@@ -59,6 +77,7 @@ _BY_TAG = (
         repositories.c.project_id == bindparam("project"),
         repositories.c.name == bindparam("name"),
         tags.c.name == bindparam("ref"),
+        THERE,
     )
 )
 _INFO = [artifacts.c.digest, artifacts.c.media_type, artifacts.c.size]
@@ -289,6 +308,7 @@ _REFERRERS = (
         repositories.c.name == bindparam("name"),
         artifacts.c.subject == bindparam("subject"),
         artifacts.c.digest > bindparam("after"),
+        THERE,
     )
     .order_by(artifacts.c.digest)
     .limit(bindparam("limit"))

@@ -3,11 +3,13 @@
 from fastapi import APIRouter
 
 from fairway.features.projects.api import allowlists, members, names, projects, search, settings
+from fairway.features.projects.deletions import Arguments
 from fairway.features.projects.store import projects as store
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
 from fairway.frame.configuration import Configuration
 from fairway.frame.db import Database
+from fairway.frame.jobs.job import Job
 from fairway.frame.web.deciding import LookUp
 from fairway.frame.web.routes import Authoriser, ProjectRef, Routes
 
@@ -24,11 +26,16 @@ def look_up(db: Database) -> LookUp:
 
 
 def routes(
-    db: Database, authoriser: Authoriser, chosen: Configuration, *, gc_grace_seconds: int
+    db: Database,
+    authoriser: Authoriser,
+    chosen: Configuration,
+    removal: Job[Arguments],
+    *,
+    gc_grace_seconds: int,
 ) -> APIRouter:
     """The routes, relative to `/api/v2.0`."""
     about_projects = Routes(authoriser, tags=["project"])
-    projects.add_routes(about_projects, db, chosen, gc_grace_seconds)
+    projects.add_routes(about_projects, db, chosen, gc_grace_seconds, removal)
     about_settings = Routes(authoriser, tags=["projectMetadata"])
     settings.add_routes(about_settings, db)
     about_members = Routes(authoriser, tags=["member"])

@@ -8,27 +8,30 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed
-from fairway.features.projects import rules
+from fairway.features.projects import deletions, rules
 from fairway.features.projects.api import allowlists
 from fairway.features.projects.model import Allowlist, Project
-from fairway.features.projects.store import members
+from fairway.features.projects.store import going, members
 from fairway.features.projects.store import projects as store
 from fairway.features.robots import store as robots
 from fairway.frame.access.catalogue import (
+    ARTIFACT_DELETE,
     MEMBER_LIST,
     PROJECT_CREATE,
     PROJECT_DELETE,
     PROJECT_READ,
     PROJECT_UPDATE,
     QUOTA_READ,
+    REPOSITORY_DELETE,
 )
-from fairway.frame.access.may import may, may_make_projects
+from fairway.frame.access.may import ProjectFacts, may, may_make_projects
 from fairway.frame.access.principals import Principal, Robot, User, narrowed_to
 from fairway.frame.access.roles import Role
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import EVERYONE, PROJECT_CREATION, QUOTAS, STORAGE
 from fairway.frame.db import Conn, Database, UniqueViolation
 from fairway.frame.db.listing import Contains, Exact, Filters, Term
+from fairway.frame.jobs.job import Job
 from fairway.frame.web.body import json_body
 from fairway.frame.web.errors import Conflict, Forbidden, NotFound
 from fairway.frame.web.moments import moment
@@ -114,13 +117,19 @@ class DeletableOut(BaseModel):
     message: str | None = None
 
 
-def add_routes(made: Routes, db: Database, chosen: Configuration, gc_grace_seconds: int) -> None:
+def add_routes(
+    made: Routes,
+    db: Database,
+    chosen: Configuration,
+    gc_grace_seconds: int,
+    removal: Job[deletions.Arguments],
+) -> None:
     """Add the routes of this page."""
     _listing(made, db)
     _creating(made, db, chosen)
     _reading(made, db)
     _changing(made, db)
-    _deleting(made, db, gc_grace_seconds)
+    _deleting(made, db, gc_grace_seconds, removal)
 
 
 async def _older_filters(name: _Text = "", public: bool | None = None, owner: _Text = "") -> Filters:
@@ -271,7 +280,7 @@ def _changing(made: Routes, db: Database) -> None:
         return Response()
 
 
-def _deleting(made: Routes, db: Database, gc_grace_seconds: int) -> None:
+def _deleting(made: Routes, db: Database, gc_grace_seconds: int, removal: Job[deletions.Arguments]) -> None:
     @made.get(
         "/projects/{project_name_or_id}/_deletable",
         permission=PROJECT_DELETE,
@@ -288,13 +297,35 @@ def _deleting(made: Routes, db: Database, gc_grace_seconds: int) -> None:
         response_class=Response,
         raises=(PreconditionFailed,),
     )
-    async def delete_project(asked_by: AskedBy, project: InProject) -> Response:
+    async def delete_project(
+        viewer: AskedBy,
+        project: InProject,
+        force: Annotated[bool, Query(description="With all that is in it, in the background")] = False,
+    ) -> Response:
+        if force:
+            return await _force(viewer, project)
         empty = partial(store.empty, project=project.id, grace_seconds=gc_grace_seconds)
         while await db.write(empty):
             continue
-        remove = partial(store.remove, project=project.id, by=asked_by, grace_seconds=gc_grace_seconds)
+        remove = partial(store.remove, project=project.id, by=viewer, grace_seconds=gc_grace_seconds)
         if not await db.write(remove):
             raise NotFound("the project was deleted just now")
+        return Response()
+
+    async def _force(by: Principal, project: ProjectFacts) -> Response:
+        lacking = [each for each in (REPOSITORY_DELETE, ARTIFACT_DELETE) if not may(by, each, project)]
+        if lacking:
+            raise Forbidden(
+                f"deleting what is in the project takes {lacking[0]}; ask for it, or empty it first"
+            )
+
+        async def body(conn: Conn) -> None:
+            name = await going.hide(conn, project.id, by)
+            if name is None:
+                raise NotFound("the project was deleted just now")
+            await deletions.ask(conn, removal, deletions.Arguments(project.id, name, by.name))
+
+        await db.write(body)
         return Response()
 
 

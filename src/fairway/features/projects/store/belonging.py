@@ -31,6 +31,9 @@ from fairway.frame.db.types import together
 viewer = bindparam("viewer", type_=BigInteger)
 """The user it is about: statements with anything of this page take `viewer`."""
 
+LIVE: Final = projects.c.deleted_at.is_(None)
+"""The condition of projects that are there: of the others only what was in them is left, for a job to remove."""
+
 membership = projects.outerjoin(
     members, and_(members.c.project_id == projects.c.id, members.c.user_id == viewer)
 )

@@ -52,7 +52,11 @@ async def require_not_former(conn: Conn, name: str) -> None:
         raise UniqueViolation(_TAKEN.format(name))
 
 
-_LOCK = select(projects.c.name).where(projects.c.id == bindparam("project")).with_for_update()
+_LOCK = (
+    select(projects.c.name)
+    .where(projects.c.id == bindparam("project"), projects.c.deleted_at.is_(None))
+    .with_for_update()
+)
 _LONGEST = select(func.max(func.length(repositories.c.name))).where(
     repositories.c.project_id == bindparam("project")
 )

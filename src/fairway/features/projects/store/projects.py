@@ -30,7 +30,7 @@ from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
 from fairway.features.projects.store import allowlists, belonging, names, settings
-from fairway.features.projects.store.belonging import RIGHTS, membership, projects_of
+from fairway.features.projects.store.belonging import LIVE, RIGHTS, membership, projects_of
 from fairway.features.projects.store.granted import covered, granted
 from fairway.frame import events
 from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
@@ -57,7 +57,9 @@ NOBODY = 0
 NOT_EMPTY = "the project contains repositories; delete them first"
 """Why a project stays."""
 
-_FACTS = select(projects.c.id, projects.c.name, projects.c.public, *RIGHTS).select_from(membership)
+_FACTS = (
+    select(projects.c.id, projects.c.name, projects.c.public, *RIGHTS).select_from(membership).where(LIVE)
+)
 _FACTS_BY_ID = _FACTS.where(projects.c.id == bindparam("id"))
 _FACTS_BY_NAME = _FACTS.where(projects.c.id == names.called("name"))
 
@@ -69,7 +71,7 @@ _PROJECT = select(
     *RIGHTS,
     *allowlists.COLUMNS,
 ).select_from(allowlists.joined(_owned, projects.c.id))
-_PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"))
+_PROJECT_BY_ID = _PROJECT.where(projects.c.id == bindparam("id"), LIVE)
 
 
 def viewer_id(principal: Principal) -> int:
@@ -149,22 +151,22 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
 def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> ColumnElement[bool]:
     """The projects whose repositories the viewer may list; for robots, those where they have `permission`."""
     if isinstance(viewer, Robot):
-        return or_(projects.c.public, granted(viewer, permission, projects.c.id))
+        return and_(LIVE, or_(projects.c.public, granted(viewer, permission, projects.c.id)))
     if not isinstance(viewer, User):
-        return projects.c.public
+        return and_(LIVE, projects.c.public)
     own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, REPOSITORY_LIST))
-    return or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id)))
+    return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id))))
 
 
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
     """Public projects and the viewer's own; every project for a system administrator, and a robot that may list them."""
     if isinstance(viewer, Robot):
         every = sql_true() if may(viewer, PROJECT_LIST) else granted(viewer, PROJECT_READ, projects.c.id)
-        return or_(projects.c.public, every)
+        return and_(LIVE, or_(projects.c.public, every))
     if not isinstance(viewer, User):
-        return projects.c.public
+        return and_(LIVE, projects.c.public)
     own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id))
-    return or_(projects.c.public, and_(own, covered(viewer, PROJECT_READ, projects.c.id)))
+    return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, PROJECT_READ, projects.c.id))))
 
 
 _LISTING = Listing(
@@ -253,9 +255,10 @@ async def ensure_library(conn: Conn, owner: User) -> bool:
     return True
 
 
-_LOCK_ROW = (
+_LOCK_ANY = (
     select(projects.c.name, projects.c.public).where(projects.c.id == bindparam("project")).with_for_update()
 )
+_LOCK_ROW = _LOCK_ANY.where(LIVE)
 _UPDATE = (
     update(projects)
     .where(projects.c.id == bindparam("project"))
@@ -345,13 +348,16 @@ _DROP_DELETED = delete(deleted_artifacts).where(deleted_artifacts.c.id.in_(_some
 _DELETE = delete(projects).where(projects.c.id == bindparam("project"))
 
 
-async def empty(conn: Conn, project: int, *, grace_seconds: int, limit: int = 500) -> bool:
+async def empty(
+    conn: Conn, project: int, *, grace_seconds: int, limit: int = 500, going: bool = False
+) -> bool:
     """Let go of some of what a project stored, for the collector to review; whether there may be more.
 
-    To be called, each time in a transaction of its own, until it says no: a project may hold a million digests.
+    `going`: of one that is gone for everybody else.  To be called, each time in a transaction of its own, until it says no: a project may hold a million digests.
     Raises PreconditionFailed while there are repositories in it.
     """
-    await _lock_empty(conn, project)
+    if await _lock_empty(conn, project, going=going) is None:
+        return False
     # Manifests that could be had back go for good: there is no place for them any more.
     if await conn.run(_DROP_DELETED, project=project, limit=limit) == limit:
         return True
@@ -373,7 +379,7 @@ async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int)
     Its members, quota and uploads go with it.  Needs a transaction, after `empty` has said that there is no more.
     Raises PreconditionFailed while there are repositories in it.
     """
-    name = await _lock_empty(conn, project)
+    name = await _lock_empty(conn, project, going=False)
     if name is None:
         return False
     while await empty(conn, project, grace_seconds=grace_seconds):
@@ -385,9 +391,9 @@ async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int)
     return True
 
 
-async def _lock_empty(conn: Conn, project: int) -> str | None:
+async def _lock_empty(conn: Conn, project: int, *, going: bool) -> str | None:
     # A push that makes a repository waits for this.
-    name: str | None = await conn.scalar(_LOCK_ROW, project=project)
+    name: str | None = await conn.scalar(_LOCK_ANY if going else _LOCK_ROW, project=project)
     if name is not None and await has_repositories(conn, project):
         raise PreconditionFailed(NOT_EMPTY)
     return name

@@ -4,6 +4,8 @@
 decision about rights asks it.
 A project that was renamed keeps its former names in `project_aliases`.  No name is in both tables: whoever takes one looks
 into the other after that.
+A project with `deleted_at` is gone for everybody: its row is only there for what was in it, until a job has removed that.
+It has a name that nobody can ask for, no members, no robots and no quota.
 `quotas.hard` is bytes, -1 for no limit.  A project without a limit never touches its quota row on a push: it appends
 to `quota_deltas`, which are folded into `used` in the background, so that a busy project has no hot row.
 """
@@ -26,6 +28,7 @@ from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
 
 _CUSTOM = text("role >= 100")
+_GOING = text("deleted_at IS NOT NULL")
 
 projects = Table(
     "projects",
@@ -36,8 +39,10 @@ projects = Table(
     Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
+    Column("deleted_at", Micros),
     UniqueConstraint("name"),
     Index(None, "owner_id"),
+    Index("ix_projects_deleted", "id", sqlite_where=_GOING, postgresql_where=_GOING),
     sqlite_autoincrement=True,
 )
 
