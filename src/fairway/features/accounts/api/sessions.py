@@ -7,9 +7,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed
+from fairway.features.accounts.api.people import without_a_token
 from fairway.features.accounts.model import OpenSession
 from fairway.features.accounts.sessions import Sessions
-from fairway.frame.web.errors import NotFound
+from fairway.frame.web.errors import Forbidden, NotFound
 from fairway.frame.web.moments import moment
 from fairway.frame.web.paging import Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
@@ -54,10 +55,11 @@ def own_routes(authoriser: Authoriser, sessions: Sessions) -> APIRouter:
         "/users/current/sessions/{session_id}",
         permission=AUTHENTICATED,
         response_class=Response,
-        raises=(NotFound, PreconditionFailed),
+        raises=(Forbidden, NotFound, PreconditionFailed),
     )
     async def end_session(session_id: Id, by: ByPerson, came: Came) -> Response:
         """Logs that browser out at once."""
+        without_a_token(by, "logging a browser out")
         if not await sessions.end(by, session_id, came.client):
             raise NotFound(f"you have no session {session_id}")
         return Response()
