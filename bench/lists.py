@@ -94,15 +94,19 @@ def ask(client: Client, path: str) -> tuple[float, int]:
 
 
 def together(peer: Fairway, path: str, clients: int, rounds: int) -> Times:
-    """So many clients, each asking `rounds` times, one request after the other."""
+    """So many clients, each asking `rounds` times, one request after the other.  Raises Refused when one of them is."""
     times: list[float] = []
+    refused: list[Refused] = []
     barrier = threading.Barrier(clients)
 
     def one() -> None:
         client = Client(peer.address, basic(peer.login or ("", "")))
         client.ask("GET", "/api/v2.0/ping")
         barrier.wait()
-        times.extend(ask(client, path)[0] for _ in range(rounds))
+        try:
+            times.extend(ask(client, path)[0] for _ in range(rounds))
+        except Refused as answer:
+            refused.append(answer)
         client.close()
 
     threads = [threading.Thread(target=one) for _ in range(clients)]
@@ -110,6 +114,8 @@ def together(peer: Fairway, path: str, clients: int, rounds: int) -> Times:
         thread.start()
     for thread in threads:
         thread.join()
+    if refused:
+        raise refused[0]
     if len(times) != clients * rounds:
         raise Refused(f"GET {path}: some of the clients failed")
     return Times(times)
@@ -133,9 +139,13 @@ def measure(peer: Fairway, arguments: argparse.Namespace) -> None:
         if arguments.only not in path:
             continue
         for which, page in pages(client, path):
-            ask(client, page)
-            alone = Times([ask(client, page)[0] for _ in range(arguments.rounds)])
-            crowd = together(peer, page, arguments.clients, max(arguments.rounds // 4, 2))
+            try:
+                ask(client, page)
+                alone = Times([ask(client, page)[0] for _ in range(arguments.rounds)])
+                crowd = together(peer, page, arguments.clients, max(arguments.rounds // 4, 2))
+            except Refused as answer:
+                print(f"{which:>6} refused {answer}", flush=True)
+                continue
             figures = [f"{times.at(0.5):7.1f} {times.at(0.95):8.1f}" for times in (alone, crowd)]
             late = alone.at(0.95) > 150 or crowd.at(0.95) > 600
             print(f"{which:>6} {figures[0]} {figures[1]} {'!' if late else ' '}{path}", flush=True)
