@@ -1,5 +1,6 @@
 """`/c/login`, `/c/log_out` and what is known of one's sessions, as browsers and their users see it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from stories.world import PASSWORD, Person, World, replica
 
 CURRENT = "/api/v2.0/users/current"
 OWN = "/api/fairway/users/current/sessions"
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
@@ -297,3 +299,23 @@ class TestOnesOwn:
         assert (await world.admin("DELETE", f"{OWN}/{row['id']}")).status == 404
         assert (await world.admin("GET", OWN)).json == []
         assert len(await world.rows(sessions)) == 1
+
+
+class TestTokensArePasswordsElsewhere:
+    """A session is all that its owner is: it is for who shows the password."""
+
+    @pytest.mark.parametrize("access", ["all", "read"])
+    async def test_a_personal_token_begins_no_session(self, world: World, alice: Person, access: str) -> None:
+        body = json.dumps({"name": "laptop", "access": [access]}).encode()
+        made = await alice("POST", "/api/fairway/users/current/tokens", body, headers=JSON)
+        answer = await Browser(world).log_in("alice", made.json["token"])
+        assert (answer.status, b"with your password" in answer.body) == (401, True), answer.body
+        assert await world.rows(sessions) == []
+
+    async def test_nor_does_a_cli_secret(self, world: World, alice: Person) -> None:
+        path = f"/api/v2.0/users/{alice.id}/cli_secret"
+        body = b'{"secret": "Chosen-secret-1"}'
+        assert (await alice("PUT", path, body, headers=JSON)).status == 200
+        answer = await Browser(world).log_in("alice", "Chosen-secret-1")
+        assert (answer.status, b"with your password" in answer.body) == (401, True), answer.body
+        assert await world.rows(sessions) == []

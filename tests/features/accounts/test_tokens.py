@@ -1,53 +1,24 @@
-"""Personal access tokens: made, used everywhere, narrowed, revoked."""
+"""Personal access tokens: made, used everywhere, revoked; what cannot be had."""
 
 import asyncio
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from fairway.core.oci.errors import BadRequest, TooManyRequests, Unauthorized
+from fairway.core.oci.errors import BadRequest
 from fairway.features.accounts import rules as account_rules
 from fairway.features.accounts import secret
-from fairway.features.accounts.store import failures, people, tokens
-from fairway.features.accounts.throttle import FREE_FAILURES, key
+from fairway.features.accounts.store import people, tokens
 from fairway.features.robots import rules as robot_rules
-from fairway.frame.access.roles import Role
 from fairway.frame.db import SECOND, now_us
-from fairway.frame.db.tables import audit_log, login_failures, members, personal_tokens, users
+from fairway.frame.db.tables import audit_log, personal_tokens, users
 from fairway.frame.events import hand_over
 from fairway.reactions import reactions
-from stories.asgi import Answer
-from stories.world import PASSWORD, Person, World, basic, image
-
-OWN = "/api/fairway/users/current/tokens"
-IMAGE = image("base", "code")
-PUSH_AND_PULL = "repository:team/app:pull,push"
-
-
-async def ask(person: Person, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-    raw = b"" if body is None else json.dumps(body).encode()
-    headers = {"content-type": "application/json"} if body is not None else {}
-    return await person(method, path, raw, headers=headers)
-
-
-async def make(person: Person, name: str = "laptop", **asked: Any) -> dict[str, Any]:
-    answer = await ask(person, "POST", OWN, {"name": name, "access": ["all"], **asked})
-    assert answer.status == 201, answer.body
-    made: dict[str, Any] = answer.json
-    return made
-
-
-async def with_one(person: Person, name: str = "laptop", **asked: Any) -> Person:
-    """The same person, with a token instead of the password."""
-    return person.saying((await make(person, name, **asked))["token"])
-
-
-async def refused(person: Person, **asked: Any) -> int:
-    return (await ask(person, "POST", OWN, {"name": "laptop", "access": ["all"], **asked})).status
+from features.accounts.own_tokens import IMAGE, OWN, PUSH_AND_PULL, ask, configure, make, refused, with_one
+from stories.world import Person, World, basic
 
 
 @pytest.fixture
@@ -292,11 +263,6 @@ async def test_how_long_it_lives(world: World, alice: Person) -> None:
     assert await days(expires_at="2100-01-01T00:00:00+01:00") == pytest.approx(26_700, abs=500)
 
 
-async def configure(world: World, days: int) -> None:
-    answer = await ask(world.admin, "PUT", "/api/v2.0/configurations", {"personal_token_max_days": days})
-    assert answer.status == 200, answer.body
-
-
 async def test_robots_have_none(world: World, alice: Person) -> None:
     robot = await ask(
         alice,
@@ -318,147 +284,6 @@ async def test_robots_have_none(world: World, alice: Person) -> None:
     ci = Person(world, robot.json["name"], 0, basic(robot.json["name"], robot.json["secret"]))
     assert await refused(ci) == 412
     assert (await ask(ci, "GET", OWN)).status == 412
-
-
-# -- a token only narrows
-
-
-async def test_a_token_makes_nothing_that_is_more_than_itself(world: World) -> None:
-    boss = await world.person("boss", sysadmin=True)
-    token = await with_one(boss, sysadmin=True)
-    before = await world.stored()
-    own = f"/api/v2.0/users/{boss.id}"
-    for method, path, body in (
-        ("POST", OWN, {"name": "more", "access": ["read"]}),
-        ("DELETE", f"{OWN}/1", None),
-        ("PUT", f"{own}/password", {"old_password": PASSWORD, "new_password": "Another-1-password"}),
-        ("PUT", f"{own}/sysadmin", {"sysadmin_flag": True}),
-        ("PUT", f"{own}/cli_secret", {"secret": "Another-1-secret"}),
-    ):
-        assert (await ask(token, method, path, body)).status == 403, path
-    after = await world.stored()
-    assert after == before
-
-
-async def test_administering_is_included_only_when_it_is_said(world: World) -> None:
-    boss = await world.person("boss", sysadmin=True)
-    await world.project("private", await world.person("bob"))
-    usual = await with_one(boss, "usual")
-    full = await with_one(boss, "full", sysadmin=True)
-    assert (await ask(usual, "GET", "/api/v2.0/users")).status == 403
-    assert (await ask(usual, "GET", "/api/v2.0/projects/private")).status == 403
-    assert (await usual("GET", "/v2/_catalog")).status == 401
-    assert (await ask(full, "GET", "/api/v2.0/users")).status == 200
-    assert (await ask(full, "GET", "/api/v2.0/projects/private")).status == 200
-    assert (await full("GET", "/v2/_catalog")).status == 200
-    await world.run(update(users).where(users.c.id == boss.id).values(sysadmin=False))
-    assert (await ask(full, "GET", "/api/v2.0/users")).status == 403, "no more than its owner today"
-
-
-async def test_it_is_narrowed_by_what_its_owner_may_today(world: World, alice: Person) -> None:
-    team = await world.project("shared", await world.person("bob"))
-    dora = await world.member(team, "dora", Role.DEVELOPER)
-    token = await with_one(dora)
-    docker = await token.with_token("repository:shared/app:pull,push")
-    assert (await docker.push("shared/app:v1", IMAGE)).status == 201
-    await world.run(members.delete().where(members.c.user_id == dora.id))
-    assert (await docker.push("shared/app:v2", IMAGE)).status == 401
-    assert (await ask(token, "GET", "/api/v2.0/projects/shared")).status == 403
-
-
-async def test_one_that_pulls_does_not_push_or_delete(world: World, alice: Person) -> None:
-    assert (await alice.push("team/app:v1", IMAGE)).status == 201
-    token = await with_one(alice, access=["pull"])
-    docker = await token.with_token("repository:team/app:pull,push,delete")
-    assert (await docker.pull("team/app:v1")).status == 200
-    assert (await docker.push_manifest("team/app:v2", IMAGE)).status == 401
-    assert (await docker.delete("team/app:v1")).status == 401
-    assert (await token.push_manifest("team/app:v2", IMAGE)).status == 401
-    assert (await token.delete("team/app:v1")).status == 401
-    assert (await token.push("fresh/app:v1", IMAGE)).status == 401, "no project is made for it"
-    assert (await ask(token, "POST", "/api/v2.0/projects", {"project_name": "fresh"})).status == 403
-
-
-async def test_one_that_deletes_does_not_push(world: World, alice: Person) -> None:
-    assert (await alice.push("team/app:v1", IMAGE)).status == 201
-    token = await with_one(alice, access=["delete"])
-    docker = await token.with_token("repository:team/app:pull,push,delete")
-    assert (await docker.pull("team/app:v1")).status == 401
-    assert (await docker.push_manifest("team/app:v2", IMAGE)).status == 401
-    assert (await docker.delete("team/app:v1")).status == 202
-
-
-async def test_a_push_makes_a_project_only_for_a_whole_token(world: World, alice: Person) -> None:
-    assert (await (await with_one(alice, "one", access=["push"])).push("new1/app:v1", IMAGE)).status == 401
-    assert (await (await with_one(alice, "two", projects=["team"])).push("new2/app:v1", IMAGE)).status == 401
-
-
-async def test_robots_made_with_a_token_are_no_more_and_live_no_longer(world: World, alice: Person) -> None:
-    def robot(name: str, duration: int) -> dict[str, Any]:
-        pairs = [{"resource": "repository", "action": "push"}]
-        place = {"kind": "project", "namespace": "team", "access": pairs}
-        return {"name": name, "level": "project", "duration": duration, "permissions": [place]}
-
-    async def tried(person: Person, name: str, duration: int = 5) -> int:
-        return (await ask(person, "POST", "/api/v2.0/robots", robot(name, duration))).status
-
-    whole = await with_one(alice, "whole", duration=10)
-    assert await tried(whole, "a") == 201
-    assert await tried(whole, "b", 11) == 403
-    assert await tried(whole, "c", -1) == 403
-    assert await tried(await with_one(alice, "push", access=["push"]), "d") == 403
-    other = await world.project("other", alice)
-    assert await tried(await with_one(alice, "elsewhere", projects=[other]), "e") == 403
-    assert await tried(await with_one(alice, "here", projects=["team"]), "f") == 201
-    robot_id = (await ask(whole, "GET", "/api/v2.0/projects/team/robots")).json[0]["id"]
-    answer = await ask(whole, "PATCH", f"/api/v2.0/robots/{robot_id}", {"secret": ""})
-    assert answer.status == 403, "that secret would outlive the token"
-
-
-# -- wrong ones
-
-
-async def test_wrong_tokens_are_throttled_and_lock_nobody_out(world: World, alice: Person) -> None:
-    right = (await make(alice))["token"]
-    wrong = [alice.saying(secret.generate()), alice.bearing(secret.generate())]
-    statuses = [(await person("GET", "/api/v2.0/users/current")).status for person in wrong * 5]
-    assert statuses[: FREE_FAILURES + 1] == [401] * (FREE_FAILURES + 1)
-    assert 429 in statuses[FREE_FAILURES + 1 :]
-    assert (await ask(alice, "GET", "/api/v2.0/users/current")).status == 200, "the password goes on"
-    assert (await ask(alice.saying(right), "GET", "/api/v2.0/users/current")).status == 200
-    assert len(await world.rows(login_failures)) == 1, "nothing was counted for her name, nor for her address"
-
-
-async def test_a_token_is_good_for_its_owner_alone(world: World, alice: Person) -> None:
-    made = await make(alice)
-    bob = await world.person("bob")
-    assert (await bob.saying(made["token"]).ask_token()).status == 401
-    unknown = Person(world, "nobody", 0, basic("nobody", made["token"]))
-    assert (await unknown.ask_token()).status == 401
-    mistyped = made["token"][:-1] + ("a" if made["token"][-1] != "a" else "b")
-    assert (await alice.saying(mistyped).ask_token()).status == 401
-
-
-async def test_the_answers_to_wrong_ones_are_all_alike(world: World, alice: Person) -> None:
-    made = await make(alice)
-    personal, here = world.parts.personal, "192.0.2.7"
-    said = set()
-    for text, name in (
-        (secret.generate(), "alice"),
-        (made["token"], "bob"),
-        (made["token"][:-1] + "!", None),
-    ):
-        if not secret.looks_like_one(text):
-            assert await personal.opened_by(text, here, name) is None
-            continue
-        with pytest.raises(Unauthorized) as error:
-            await personal.opened_by(text, here, name)
-        said.add(error.value.message)
-    assert len(said) == 1
-    for _ in range(FREE_FAILURES):
-        await world.db.write(lambda conn: failures.record(conn, key(":token", here)))
-    with pytest.raises(TooManyRequests):
-        await personal.opened_by(secret.generate(), here)
 
 
 # -- when it was used, and who did what
