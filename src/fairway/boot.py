@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairway.core.stores.disk import DiskStore
 from fairway.core.stores.protocols import BlobStore, WrongStore
@@ -84,14 +84,19 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
             settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
         )
         changes = Changes(settings.read_only, settings.delete_enabled, partial(chosen.get, READ_ONLY))
-        hub = _hub(
-            settings,
+        hub = Hub(
             db=db,
             token_db=token_db,
             store=store,
             keys=keys,
             who=who,
+            pulls=Pulls(db),
+            clock=utc_now,
             periods=periods,
+            uploads_per_user=settings.uploads_per_user,
+            token_seconds=settings.token_seconds,
+            refresh_token_seconds=settings.refresh_token_seconds,
+            create_project_on_push=settings.create_project_on_push,
             configuration=chosen,
             changes=changes,
         )
@@ -100,11 +105,7 @@ async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Par
         browsers = Browsers(load_or_create_secret_keys(settings), origin.of, sessions)
         egress = await closing.enter_async_context(_way_out(settings)) if works else None
         notifications = _notifications(settings, db, egress, origin, store)
-        switches = Switches(settings.gc_enabled, settings.read_only, partial(chosen.get, READ_ONLY))
-        collection = gc.collection(db, store, periods, switches)
-        orphans = gc.orphan_search(db, store, settings.trash_seconds, switches)
-        deletion = project_jobs.deletion(db, periods)
-        jobs = Jobs([collection, orphans, audit.PURGING, deletion, notifications.job])
+        jobs = _jobs(settings, db, store, periods, chosen, notifications)
         send = partial(_send_lines, settings)
         yield Parts(
             settings,
@@ -145,19 +146,6 @@ async def _configuration(settings: Settings, db: Database) -> AsyncIterator[Conf
         yield made
 
 
-def _hub(settings: Settings, *, db: Database, **parts: Any) -> Hub:
-    return Hub(
-        db=db,
-        pulls=Pulls(db),
-        clock=utc_now,
-        uploads_per_user=settings.uploads_per_user,
-        token_seconds=settings.token_seconds,
-        refresh_token_seconds=settings.refresh_token_seconds,
-        create_project_on_push=settings.create_project_on_push,
-        **parts,
-    )
-
-
 def _authenticators(
     keys: SigningKeys, db: Database, token_db: Database, hasher: Hasher, personal: PersonalTokens
 ) -> Authenticators:
@@ -188,6 +176,26 @@ def _notifications(
 ) -> Notifications:
     told = endpoints(settings.notification_endpoints)
     return Notifications(told, db, egress, base=origin.of({}, ""), node=store.identity)
+
+
+def _jobs(
+    settings: Settings,
+    db: Database,
+    store: DiskStore,
+    periods: Periods,
+    chosen: Configuration,
+    notifications: Notifications,
+) -> Jobs:
+    switches = Switches(settings.gc_enabled, settings.read_only, partial(chosen.get, READ_ONLY))
+    return Jobs(
+        [
+            gc.collection(db, store, periods, switches),
+            gc.orphan_search(db, store, settings.trash_seconds, switches),
+            audit.PURGING,
+            project_jobs.deletion(db, periods),
+            notifications.job,
+        ]
+    )
 
 
 async def _send_lines(settings: Settings, place: Place, lines: Sequence[bytes]) -> None:

@@ -7,8 +7,9 @@ with, so a changed password is over at once, in every process.
 
 A person may have a CLI secret besides, which opens as much as a token.  It is tried after the password.
 
-Nothing tells an unknown account from a wrong password: both cost as much (one hash, or two once anybody has a CLI secret),
-both count as a failure, both get the same answer.  The throttle is asked before anything else, the memory included, or guesses could be tried on that.
+Nothing tells an unknown account from a wrong password: both cost as much (one hash, or two once anybody has a CLI
+secret), both count as a failure, both get the same answer.  The throttle is asked before anything else, the memory
+included, or guesses could be tried on that.
 Only who has to wait for what others did at the same address may try the memory, a few times: a whole cluster can
 share an address, and its nodes must not stop pulling because one of them has an old password.
 """

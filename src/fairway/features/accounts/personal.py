@@ -1,7 +1,8 @@
 """Personal access tokens that come with a request: whose are they?
 
-A secret we made cannot be guessed, so that a right one is never throttled, and nobody pays a slow hash for it.  A wrong one
-is counted by the address it came from and by nothing else: a forgotten job with an old token keeps nobody from their password.
+A secret we made cannot be guessed, so that a right one is never throttled, and nobody pays a slow hash for it.  A wrong
+one is counted by the address it came from and by nothing else: a forgotten job with an old token keeps nobody from their
+password.
 
 When a token was used last is noted in memory and written every few seconds, for each at most once in five minutes.
 """

@@ -133,21 +133,22 @@ class Describer:
         Who waits for one that somebody else is looking at already waits for the same look, which goes on when they give
         up: a storage that hangs holds no list up.
         """
-        now = time.monotonic() if len(asked) > 1 else 0.0  # who asks for one has perhaps just repaired it
-        looks = {digest: self._look(project, repo, digest, now) for repo, digest in asked}
+        again = len(asked) == 1  # who asks for one has perhaps just repaired it
+        looks = {digest: self._look(project, repo, digest, again=again) for repo, digest in asked}
         waiting = [look for look in looks.values() if isinstance(look, asyncio.Task) and not look.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=PATIENCE_SECONDS)
         return [_said(looks[digest]) for _, digest in asked]
 
     def _look(
-        self, project: int, repo: Repository, digest: Digest, now: float
+        self, project: int, repo: Repository, digest: Digest, *, again: bool
     ) -> Facts | asyncio.Task[Facts]:
         if (kept := self._facts.get(digest)) is not None:
             return kept
         if (look := self._looks.get(digest)) is not None:
             return look
-        if len(self._looks) >= _MOST_LOOKS or 0.0 < now < self._in_vain.get(digest, 0.0):
+        in_vain = not again and time.monotonic() < self._in_vain.get(digest, 0.0)
+        if in_vain or len(self._looks) >= _MOST_LOOKS:
             return Facts()
         look = self._looks[digest] = asyncio.create_task(self._find_out(project, repo, digest))
         look.add_done_callback(lambda _: self._looks.pop(digest, None))

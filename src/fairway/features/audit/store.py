@@ -27,7 +27,7 @@ from fairway.frame.access.catalogue import AUDIT_LOG_LIST, LOG_LIST
 from fairway.frame.access.may import may
 from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.db import SECOND, Conn, Row, now_us
-from fairway.frame.db.listing import Field, Filters, Listing, Order
+from fairway.frame.db.listing import COUNTED, Field, Filters, Listing, Order
 from fairway.frame.db.tables import audit_forwards, audit_log, audit_totals
 from fairway.frame.db.types import within, within_ids
 from fairway.frame.events import Event
@@ -85,8 +85,6 @@ def _row(event: Event, entry: Entry) -> dict[str, object]:
 
 # -- listing
 
-COUNTED = 10_000
-"""Lines that a filter finds are counted so far."""
 _LISTING = Listing(
     {
         "id": Field(audit_log.c.id),

@@ -21,9 +21,8 @@ _BY_ID = select(roles).where(roles.c.id == bindparam("role"))
 _LOCK = _BY_ID.with_for_update()
 _KEEP = _BY_ID.with_for_update(read=True)  # whoever deletes the role waits, and then finds who has it
 _HELD = select(role_permissions).where(within_ids(role_permissions.c.role_id, bindparam("roles")))
-_uses = members.c.role >= literal_column(
-    str(FIRST_CUSTOM)
-)  # as it is written in the index, which has no other rows
+# As it is written in the index, which has no other rows.
+_uses = members.c.role >= literal_column(str(FIRST_CUSTOM))
 _USES = (
     select(members.c.role, func.count().label("number"))
     .where(_uses, within_ids(members.c.role, bindparam("roles")))

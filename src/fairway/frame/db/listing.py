@@ -17,6 +17,8 @@ from fairway.core.oci.errors import BadRequest
 from fairway.frame.db.types import SECOND, folded
 
 Value = str | int | datetime
+COUNTED: Final = 10_000
+"""How far a list that is filtered is counted, or to the end of the page that is asked for."""
 _MOST: Final = 2**63 - 1
 _MOST_SMALL: Final = 2**31 - 1
 

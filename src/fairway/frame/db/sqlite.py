@@ -298,10 +298,10 @@ class _Walkers:
 
     def __init__(self, path: Path, compiler: Compiler, seconds: float) -> None:
         self._path, self._compiler, self._seconds = path, compiler, seconds
-        self._threads = ThreadPoolExecutor(
-            WALKERS, "sqlite-walker"
-        )  # they begin when there is something to do
+        # They begin when there is something to do.
+        self._threads = ThreadPoolExecutor(WALKERS, "sqlite-walker")
         self._mine = threading.local()
+        self._opened: list[sqlite3.Connection] = []
         self._running = 0
         self._closing = False
 
@@ -321,6 +321,7 @@ class _Walkers:
     def _walk(self, body: Body[T]) -> T:
         if not hasattr(self._mine, "raw"):
             self._mine.raw = connect(self._path, writer=False)
+            self._opened.append(self._mine.raw)
         raw: sqlite3.Connection = self._mine.raw
         deadline = time.monotonic() + self._seconds
         raw.set_progress_handler(lambda: self._closing or time.monotonic() > deadline, WALK_STEPS)
@@ -337,6 +338,8 @@ class _Walkers:
     async def close(self) -> None:
         self._closing = True
         await asyncio.to_thread(self._threads.shutdown)
+        for raw in self._opened:
+            raw.close()
 
 
 class SqliteDatabase:

@@ -25,7 +25,8 @@ from fairway.frame.web.errors import Forbidden
 COOKIE: Final = "sid"
 TOKEN_HEADER: Final = "X-Harbor-CSRF-Token"  # noqa: S105 - its name
 BACKGROUND_HEADER: Final = "X-Harbor-No-Session-Renewal"
-SAFE: Final = frozenset({"GET", "HEAD"})
+READS: Final = frozenset({"GET", "HEAD"})
+"""The methods of requests that change nothing."""
 _MIN_KEY_BYTES: Final = 32
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bit
 
@@ -61,7 +62,7 @@ class Browsers:
         Raises Forbidden for a request that can change something and comes from another site's page, whether there is a
         session or not, and for one with a session and without its token.
         """
-        changes = request.method not in SAFE
+        changes = request.method not in READS
         if changes:
             self.refuse_others(request)
         secret = cookie_of(request)

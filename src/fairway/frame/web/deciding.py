@@ -15,7 +15,7 @@ from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Session, User, narrowed_to
-from fairway.frame.web.browsers import Browsers
+from fairway.frame.web.browsers import READS, Browsers
 from fairway.frame.web.errors import Forbidden, NotFound
 from fairway.frame.web.who import Authenticators
 
@@ -66,8 +66,6 @@ FindRef = Callable[[Request], ProjectRef | Awaitable[ProjectRef | None] | None]
 
 ClientOf = Callable[[str, str], str]
 """(X-Forwarded-For, the peer's address) → the client's address, by which failed logins are counted."""
-
-READS: Final = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, Permission
 from fairway.frame.access.may import ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User
 from fairway.frame.web.body import ModelReader
+from fairway.frame.web.browsers import READS
 from fairway.frame.web.deciding import (
     AUTHENTICATED,
     BY_COOKIE,
     LOGIN,
     PUBLIC,
-    READS,
     Authoriser,
     Caller,
     Declared,

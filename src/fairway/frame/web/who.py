@@ -4,8 +4,8 @@ Two schemes, for the management API and the registry alike: Bearer with a token 
 Basic.  No header is `ANONYMOUS`.  A header that is there but wrong is always Unauthorized and never quietly anonymous.
 
 A token says who it was made for, not who they are today: the User in its Identity has `sysadmin=False`, the Robot no
-grants, the scope of a personal access token covers nothing, and `current` reads them again.  Whoever answers a question about rights beyond what the token itself carries
-(push, delete) asks `current` first.
+grants, the scope of a personal access token covers nothing, and `current` reads them again.  Whoever answers a question
+about rights beyond what the token itself carries (push, delete) asks `current` first.
 """
 
 import binascii

@@ -8,13 +8,14 @@ from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, Unauthorized
 from fairway.features.accounts.sessions import Sessions
-from fairway.frame.access.principals import User
+from fairway.frame.access.principals import User, narrowed_to
 from fairway.frame.web.body import form_body
 from fairway.frame.web.browsers import Browsers, cookie_of, hand_out, set_cookie
 from fairway.frame.web.routes import BY_COOKIE, LOGIN, Authoriser, Came, Routes
 from fairway.frame.web.who import Authenticators
 
-# RFC 9110 wants a challenge with a 401.  Browsers ask for a password of their own accord at those they know; not at this one.
+# RFC 9110 wants a challenge with a 401.  At those they know, browsers ask for a password of their own accord; not at this
+# one.
 _CHALLENGE = 'Cookie form-action="/c/login", cookie-name="sid"'
 _NO_STORE = {"cache-control": "no-store"}
 
@@ -39,6 +40,10 @@ def routes(
             user = await authenticators.password(asked.principal, asked.password, came.client)
             if not isinstance(user, User):
                 raise Unauthorized("robots log in with each request (Basic); sessions are for people")
+            if narrowed_to(user):  # a session is all that its owner is, and knows no scope
+                raise Unauthorized(
+                    "log in with your password; tokens and CLI secrets go with each request (Basic)"
+                )
             secret = await sessions.begin(
                 user,
                 instead_of=cookie_of(request),

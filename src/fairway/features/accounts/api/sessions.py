@@ -1,13 +1,11 @@
 """`/users/current/sessions`: where somebody is logged in with a browser."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed
-from fairway.features.accounts.api.people import without_a_token
+from fairway.features.accounts.api.people import Id, without_a_token
 from fairway.features.accounts.model import OpenSession
 from fairway.features.accounts.sessions import Sessions
 from fairway.frame.web.errors import Forbidden, NotFound
@@ -15,8 +13,6 @@ from fairway.frame.web.moments import moment
 from fairway.frame.web.paging import Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
 from fairway.frame.web.routes import AUTHENTICATED, Authoriser, ByPerson, Came, Routes
-
-Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class SessionOut(BaseModel):

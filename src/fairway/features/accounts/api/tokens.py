@@ -5,7 +5,7 @@ A token is made and revoked by who logs in with the password, or in a browser: o
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
@@ -31,7 +31,6 @@ from fairway.frame.web.paging import Page, Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
 from fairway.frame.web.routes import AUTHENTICATED, Authoriser, ByPerson, LoggedIn, OrOwn, Routes
 
-TokenId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Word = Annotated[str, Field(max_length=16)]
 _Project = Annotated[int, Field(ge=1, le=2**63 - 1)] | Annotated[str, Field(max_length=255)]
 
@@ -123,7 +122,7 @@ def _own_tokens(made: Routes, db: Database) -> None:
         return found
 
     @made.get("/users/current/tokens/{token_id}", permission=AUTHENTICATED, raises=_OF_A_PERSON)
-    async def get_own_token(token_id: TokenId, by: ByPerson) -> TokenOut:
+    async def get_own_token(token_id: Id, by: ByPerson) -> TokenOut:
         _sees_tokens(by)
 
         async def read(conn: Conn) -> TokenOut:
@@ -171,7 +170,7 @@ def _revoking_own(made: Routes, db: Database) -> None:
         response_class=Response,
         raises=_OF_A_PERSON,
     )
-    async def revoke_own_token(token_id: TokenId, by: ByPerson) -> Response:
+    async def revoke_own_token(token_id: Id, by: ByPerson) -> Response:
         without_a_token(by, "revoking a token")
 
         async def revoke(conn: Conn) -> None:
@@ -197,7 +196,7 @@ def _of_others(made: Routes, db: Database) -> None:
         response_class=Response,
         raises=(NotFound,),
     )
-    async def revoke_token_of_user(user_id: Id, token_id: TokenId, by: LoggedIn) -> Response:
+    async def revoke_token_of_user(user_id: Id, token_id: Id, by: LoggedIn) -> Response:
         async def revoke(conn: Conn) -> None:
             account = await present(conn, user_id)
             not_above(by, account)

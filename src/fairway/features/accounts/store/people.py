@@ -118,7 +118,7 @@ async def create(
 
 
 async def set_password(conn: Conn, account: int, password_hash: str) -> bool:
-    """Replace the password, which voids every session, refresh token and remembered login; False when there is no such account."""
+    """Replace the password, which voids every session, refresh token and remembered login; False for no such account."""
     return await conn.run(_SET_PASSWORD, account=account, new_hash=password_hash) == 1
 
 

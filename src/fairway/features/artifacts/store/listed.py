@@ -14,7 +14,18 @@ from fairway.core.oci.errors import BadRequest
 from fairway.core.oci.names import Tag
 from fairway.features.artifacts.store.shown import on_its_own, tagged
 from fairway.frame.db import Conn, Row
-from fairway.frame.db.listing import AllOf, AnyOf, Contains, Exact, Field, Filters, Listing, Order, Term
+from fairway.frame.db.listing import (
+    COUNTED,
+    AllOf,
+    AnyOf,
+    Contains,
+    Exact,
+    Field,
+    Filters,
+    Listing,
+    Order,
+    Term,
+)
 from fairway.frame.db.tables import (
     artifact_labels,
     artifacts,
@@ -23,9 +34,6 @@ from fairway.frame.db.tables import (
     tags,
 )
 from fairway.frame.db.types import folded
-
-COUNTED: Final = 10_000
-"""How far a list that is filtered is counted, or to the end of the page that is asked for."""
 
 MOST_LABELS: Final = 10
 """How many labels can be asked for at once."""

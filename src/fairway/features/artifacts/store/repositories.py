@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, literal, select, update
 
@@ -11,12 +11,9 @@ from fairway.features.artifacts.store.shown import on_its_own
 from fairway.features.projects.store import projects as projects_store
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
-from fairway.frame.db.listing import Field, Filters, Listing, Order
+from fairway.frame.db.listing import COUNTED, Field, Filters, Listing, Order
 from fairway.frame.db.tables import artifacts, projects, repositories
 from fairway.frame.db.types import within_ids
-
-COUNTED: Final = 10_000
-"""How far a list that is filtered is counted, or to the end of the page that is asked for."""
 
 _FROM = projects.join(repositories, repositories.c.project_id == projects.c.id)
 _shown = [*repositories.c, projects.c.name.label("project")]

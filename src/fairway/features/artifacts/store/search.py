@@ -51,9 +51,8 @@ async def repositories_named(conn: Conn, viewer: Principal, text: str, most: int
         has_it.append(repositories.c.project_id.in_(named))
     candidates = select(repositories.c.id).where(or_(*has_it)).limit(CANDIDATES)
     if isinstance(viewer, User) and viewer.sysadmin and viewer.scope is None:
-        candidates = candidates.where(
-            repositories.c.project_id.not_in(_GOING)
-        )  # few, by an index of their own
+        # There are few of those, with an index of their own.
+        candidates = candidates.where(repositories.c.project_id.not_in(_GOING))
     else:
         candidates = candidates.where(repositories.c.project_id.in_(visible))
     return await conn.all(_FOUND.where(repositories.c.id.in_(candidates)), most=most)

@@ -353,8 +353,8 @@ async def empty(
 ) -> bool:
     """Let go of some of what a project stored, for the collector to review; whether there may be more.
 
-    `going`: of one that is gone for everybody else.  To be called, each time in a transaction of its own, until it says no: a project may hold a million digests.
-    Raises PreconditionFailed while there are repositories in it.
+    `going`: of one that is gone for everybody else.  To be called, each time in a transaction of its own, until it says
+    no: a project may hold a million digests.  Raises PreconditionFailed while there are repositories in it.
     """
     if await _lock_empty(conn, project, going=going) is None:
         return False
