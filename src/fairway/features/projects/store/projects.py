@@ -184,13 +184,7 @@ _LISTING = Listing(
 
 
 async def listed(
-    conn: Conn,
-    viewer: Principal,
-    filters: Filters,
-    order: Order = (),
-    *,
-    offset: int,
-    limit: int,
+    conn: Conn, viewer: Principal, filters: Filters, order: Order = (), *, offset: int, limit: int
 ) -> tuple[list[Project], int]:
     """One page of the projects `viewer` may see, by name, and how many there are on all pages.
 
@@ -198,7 +192,11 @@ async def listed(
     """
     conditions = [_visible_to(viewer), *_LISTING.where(filters)]
     counted: Select[Any] = select(func.count()).select_from(_owned).where(*conditions)
-    page = _PROJECT.where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
+    sorted_by = _LISTING.order(order)
+    # Apart from what is shown: PostgreSQL would read the viewer's rights in every project that it passes over.
+    chosen = select(projects.c.id).select_from(_owned).where(*conditions).order_by(*sorted_by)
+    ids = chosen.offset(offset).limit(limit).scalar_subquery()
+    page = _PROJECT.where(projects.c.id.in_(ids)).order_by(*sorted_by)
     total = int(await conn.scalar(counted, viewer=viewer_id(viewer)))
     rows = await conn.all(page, viewer=viewer_id(viewer)) if offset < total else []
     return await _projects(conn, rows), total
