@@ -21,6 +21,7 @@ from faults.images import Image, digest_of, new_image
 from faults.stage import Scene, note, seed
 from faults.workload import Crowd, Member
 from features.gc.yard import POINTS as COLLECTOR
+from features.projects.test_force import POINTS as DELETION
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -63,8 +64,8 @@ def points_in_the_code() -> set[str]:
 
 
 def test_every_point_in_the_code_is_tried_here() -> None:
-    """Those of the collector are tried in features/gc/test_deaths.py: no push passes them."""
-    assert points_in_the_code() == set(FATES) | COLLECTOR
+    """No push passes the collector's, tried in features/gc/test_deaths.py, nor those of projects/test_force.py."""
+    assert points_in_the_code() == set(FATES) | COLLECTOR | DELETION
 
 
 @pytest.mark.parametrize("point", FATES)

@@ -35,6 +35,9 @@ from fairway.reactions import reactions
 from features.gc import yard
 from stories.world import Person, World, image, index, layer, replica
 
+POINTS = {"project.repository_removed", "project.before_finish"}
+"""Every crash point of the job that empties a project."""
+
 API = "/api/v2.0/projects"
 BASE = image("base", "code")
 BOTH = index(image("arm"), image("amd"))
@@ -230,7 +233,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["project.repository_removed", "project.before_finish"])
+@pytest.mark.parametrize("point", sorted(POINTS))
 async def test_its_process_dies_and_another_goes_on(
     world: World, alice: Person, team: int, tmp_path: Path, point: str
 ) -> None:
