@@ -17,11 +17,15 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Harbor's RobotPermission: what is granted in a project (`*`: in all of them), or by kind `system` on the hub, `/`."""
+    """Harbor's RobotPermission: what is granted in a project (`*`: in all of them), or by kind `system` on the hub, `/`.
+
+    `repositories`: patterns of those of the project it is for; none for all.
+    """
 
     kind: str
     namespace: str
     access: tuple[Access, ...] = ()
+    repositories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
