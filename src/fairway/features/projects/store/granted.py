@@ -65,4 +65,4 @@ def somewhere(viewer: Principal, permission: Permission, project: ColumnElement[
     """Whether this was granted for some repositories of `project`."""
     if not isinstance(viewer, Robot) or not viewer.narrowed:
         return sql_false()
-    return project.in_(list(repositories_where(viewer, permission)))
+    return within_ids(project, literal(json.dumps(list(repositories_where(viewer, permission)))))
