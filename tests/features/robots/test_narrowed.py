@@ -140,6 +140,20 @@ class TestGiving:
         wide = await robot(team, "wide", on("team", "robot:create", "repository:pull"))
         assert (await post(wide, "less", only("team", ["team-b/**"], "repository:pull"))).status == 201
 
+    async def test_one_that_is_read_can_be_sent_back_whatever_its_entries(self, team: World) -> None:
+        mixed = await robot(
+            team,
+            "mixed",
+            on("team", "repository:pull"),
+            only("team", ["team-a/**"], "repository:push"),
+            level="system",
+        )
+        whole = await shown(team, mixed.id)
+        assert (await send(team.admin, "PUT", f"{ROBOTS}/{mixed.id}", whole)).status == 200
+        assert (await shown(team, mixed.id))["permissions"] == whole["permissions"]
+        assert (await mixed.push("team/team-b/app:v2", image("new"))).status == 401
+        assert (await mixed.pull("team/team-b/app:v1")).status == 200
+
     async def test_several_entries_of_one_project_add_up_by_permission(self, team: World) -> None:
         both = await robot(
             team,

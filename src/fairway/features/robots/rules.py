@@ -144,7 +144,7 @@ def _only(
 
 def check_still_narrowed(wanted: Wanted, said: Iterable[str], before: Iterable[Access]) -> None:
     """Raise BadRequest when a change would open all of a project to a robot that has some repositories of it, only because
-    the client does not know the field.  `said`: the namespaces whose entries all have it."""
+    the client does not know the field.  `said`: the namespaces of which an entry has it."""
     narrowed = {each.namespace for each in before if each.only}
     silent = {each.namespace for each in wanted.access if each.kind is Level.PROJECT} - set(said)
     if forgotten := sorted(narrowed & silent):

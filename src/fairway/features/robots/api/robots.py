@@ -249,11 +249,8 @@ def _secrets(made: Routes, db: Database, hasher: Hasher) -> None:
 
 
 def _saying(asked: RobotIn) -> set[str]:
-    """The namespaces whose entries all say which repositories they are for, be it all of them."""
-    entries = asked.permissions or ()
-    return {each.namespace for each in entries} - {
-        each.namespace for each in entries if each.repositories is None
-    }
+    """The namespaces of which something is said about repositories: a client that knows the field sends it there."""
+    return {each.namespace for each in asked.permissions or () if each.repositories is not None}
 
 
 def _wanted(asked: RobotIn, name: str) -> Wanted:
