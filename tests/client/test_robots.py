@@ -75,3 +75,13 @@ def test_a_configuration() -> None:
     )
     with pytest.raises(Unreadable):
         configuration.get().read(Reply(200, {}, b"[]"))
+
+
+def test_repositories_are_sent_as_they_were_read() -> None:
+    told = [{**TOLD[0], "repositories": ["apples/**"]}]
+    robot = robots.get(7).read(
+        Reply(200, {}, json.dumps({"id": 7, "name": "x", "permissions": told}).encode())
+    )
+    assert robot.permissions[0].repositories == ("apples/**",)
+    sent = robots.set_disabled(robot, disabled=True).request
+    assert json.loads(sent.body or b"")["permissions"] == told

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from fairway.client.call import API, Call, Listing, answering, asking, changing, filters, reader
 
@@ -17,11 +18,15 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Harbor's RobotPermission: what is granted in a project (`*`: in all of them), or by kind `system` on the hub, `/`."""
+    """Harbor's RobotPermission: what is granted in a project (`*`: in all of them), or by kind `system` on the hub, `/`.
+
+    `repositories`: patterns of those of the project it is for; none for all.
+    """
 
     kind: str
     namespace: str
     access: tuple[Access, ...] = ()
+    repositories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,16 @@ def create(
         "level": level,
         "duration": days,
         "disable": False,
-        "permissions": [asdict(each) for each in permissions],
+        "permissions": [_told(each) for each in permissions],
     }
     return answering(reader(Created), "POST", f"{API}/robots", body)
+
+
+def _told(granted: Granted) -> dict[str, Any]:
+    body = asdict(granted)
+    if not granted.repositories:
+        del body["repositories"]  # as every hub knows it
+    return body
 
 
 def set_disabled(robot: Robot, *, disabled: bool) -> Call[None]:
@@ -94,7 +106,7 @@ def set_disabled(robot: Robot, *, disabled: bool) -> Call[None]:
         "level": robot.level,
         "duration": robot.duration,
         "disable": disabled,
-        "permissions": [asdict(each) for each in robot.permissions],
+        "permissions": [_told(each) for each in robot.permissions],
     }
     return changing("PUT", f"{API}/robots/{robot.id}", body)
 

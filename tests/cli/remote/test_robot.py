@@ -76,3 +76,12 @@ def test_mistakes(admin: Desk, kim: Desk, team: str) -> None:
     assert "name projects" in admin.misused("robot", "create", "x")
     assert "bad request permission" in admin.refused("robot", "create", "x", team, "--allow", "a:b")
     assert "you asked as kim," in kim.refused("robot", "create", "x", team)
+
+
+def test_a_robot_is_for_some_repositories(admin: Desk, team: str) -> None:
+    admin.does("robot", "create", "some", team, "--repository", "apples/**", "--repository", "pears")
+    admin.does("robot", "disable", f"{team}+some")
+    shown = dict(admin.lines("robot", "show", f"{team}+some"))
+    assert shown["may"] == "robotic (apples/**, pears) repository:pull"
+    said = admin.misused("robot", "create", "all", "--all-projects", "--repository", "apples/**")
+    assert "name the project" in said

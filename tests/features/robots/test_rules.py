@@ -106,8 +106,8 @@ def test_an_end_is_counted_in_days() -> None:
 
 def test_entries_for_one_place_are_one() -> None:
     asked = [
-        ("project", "team", [("repository", "pull", "")]),
-        ("project", "team", [("repository", "push", "allow")]),
+        ("project", "team", [("repository", "pull", "")], ()),
+        ("project", "team", [("repository", "push", "allow")], ()),
     ]
     made = rules.wanted(
         name="ci", level="system", description="", duration=-1, disabled=False, permissions=asked

@@ -37,10 +37,14 @@ def _until(seconds: int) -> str:
 
 def _rights(found: Robot) -> list[str]:
     return [
-        f"{each.namespace} {access.resource}:{access.action}"
+        f"{each.namespace}{_only(each)} {access.resource}:{access.action}"
         for each in found.permissions
         for access in each.access
     ]
+
+
+def _only(granted: Granted) -> str:
+    return f" ({', '.join(granted.repositories)})" if granted.repositories else ""
 
 
 _COLUMNS: list[Column[Robot]] = [
@@ -101,6 +105,13 @@ def create(
             show_default=False,
         ),
     ] = None,
+    repository: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only in these repositories of the project, such as 'team-a/**'; can be given several times",
+            show_default=False,
+        ),
+    ] = None,
     days: Annotated[int, typer.Option(help="How long it is good for", min=1)] = 30,
     for_ever: Annotated[bool, typer.Option("--for-ever", help="It does not end by itself")] = False,
     description: Annotated[str, typer.Option(help="What it is for")] = "",
@@ -111,8 +122,10 @@ def create(
     places = ["*"] if all_projects else project or []
     if not places or (all_projects and project):
         raise typer.BadParameter("name projects, or say --all-projects", param_hint="PROJECT")
+    if repository and all_projects:
+        raise typer.BadParameter("name the project that they are in", param_hint="--repository")
     access = _access(allow or ["pull"])
-    permissions = [Granted("project", place, access) for place in places]
+    permissions = [Granted("project", place, access, tuple(repository or ())) for place in places]
     level = "project" if len(places) == 1 and not all_projects else "system"
     with asking(hub) as opened:
         made = robots.create(

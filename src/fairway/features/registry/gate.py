@@ -19,7 +19,7 @@ from fairway.core.content.local import Local
 from fairway.core.content.protocols import ManifestInfo, StoredManifest, UploadState
 from fairway.core.content.refusing import Refusing
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import NameInvalid, NameUnknown, Unauthorized
+from fairway.core.oci.errors import BlobUnknown, NameInvalid, NameUnknown, Unauthorized
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Blob
@@ -29,11 +29,12 @@ from fairway.features.artifacts.names import Caller
 from fairway.features.projects.model import Wanted
 from fairway.features.projects.rules import is_name
 from fairway.features.projects.store import projects
-from fairway.features.registry import rights, store
+from fairway.features.registry import rights, sight, store
 from fairway.features.registry.hub import SERVICE, Hub
 from fairway.features.registry.rights import DELETE, PULL, PUSH
-from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User, narrowed_to
+from fairway.features.registry.sight import Sight, key_of, sight_in
+from fairway.frame.access.may import ProjectFacts, may, narrowed_in
+from fairway.frame.access.principals import ANONYMOUS, Principal, Robot, User, narrowed_to
 from fairway.frame.db import UniqueViolation
 from fairway.frame.web.who import Identity
 
@@ -46,11 +47,13 @@ class Place:
     """Where a request goes on once it is allowed: one project's content, seen by this caller.
 
     `repo` is what a change is told of: the repository by its project's name of today, if it was asked for by a former one.
+    `sight` says which blobs are there for who does not see all repositories of the project.
     """
 
     project: int
     local: Local
     repo: Repository
+    sight: Sight | None = None
 
 
 class Gate(Refusing):
@@ -94,10 +97,14 @@ class Gate(Refusing):
         return await place.local.manifest_info(repo, ref)
 
     async def blob(self, repo: Repository, digest: Digest) -> Blob:
-        return await (await self._enter(repo, PULL)).local.blob(repo, digest)
+        place = await self._enter(repo, PULL)
+        await self._see(place, repo, digest)
+        return await place.local.blob(repo, digest)
 
     async def blob_size(self, repo: Repository, digest: Digest) -> int:
-        return await (await self._enter(repo, PULL, promise=True)).local.blob_size(repo, digest)
+        place = await self._enter(repo, PULL, promise=True)
+        await self._see(place, repo, digest)
+        return await place.local.blob_size(repo, digest)
 
     async def tags(self, repo: Repository, *, after: str = "", limit: int) -> list[str]:
         return await (await self._enter(repo, PULL)).local.tags(repo, after=after, limit=limit)
@@ -115,15 +122,26 @@ class Gate(Refusing):
     async def put_blob(self, repo: Repository, digest: Digest, body: AsyncIterable[bytes]) -> None:
         place = await self._enter(repo, PUSH, begins=True)
         await place.local.put_blob(place.repo, digest, self._and_again(body, repo, place))
+        await sight.brought(self.hub.db, place.sight, digest)
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
         place = await self._enter(repo, PUSH, begins=True)
-        if source is not None and not await self._may_read_source(repo, source):
+        there: ProjectFacts | None = None
+        if source is not None:
+            there = await self._source(repo, source)
+            if there is None:
+                return False
+        seen = place.sight if there is None else await self._sight(there, PUSH, repo)
+        if await sight.hides(self.hub.db, seen, digest):
             return False
-        return await place.local.mount_blob(place.repo, digest, source)
+        if not await place.local.mount_blob(place.repo, digest, source):
+            return False
+        await sight.brought(self.hub.db, place.sight, digest)
+        return True
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
         place = await self._enter(repo, PUSH, begins=True, again=True)
+        await sight.admit(self.hub.db, place.sight, manifest)
         await place.local.put_manifest(place.repo, manifest, tags)
 
     async def start_upload(self, repo: Repository) -> UploadState:
@@ -150,6 +168,7 @@ class Gate(Refusing):
         place = await self._enter(repo, PUSH)
         checked = self._and_again(body, repo, place) if body is not None else None
         await place.local.finish(place.repo, upload_id, digest, checked, at=at)
+        await sight.brought(self.hub.db, place.sight, digest)
 
     async def cancel(self, repo: Repository, upload_id: str, /) -> None:
         await (await self._enter(repo, PUSH)).local.cancel(repo, upload_id)
@@ -166,9 +185,18 @@ class Gate(Refusing):
 
     async def delete_blob(self, repo: Repository, digest: Digest) -> None:
         place = await self._enter(repo, DELETE)
+        if place.sight is not None:
+            raise self._refused(repo, DELETE)  # it belongs to all repositories of the project
         await place.local.delete_blob(place.repo, digest)
 
     # -- may they?
+
+    async def _see(self, place: Place, repo: Repository, digest: Digest) -> None:
+        if await sight.hides(self.hub.db, place.sight, digest):
+            raise BlobUnknown(f"{repo} has no blob {digest}")
+
+    async def _sight(self, facts: ProjectFacts, action: str, repo: Repository) -> Sight | None:
+        return sight_in(await self._current(_scopes(repo, action)), facts)
 
     async def _and_again(
         self, body: AsyncIterable[bytes], repo: Repository, place: Place
@@ -200,16 +228,18 @@ class Gate(Refusing):
             raise NameInvalid(f"a repository is named <project>/<name>, such as library/{repo}")
         access = self._access(repo, action)
         if action == PULL and access is not None and access.project is not None:
-            if isinstance(self.identity.principal, Robot) or narrowed_to(self.identity.principal):
-                await self._current(_scopes(repo, action))
-            promise = promise and (PUSH in access.actions or await self._may_push(repo))
-            return self._place(access.project, repo, self.identity.principal, promise=promise)
+            now = self.identity.principal
+            if isinstance(now, Robot) or narrowed_to(now):
+                now = await self._current(_scopes(repo, action))
+            if not narrowed_in(now, access.project):
+                promise = promise and (PUSH in access.actions or await self._may_push(repo))
+                return self._place(access.project, repo, self.identity.principal, promise=promise)
         asked = time.monotonic()
         principal = await self._current(_scopes(repo, action), again=again)
         facts = await projects.facts(self.hub.db, principal, repo.project)
         if facts is None and begins and not self.hub.changes.read_only:
             facts = await self._project_on_push(repo, principal)
-        if not may(principal, rights.PERMISSIONS[action], facts):
+        if not may(principal, rights.PERMISSIONS[action], facts, repo.rest):
             raise self._refused(repo, action)
         if action != PULL:
             self.hub.changes.admit(deletes=action == DELETE)
@@ -217,8 +247,10 @@ class Gate(Refusing):
             raise NameUnknown(f"there is no project {repo.project}; create it first")
         if access is not None and access.project not in (None, facts.id):
             raise self._refused(repo, action)  # the token was made for an older project of this name
-        promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts)
-        place = self._place(facts.id, _today(repo, facts, action), principal, promise=promise)
+        promise = promise and may(principal, rights.PERMISSIONS[PUSH], facts, repo.rest)
+        place = self._place(
+            facts.id, _today(repo, facts, action), principal, promise=promise, seen=sight_in(principal, facts)
+        )
         self._decided = repo, action, place, asked
         return place
 
@@ -249,10 +281,10 @@ class Gate(Refusing):
             return False
         principal = await self._current(_scopes(repo, PULL))
         facts = await projects.facts(self.hub.db, principal, repo.project)
-        return may(principal, rights.PERMISSIONS[PUSH], facts)
+        return may(principal, rights.PERMISSIONS[PUSH], facts, repo.rest)
 
-    async def _may_read_source(self, repo: Repository, source: Repository) -> bool:
-        """May the caller mount from there?  Where it may not, nobody can tell that from a blob that is not there."""
+    async def _source(self, repo: Repository, source: Repository) -> ProjectFacts | None:
+        """The project of `source`, if the caller may mount from there.  Where it may not, nobody can tell that from a blob that is not there."""
         access = None
         if self.identity.token is not None:
             access = rights.access_to(self.identity.token, source)
@@ -261,12 +293,12 @@ class Gate(Refusing):
                     [rights.repository_scope(repo, (PULL, PUSH)), rights.repository_scope(source, (PULL,))]
                 )
             if PULL not in access.actions:
-                return False
+                return None
         principal = await self._current(_scopes(repo, PUSH))
         facts = await projects.facts(self.hub.db, principal, source.project)
-        if facts is None or not may(principal, rights.PERMISSIONS[PULL], facts):
-            return False
-        return access is None or access.project in (None, facts.id)
+        if facts is None or not may(principal, rights.PERMISSIONS[PULL], facts, source.rest):
+            return None
+        return facts if access is None or access.project in (None, facts.id) else None
 
     async def _project_on_push(self, repo: Repository, principal: Principal) -> ProjectFacts | None:
         """A private project for a first push, where the operator allows it."""
@@ -279,8 +311,17 @@ class Gate(Refusing):
             await self.hub.db.write(lambda conn: projects.create(conn, wanted, principal))
         return await projects.facts(self.hub.db, principal, repo.project)
 
-    def _place(self, project: int, repo: Repository, principal: Principal, *, promise: bool) -> Place:
-        return Place(project, self.hub.local(project, Caller(_key(principal), principal.name, promise)), repo)
+    def _place(
+        self,
+        project: int,
+        repo: Repository,
+        principal: Principal,
+        *,
+        promise: bool,
+        seen: Sight | None = None,
+    ) -> Place:
+        caller = Caller(key_of(principal), principal.name, promise)
+        return Place(project, self.hub.local(project, caller), repo, seen)
 
     def _refused(self, repo: Repository, action: str) -> Unauthorized:
         return self._unauthorized(_scopes(repo, action))
@@ -305,17 +346,6 @@ def _today(repo: Repository, facts: ProjectFacts, action: str) -> Repository:
         if action == PUSH:
             raise
         return repo
-
-
-def _key(principal: Principal) -> str:
-    """By which uploads know whose they are."""
-    match principal:
-        case User(id):
-            return f"user:{id}"
-        case Robot(id):
-            return f"robot:{id}"
-        case Anonymous():
-            return "anonymous"
 
 
 def _scopes(repo: Repository, action: str) -> list[Scope]:

@@ -80,8 +80,11 @@ def access_to(token: Token, repo: Repository) -> Access | None:
     )
 
 
-def allowed(principal: Principal, asked: Iterable[str], facts: ProjectFacts | None) -> frozenset[str]:
-    """requested ∩ granted: which of the actions the principal may do in a project; `*` asks for all there are."""
+def allowed(
+    principal: Principal, asked: Iterable[str], facts: ProjectFacts | None, repository: str
+) -> frozenset[str]:
+    """requested ∩ granted: which of the actions the principal may do in a project's repository; `*` asks for all there
+    are."""
     wanted = set(asked)
     names = PERMISSIONS if "*" in wanted else wanted & PERMISSIONS.keys()
-    return frozenset(name for name in names if may(principal, PERMISSIONS[name], facts))
+    return frozenset(name for name in names if may(principal, PERMISSIONS[name], facts, repository))

@@ -234,8 +234,8 @@ async def _repository_access(
     except NameInvalid:
         return None
     facts = await projects.facts(hub.token_db, principal, repo.project)
-    allowed = rights.allowed(principal, actions, facts)
-    unseen = facts is None or not may(principal, rights.PERMISSIONS[rights.PULL], facts)
+    allowed = rights.allowed(principal, actions, facts, repo.rest)
+    unseen = facts is None or not may(principal, rights.PERMISSIONS[rights.PULL], facts, repo.rest)
     if unseen and hub.makes_projects_for(principal) and is_name(repo.project):
         # A first push will make the project and ask again then.  So it is with one that is hidden, which the push will
         # refuse: the token must not say which of the two it is.

@@ -12,7 +12,7 @@ from fairway.features.accounts.personal import PersonalTokens
 from fairway.features.accounts.rules import is_username
 from fairway.features.robots import secret, store
 from fairway.features.robots.model import RobotAccount, RobotLogin
-from fairway.frame.access.principals import Grant, Robot, User, narrowed_to
+from fairway.frame.access.principals import Grant, Narrowed, Robot, User, narrowed_to
 from fairway.frame.db import Database
 
 MOST_REMEMBERED: Final = 1_000
@@ -23,7 +23,7 @@ class Robots:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._held: dict[int, tuple[int, frozenset[Grant]]] = {}
+        self._held: dict[int, tuple[int, frozenset[Grant], frozenset[Narrowed]]] = {}
 
     async def find(self, login: str) -> RobotLogin | None:
         """Who logs in with this name, live or not."""
@@ -43,13 +43,17 @@ class Robots:
         return await self._principal(account) if account is not None and account.live else None
 
     async def _principal(self, account: RobotAccount) -> Robot:
-        version, held = self._held.pop(account.id, (0, frozenset[Grant]()))
+        version, held, narrowed = self._held.pop(account.id, (0, frozenset[Grant](), frozenset[Narrowed]()))
         if version != account.version:
-            held = await store.grants(self._db, account.id)
-        self._held[account.id] = account.version, held  # at the end: the first one was used longest ago
+            held, narrowed = await store.grants(self._db, account.id)
+        self._held[account.id] = (
+            account.version,
+            held,
+            narrowed,
+        )  # at the end: the first one was used longest ago
         if len(self._held) > MOST_REMEMBERED:
             del self._held[next(iter(self._held))]
-        return Robot(account.id, account.login, account.project, held)
+        return Robot(account.id, account.login, account.project, held, narrowed)
 
 
 class Logins:

@@ -33,11 +33,15 @@ class Creator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Some of what a robot is granted: all on the server, in every project, or in the project called `namespace`."""
+    """Some of what a robot is granted: all on the server, in every project, or in the project called `namespace`.
+
+    `only`: patterns of the repositories it is for; none for all of the project.
+    """
 
     kind: Level
     namespace: str
     permissions: frozenset[Permission]
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

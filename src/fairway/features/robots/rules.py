@@ -16,10 +16,11 @@ from fairway.features.robots.model import (
     RobotAccount,
     Wanted,
 )
+from fairway.frame.access import narrowing
 from fairway.frame.access.catalogue import MEMBER_CREATE, MEMBER_UPDATE, Permission
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.may import ProjectFacts
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
+from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Narrowed, Principal, Robot, User
 from fairway.frame.access.roles import Role
 from fairway.frame.access.scopes import Scope, Word
 
@@ -29,6 +30,7 @@ MAX_DESCRIPTION: Final = 1024
 MAX_DAYS: Final = 36_500
 MAX_ACCESS: Final = 500
 MAX_GRANTS: Final = 5_000
+MAX_PATTERNS: Final = 100
 MIN_SECRET, MAX_SECRET = 8, 128
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
@@ -39,8 +41,8 @@ _SECRET_NEEDS = (
 )
 _BAD_PERMISSION = "bad request permission"
 
-Asked = tuple[str, str, Sequence[tuple[str, str, str]]]
-"""Kind, namespace, and (resource, action, effect) of each pair, as a client sends them."""
+Asked = tuple[str, str, Sequence[tuple[str, str, str]], Sequence[str]]
+"""Kind, namespace, (resource, action, effect) of each pair, and patterns of repositories, as a client sends them."""
 
 
 def login_name(prefix: str, project: str | None, name: str) -> str:
@@ -105,13 +107,51 @@ def _access(level: Level, asked: Sequence[Asked]) -> tuple[Access, ...]:
         raise BadRequest(f"{_BAD_PERMISSION}: grant something")
     if level is Level.PROJECT and len(asked) != 1:
         raise BadRequest(f"{_BAD_PERMISSION}: a robot of a project has exactly one entry, for its project")
-    if len(asked) > MAX_ACCESS or sum(len(pairs) for *_, pairs in asked) > MAX_GRANTS:
+    if len(asked) > MAX_ACCESS or sum(len(pairs) for _, _, pairs, _ in asked) > MAX_GRANTS:
         raise BadRequest(f"{_BAD_PERMISSION}: up to {MAX_ACCESS} entries with {MAX_GRANTS} pairs in all")
-    found: dict[tuple[Level, str], frozenset[Permission]] = {}
-    for kind, namespace, pairs in asked:
-        place = _place(level, kind, namespace)
-        found[place] = found.get(place, frozenset()) | _pairs(place[0], pairs)
-    return tuple(Access(kind, namespace, pairs) for (kind, namespace), pairs in found.items())
+    if sum(len(patterns) for *_, patterns in asked) > MAX_PATTERNS:
+        raise BadRequest(f"{_BAD_PERMISSION}: up to {MAX_PATTERNS} patterns of repositories in all")
+    found: dict[tuple[Level, str, tuple[str, ...]], frozenset[Permission]] = {}
+    for kind, namespace, pairs, patterns in asked:
+        where, name = _place(level, kind, namespace)
+        granted = _pairs(where, pairs)
+        place = where, name, _only(where, name, granted, patterns)
+        found[place] = found.get(place, frozenset()) | granted
+    return tuple(Access(kind, namespace, pairs, only) for (kind, namespace, only), pairs in found.items())
+
+
+def _only(
+    kind: Level, namespace: str, granted: Iterable[Permission], patterns: Sequence[str]
+) -> tuple[str, ...]:
+    if not patterns:
+        return ()
+    if kind is not Level.PROJECT or namespace == ALL_PROJECTS:
+        raise BadRequest(f"{_BAD_PERMISSION}: repositories are those of one project; name it as namespace")
+    if len(patterns) > narrowing.MOST:
+        raise BadRequest(f"{_BAD_PERMISSION}: up to {narrowing.MOST} patterns of repositories in an entry")
+    for each in patterns:
+        try:
+            narrowing.span(each)
+        except ValueError as error:
+            raise BadRequest(f"{_BAD_PERMISSION}: {error}") from None
+    if wide := sorted(each for each in granted if not narrowing.is_narrowable(each)):
+        raise BadRequest(
+            f"{_BAD_PERMISSION}: {wide[0]} is about the whole project and cannot be granted for some repositories; "
+            "leave it out, or leave out repositories"
+        )
+    return tuple(sorted(set(patterns)))
+
+
+def check_still_narrowed(wanted: Wanted, said: Iterable[str], before: Iterable[Access]) -> None:
+    """Raise BadRequest when a change would open all of a project to a robot that has some repositories of it, only because
+    the client does not know the field.  `said`: the namespaces of which an entry has it."""
+    narrowed = {each.namespace for each in before if each.only}
+    silent = {each.namespace for each in wanted.access if each.kind is Level.PROJECT} - set(said)
+    if forgotten := sorted(narrowed & silent):
+        raise BadRequest(
+            f"{_BAD_PERMISSION}: this robot is for some repositories of {forgotten[0]} only; send them again as "
+            "`repositories`, or [] for all of them"
+        )
 
 
 def _place(level: Level, kind: str, namespace: str) -> tuple[Level, str]:
@@ -201,20 +241,26 @@ def check_secret(text: str) -> None:
         )
 
 
-def beyond(creator: Principal, grants: Iterable[Grant], home: ProjectFacts | None) -> Grant | None:
+def beyond(
+    creator: Principal, grants: Iterable[Grant | Narrowed], home: ProjectFacts | None
+) -> Grant | Narrowed | None:
     """The first of these grants that `creator`, who may make robots in `home`, has no right to give; None when there is none.
 
     A system administrator gives anything.  A project's administrators give what can be had in that project.  Who may make
     robots there by another role gives what they hold, but not to take members in or change them: a robot does that with any
-    role, and so for its maker too.  A robot gives what it holds itself, there or everywhere, and not more.
+    role, and so for its maker too.  A robot gives what it holds itself, there or everywhere, and not more;
+    what it holds for some repositories only, for just those.
     """
     return next((grant for grant in sorted(grants) if not _may_give(creator, grant, home)), None)
 
 
-def _may_give(creator: Principal, grant: Grant, home: ProjectFacts | None) -> bool:
+def _may_give(creator: Principal, grant: Grant | Narrowed, home: ProjectFacts | None) -> bool:
     if isinstance(creator, Robot):
         everywhere = Grant(EVERY_PROJECT, grant.permission)
-        return grant in creator.grants or (grant.where != SERVER and everywhere in creator.grants)
+        if isinstance(grant, Narrowed) and grant in creator.narrowed:
+            return True
+        there = Grant(grant.where, grant.permission)
+        return there in creator.grants or (grant.where != SERVER and everywhere in creator.grants)
     if isinstance(creator, User):
         held = creator.sysadmin or (
             home is not None and grant.where == home.id > 0 and _gives_in(home, grant.permission)
@@ -223,7 +269,7 @@ def _may_give(creator: Principal, grant: Grant, home: ProjectFacts | None) -> bo
     return False
 
 
-def _covers(scope: Scope | None, grant: Grant) -> bool:
+def _covers(scope: Scope | None, grant: Grant | Narrowed) -> bool:
     """Whether the token that somebody came with is good for what a robot would be granted."""
     if scope is None or (scope.projects is None and Word.ALL in scope.words):
         return True

@@ -34,7 +34,8 @@ from fairway.features.robots.model import (
 )
 from fairway.frame import events
 from fairway.frame.access.catalogue import Permission
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User
+from fairway.frame.access.narrowing import kept, read
+from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Narrowed, Principal, Robot, User
 from fairway.frame.configuration.declared import ROBOT_PREFIX
 from fairway.frame.db import SECOND, Conn, Row, now_us
 from fairway.frame.db.listing import Contains, Exact, Field, Filters, Listing, Order, Term
@@ -130,6 +131,7 @@ _GRANTS = select(
     robot_permissions.c.project_id,
     robot_permissions.c.resource,
     robot_permissions.c.action,
+    robot_permissions.c.repositories,
 ).where(robot_permissions.c.robot_id == bindparam("robot"))
 _ACCESS = (
     select(
@@ -138,6 +140,7 @@ _ACCESS = (
         projects.c.name,
         robot_permissions.c.resource,
         robot_permissions.c.action,
+        robot_permissions.c.repositories,
     )
     .select_from(
         robot_permissions.outerjoin(projects, projects.c.id == robot_permissions.c.project_id),
@@ -147,12 +150,13 @@ _ACCESS = (
 )
 
 
-async def grants(conn: Conn, robot: int) -> frozenset[Grant]:
-    """All it holds."""
-    return frozenset(
-        Grant(_where(row), Permission(row["resource"], row["action"]))
-        for row in await conn.all(_GRANTS, robot=robot)
-    )
+async def grants(conn: Conn, robot: int) -> tuple[frozenset[Grant], frozenset[Narrowed]]:
+    """All it holds, and what it holds for some repositories only."""
+    rows = await conn.all(_GRANTS, robot=robot)
+    held = [(_where(row), Permission(row["resource"], row["action"]), row["repositories"]) for row in rows]
+    whole = frozenset(Grant(where, permission) for where, permission, only in held if only is None)
+    some = [each for each in held if each[2] is not None]
+    return whole, frozenset(Narrowed(where, permission, read(only)) for where, permission, only in some)
 
 
 def _where(row: Row) -> int:
@@ -163,14 +167,17 @@ def _where(row: Row) -> int:
 
 async def access_of(conn: Conn, ids: Sequence[int]) -> dict[int, tuple[Access, ...]]:
     """What each of these robots holds, by place, in the words of the API."""
-    found: dict[int, dict[tuple[Level, str], set[Permission]]] = {}
+    found: dict[int, dict[tuple[Level, str, tuple[str, ...]], set[Permission]]] = {}
     for row in await conn.all(_ACCESS, robots=json.dumps(list(ids))) if ids else ():
         kind = Level(row["kind"])
-        place = kind, WHOLE_SERVER if kind is Level.SYSTEM else row["name"] or ALL_PROJECTS
+        name = WHOLE_SERVER if kind is Level.SYSTEM else row["name"] or ALL_PROJECTS
+        place = kind, name, read(row["repositories"])
         pairs = found.setdefault(row["robot_id"], {}).setdefault(place, set())
         pairs.add(Permission(row["resource"], row["action"]))
     return {
-        robot: tuple(Access(kind, name, frozenset(pairs)) for (kind, name), pairs in places.items())
+        robot: tuple(
+            Access(kind, name, frozenset(pairs), only) for (kind, name, only), pairs in places.items()
+        )
         for robot, places in found.items()
     }
 
@@ -268,6 +275,7 @@ _GRANT = insert(robot_permissions).values(
     project_id=bindparam("project", type_=BigInteger),
     resource=bindparam("resource"),
     action=bindparam("action"),
+    repositories=bindparam("repositories", type_=Text),
 )
 _REVOKE = delete(robot_permissions).where(robot_permissions.c.robot_id == bindparam("robot"))
 
@@ -294,7 +302,7 @@ async def create(
     conn: Conn,
     wanted: Wanted,
     project: int | None,
-    held: Iterable[Grant],
+    held: Iterable[Grant | Narrowed],
     secret_hash: str,
     by: User | Robot,
     *,
@@ -326,18 +334,19 @@ async def create(
     return robot
 
 
-def _grant(robot: int, grant: Grant) -> dict[str, object]:
+def _grant(robot: int, grant: Grant | Narrowed) -> dict[str, object]:
     return {
         "robot": robot,
         "kind": (Level.SYSTEM if grant.where == SERVER else Level.PROJECT).value,
         "project": grant.where if grant.where > 0 else None,
         "resource": grant.permission.resource,
         "action": grant.permission.action,
+        "repositories": kept(grant.only) if isinstance(grant, Narrowed) else None,
     }
 
 
 async def change(
-    conn: Conn, robot: RobotAccount, wanted: Wanted, held: Iterable[Grant], by: Principal
+    conn: Conn, robot: RobotAccount, wanted: Wanted, held: Iterable[Grant | Narrowed], by: Principal
 ) -> None:
     """Let a robot, which is locked, be as wanted and hold `held`.  Its end is counted from when it was made.
 
@@ -385,10 +394,5 @@ async def remove(conn: Conn, robot: RobotAccount, by: Principal) -> None:
 
 
 async def _record(conn: Conn, what: str, robot: RobotAccount, by: Principal) -> None:
-    payload = {
-        "project_id": robot.project or 0,
-        "robot_id": robot.id,
-        "name": robot.login,
-        "by": by.name,
-    }
+    payload = {"project_id": robot.project or 0, "robot_id": robot.id, "name": robot.login, "by": by.name}
     await events.record(conn, f"robot:{robot.id}", f"robot.{what}", payload)

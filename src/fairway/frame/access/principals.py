@@ -25,6 +25,15 @@ class Grant(NamedTuple):
     permission: Permission
 
 
+class Narrowed(NamedTuple):
+    """One permission that a robot holds in the project with the id `where`, for the repositories that `only` means: patterns
+    of narrowing.py."""
+
+    where: int
+    permission: Permission
+    only: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Anonymous:
     """Nobody in particular: a request that brought no credentials."""
@@ -51,13 +60,15 @@ class User:
 class Robot:
     """An account of programs, of one `project` or, with None, of the system level.  `name` is what it logs in with.
 
-    It holds its `grants` and what everybody holds, nothing else: neither its name nor its level gives it anything.
+    It holds its `grants` and what everybody holds, nothing else: neither its name nor its level gives it anything.  What
+    it holds for some repositories only is in `narrowed`, so that whoever looks at `grants` alone never takes it for more.
     """
 
     id: int
     name: str
     project: int | None = None
     grants: frozenset[Grant] = field(default=frozenset(), repr=False)
+    narrowed: frozenset[Narrowed] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from inspect import isawaitable
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.requests import Request
 
@@ -128,7 +129,7 @@ class Authoriser:
         if isawaitable(ref):
             ref = await ref
         project = None if ref is None else await self._look_up(principal, ref) or ABSENT
-        if not may(principal, declared, project):
+        if not may(principal, declared, project, repository_of(request)):
             if isinstance(principal, Anonymous):
                 raise Unauthorized("log in first")
             raise Forbidden(f"this needs the permission {declared}, which you do not have here")
@@ -155,6 +156,12 @@ class Authoriser:
             self._browsers.refuse_others(request)  # a GET logs out, too
         session = None if declared is LOGIN else await self._browsers.identify(request)
         return Caller(ANONYMOUS if session is None else session.user, session=session, client=client)
+
+
+def repository_of(request: Request) -> str | None:
+    """The repository in the path, without its project, of which a client has encoded the name twice; None without one."""
+    name = request.path_params.get("repository_name")
+    return None if name is None else unquote(str(name))
 
 
 def _is_own(request: Request, declared: OrOwn, principal: Principal) -> bool:

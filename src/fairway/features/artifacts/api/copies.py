@@ -73,7 +73,7 @@ def _parse(source: str) -> tuple[Repository, Reference]:
 async def _readable(db: Database, by: Principal, origin: Repository) -> ProjectFacts:
     """The project to copy from.  Whether it is hidden or absent cannot be told.  Raises Forbidden, NotFound."""
     facts = await projects.facts(db, by, origin.project)
-    if not may(by, REPOSITORY_PULL, facts):
+    if not may(by, REPOSITORY_PULL, facts, origin.rest):
         raise Forbidden(
             f"this needs the permission {REPOSITORY_PULL} in {origin.project}, which you do not have"
         )

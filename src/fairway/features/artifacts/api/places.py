@@ -5,7 +5,6 @@ of which the server takes one layer and we the other.
 """
 
 from typing import Annotated, Final
-from urllib.parse import unquote
 
 from fastapi import Depends
 from starlette.requests import Request
@@ -18,7 +17,7 @@ from fairway.features.artifacts.store import manifests
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn
-from fairway.frame.web.deciding import Caller
+from fairway.frame.web.deciding import Caller, repository_of
 from fairway.frame.web.errors import NotFound
 
 REPOSITORY: Final = "/projects/{project_name}/repositories/{repository_name}"
@@ -28,7 +27,7 @@ WRONG_NAME: Final = (BadRequest, NotFound)
 
 
 async def _repository(request: Request) -> Repository:
-    name = unquote(str(request.path_params["repository_name"]))
+    name = repository_of(request)  # the name that the caller was let in for
     caller: Caller = request.state.caller
     # What it is called now, whatever name the path has.
     called = caller.project.name if caller.project else ""

@@ -25,6 +25,7 @@ from fairway.frame.access.catalogue import (
     REPOSITORY_READ,
     REPOSITORY_UPDATE,
 )
+from fairway.frame.access.may import ProjectFacts, only_in
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Database
 from fairway.frame.db.listing import Filters, Order, walks
@@ -51,11 +52,18 @@ def routes(db: Database, authoriser: Authoriser, periods: Periods) -> APIRouter:
 
 def _lists(made: Routes, db: Database) -> None:
     async def page_of(
-        viewer: Principal, project: int | None, filters: Filters, order: Order, page: Page
+        viewer: Principal, project: ProjectFacts | None, filters: Filters, order: Order, page: Page
     ) -> tuple[list[RepositoryOut], int]:
         async def read(conn: Conn) -> tuple[list[RepositoryOut], int]:
             rows, total = await store.page(
-                conn, viewer, project, filters, order, offset=page.offset, limit=page.size
+                conn,
+                viewer,
+                None if project is None else project.id,
+                filters,
+                order,
+                only=None if project is None else only_in(viewer, REPOSITORY_LIST, project),
+                offset=page.offset,
+                limit=page.size,
             )
             counts = await store.artifact_counts(conn, [row["id"] for row in rows]) if rows else {}
             return [shown.repository(row, counts) for row in rows], total
@@ -82,7 +90,7 @@ def _lists(made: Routes, db: Database) -> None:
         order: Ordered,
         page: Paged,
     ) -> list[RepositoryOut]:
-        found, total = await page_of(viewer, project.id, filters, order, page)
+        found, total = await page_of(viewer, project, filters, order, page)
         response.headers.update(page_headers(request, page, total))
         return found
 

@@ -4,11 +4,25 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store.shown import on_its_own
 from fairway.features.projects.store import projects as projects_store
+from fairway.features.projects.store.granted import named, narrowly
+from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import COUNTED, Field, Filters, Listing, Order
@@ -43,17 +57,26 @@ async def page(
     filters: Filters,
     order: Order,
     *,
+    only: Sequence[str] | None = None,
     offset: int,
     limit: int,
 ) -> tuple[list[Row], int]:
     """One page of a project's repositories, or (None) of all that `viewer` may list, and how many there are.
 
+    `only`: patterns of those that are shown of the project.
     By name unless `order` says otherwise; each with `project`, its project's name.  With filters they are counted as far
     as COUNTED says.  Raises BadRequest.
     """
     where: ColumnElement[bool] = (
-        projects_store.listable_by(viewer) if project is None else projects.c.id == project
+        or_(
+            projects_store.listable_by(viewer),
+            narrowly(viewer, REPOSITORY_LIST, repositories.c.project_id, repositories.c.name),
+        )
+        if project is None
+        else projects.c.id == project
     )
+    if only is not None:
+        where = and_(where, named(only, repositories.c.name))
     conditions = [where, *_LISTING.where(filters)]
     found: Select[Any] = select(literal(1).label("one")).select_from(_FROM).where(*conditions)
     if filters:

@@ -6,6 +6,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select
 
 from fairway.features.projects.store import projects as projects_store
+from fairway.features.projects.store.granted import narrowly, somewhere
+from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.principals import Principal, User
 from fairway.frame.db import Conn, Row
 from fairway.frame.db.tables import projects, repositories
@@ -40,19 +42,23 @@ async def repositories_named(conn: Conn, viewer: Principal, text: str, most: int
     if not _OF_NAMES.fullmatch(text):
         return []  # no name has such a character
     visible = select(projects.c.id).where(projects_store.listable_by(viewer))
+    narrowed = narrowly(viewer, REPOSITORY_LIST, repositories.c.project_id, repositories.c.name)
+    known = select(projects.c.id).where(
+        or_(projects_store.listable_by(viewer), somewhere(viewer, REPOSITORY_LIST, projects.c.id))
+    )
     of_project, slash, own = text.partition("/")
     has_it = [repositories.c.name.contains(text, autoescape=True)]
     if slash:
-        ends = visible.where(projects.c.name.endswith(of_project, autoescape=True))
+        ends = known.where(projects.c.name.endswith(of_project, autoescape=True))
         begins = repositories.c.name.startswith(own, autoescape=True)
         has_it.append(repositories.c.project_id.in_(ends) & begins)
     else:
-        named = visible.where(projects.c.name.contains(text, autoescape=True))
+        named = known.where(projects.c.name.contains(text, autoescape=True))
         has_it.append(repositories.c.project_id.in_(named))
     candidates = select(repositories.c.id).where(or_(*has_it)).limit(CANDIDATES)
     if isinstance(viewer, User) and viewer.sysadmin and viewer.scope is None:
         # There are few of those, with an index of their own.
         candidates = candidates.where(repositories.c.project_id.not_in(_GOING))
     else:
-        candidates = candidates.where(repositories.c.project_id.in_(visible))
+        candidates = candidates.where(or_(repositories.c.project_id.in_(visible), narrowed))
     return await conn.all(_FOUND.where(repositories.c.id.in_(candidates)), most=most)

@@ -23,8 +23,9 @@ from fairway.frame.access.catalogue import (
     PROJECT_UPDATE,
     QUOTA_READ,
     REPOSITORY_DELETE,
+    REPOSITORY_LIST,
 )
-from fairway.frame.access.may import ProjectFacts, may, may_make_projects
+from fairway.frame.access.may import ProjectFacts, may, may_make_projects, only_in
 from fairway.frame.access.principals import Principal, Robot, User, narrowed_to
 from fairway.frame.access.roles import Role
 from fairway.frame.configuration import Configuration
@@ -247,7 +248,11 @@ def _reading(made: Routes, db: Database) -> None:
         """Members are counted for who may list them, and the quota is for who may read it."""
 
         async def read(conn: Conn) -> SummaryOut:
-            shown = SummaryOut(repo_count=await store.repositories_of(conn, project.id))
+            shown = SummaryOut(
+                repo_count=await store.repositories_of(
+                    conn, project.id, only_in(viewer, REPOSITORY_LIST, project)
+                )
+            )
             if may(viewer, QUOTA_READ, project):
                 hard, used = await store.quota_of(conn, project.id)
                 shown.quota = QuotaOut(hard=StorageOut(storage=hard), used=StorageOut(storage=used))
@@ -354,7 +359,8 @@ def shown(project: Project, viewer: Principal, *, detail: bool = True) -> Projec
         out.togglable = may(viewer, PROJECT_UPDATE, project.facts)
         out.current_user_role_id = project.shown_role
         out.current_user_role_ids = sorted(project.roles)
-        out.repo_count = project.repositories
+        if only_in(viewer, REPOSITORY_LIST, project.facts) is None:
+            out.repo_count = project.repositories
         out.chart_count = 0
         out.metadata = {"public": "true" if project.public else "false", **project.settings}
         out.cve_allowlist = allowlists.shown(project.allowlist)

@@ -1,15 +1,18 @@
-"""In which projects a robot was granted something, and which of them a person's token covers, as conditions."""
+"""In which projects, and in which repositories of them, a robot was granted something, and which of them a person's token
+covers, as conditions."""
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import ColumnElement, literal
+from sqlalchemy import ColumnElement, and_, func, literal, or_
 from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
 from fairway.frame.access.catalogue import Permission
-from fairway.frame.access.may import projects_where
-from fairway.frame.access.principals import Robot, User
+from fairway.frame.access.may import projects_where, repositories_where
+from fairway.frame.access.narrowing import Span, span
+from fairway.frame.access.principals import Principal, Robot, User
 from fairway.frame.db.types import within_ids
 
 _SOME_PROJECT: Final = 1
@@ -30,3 +33,36 @@ def covered(person: User, permission: Permission, project: ColumnElement[int]) -
         return sql_true() if scope.covers(permission, _SOME_PROJECT) else sql_false()
     where = [each for each in scope.projects if scope.covers(permission, each)]
     return within_ids(project, literal(json.dumps(sorted(where))))
+
+
+def named(patterns: Iterable[str], name: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the repository whose name is in the column `name` is one of those that the patterns mean."""
+    return or_(sql_false(), *(_within(span(each), name) for each in patterns))
+
+
+def _within(names: Span, name: ColumnElement[str]) -> ColumnElement[bool]:
+    if names.whole:
+        return name == names.start
+    found: list[ColumnElement[bool]] = [sql_true()]
+    if names.start:  # a range, which an index of names has together
+        found += [name >= names.start, name < names.start[:-1] + chr(ord(names.start[-1]) + 1)]
+    if names.flat:
+        found.append(~func.substr(name, len(names.start) + 1).contains("/"))
+    return and_(*found)
+
+
+def narrowly(
+    viewer: Principal, permission: Permission, project: ColumnElement[int], name: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """Whether this was granted for the repository `name` of `project`, though not for all that are there."""
+    if not isinstance(viewer, Robot) or not viewer.narrowed:
+        return sql_false()
+    where = repositories_where(viewer, permission)
+    return or_(sql_false(), *(and_(project == each, named(only, name)) for each, only in where.items()))
+
+
+def somewhere(viewer: Principal, permission: Permission, project: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether this was granted for some repositories of `project`."""
+    if not isinstance(viewer, Robot) or not viewer.narrowed:
+        return sql_false()
+    return within_ids(project, literal(json.dumps(list(repositories_where(viewer, permission)))))

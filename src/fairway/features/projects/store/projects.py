@@ -31,7 +31,7 @@ from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
 from fairway.features.projects.store import allowlists, belonging, names, settings
 from fairway.features.projects.store.belonging import LIVE, RIGHTS, membership, projects_of
-from fairway.features.projects.store.granted import covered, granted
+from fairway.features.projects.store.granted import covered, granted, named
 from fairway.frame import events
 from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
 from fairway.frame.access.may import ProjectFacts, may
@@ -137,9 +137,10 @@ _REPOSITORIES_OF = (
 _HARD = select(quotas.c.hard).where(quotas.c.project_id == bindparam("project"))
 
 
-async def repositories_of(conn: Conn, project: int) -> int:
-    """How many repositories it has."""
-    return int(await conn.scalar(_REPOSITORIES_OF, project=project))
+async def repositories_of(conn: Conn, project: int, only: Sequence[str] | None = None) -> int:
+    """How many repositories it has, of those that the patterns `only` mean if there are any."""
+    counted = _REPOSITORIES_OF if only is None else _REPOSITORIES_OF.where(named(only, repositories.c.name))
+    return int(await conn.scalar(counted, project=project))
 
 
 async def quota_of(conn: Conn, project: int) -> tuple[int, int]:

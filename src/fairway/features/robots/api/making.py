@@ -7,7 +7,15 @@ from fairway.features.accounts.passwords import Hasher
 from fairway.features.robots import rules, secret, store
 from fairway.features.robots.model import ALL_PROJECTS, WHOLE_SERVER, RobotAccount, Wanted
 from fairway.frame.access.may import ProjectFacts
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, narrowed_to
+from fairway.frame.access.principals import (
+    EVERY_PROJECT,
+    SERVER,
+    Grant,
+    Narrowed,
+    Principal,
+    Robot,
+    narrowed_to,
+)
 from fairway.frame.db import Conn
 from fairway.frame.web.errors import NotFound
 
@@ -15,13 +23,17 @@ _NO_PROJECT: Final = -2
 """Stands for a project that does not exist, in what somebody asks to be granted."""
 
 
-async def granted(conn: Conn, wanted: Wanted, by: Principal, home: ProjectFacts | None) -> frozenset[Grant]:
+async def granted(
+    conn: Conn, wanted: Wanted, by: Principal, home: ProjectFacts | None
+) -> frozenset[Grant | Narrowed]:
     """What a robot will hold; raises Denied for what `by` cannot give, NotFound for a project that is not there."""
     named = {access.namespace for access in wanted.access} - {ALL_PROJECTS, WHOLE_SERVER}
     ids = await store.project_ids(conn, named)
     places = {WHOLE_SERVER: SERVER, ALL_PROJECTS: EVERY_PROJECT, **ids}
     held = frozenset(
-        Grant(places.get(access.namespace, _NO_PROJECT), permission)
+        Narrowed(places.get(access.namespace, _NO_PROJECT), permission, access.only)
+        if access.only
+        else Grant(places.get(access.namespace, _NO_PROJECT), permission)
         for access in wanted.access
         for permission in access.permissions
     )

@@ -54,7 +54,7 @@ def add_routes(made: Routes, db: Database) -> None:
 
 
 def _listing(made: Routes, db: Database) -> None:
-    @made.get(_ALL, permission=ROBOT_LIST, raises=(BadRequest,))
+    @made.get(_ALL, permission=ROBOT_LIST, raises=(BadRequest,), response_model_exclude_none=True)
     async def list_robots_of_project(
         request: Request,
         response: Response,
@@ -94,7 +94,7 @@ def _creating(made: Routes, db: Database) -> None:
                 description=asked.description,
                 duration=rules.days_until(asked.expires_at, now, store.DAY) if asked.expires_at else _DAYS,
                 disabled=False,
-                permissions=[(Level.PROJECT, name, pairs)],
+                permissions=[(Level.PROJECT, name, pairs, ())],
             )
             held = await granted(conn, wanted, by, project)
             end = await end_for(conn, wanted, by, rules.exact_end(asked.expires_at))
@@ -111,7 +111,7 @@ def _creating(made: Routes, db: Database) -> None:
 
 
 def _one_robot(made: Routes, db: Database) -> None:
-    @made.get(_ONE, permission=ROBOT_READ)
+    @made.get(_ONE, permission=ROBOT_READ, response_model_exclude_none=True)
     async def get_robot_of_project(project: InProject, robot_id: Id) -> RobotOut:
         return await read_one(db, robot_id, project.id)
 

@@ -36,12 +36,19 @@ from fairway.frame.web.routes import AUTHENTICATED, LoggedIn, ProjectRef, Routes
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
+Pattern = Annotated[str, Field(max_length=1024)]
+
+
 class PermissionIn(BaseModel):
-    """Harbor's RobotPermission: what is granted in one place."""
+    """Harbor's RobotPermission: what is granted in one place.
+
+    `repositories`, which is ours, are patterns of those of the project that it is for; without any it is for all.
+    """
 
     kind: str = Field(default="", max_length=16)
     namespace: str = Field(default="", max_length=255)
     access: list[AccessIn] | None = None
+    repositories: list[Pattern] | None = None
 
 
 class RobotIn(BaseModel):
@@ -119,7 +126,13 @@ Home = Annotated[int | None, Depends(_home)]
 
 
 def _listing(made: Routes, db: Database) -> None:
-    @made.get("/robots", permission=ROBOT_LIST, project=_home_of_list, raises=(BadRequest,))
+    @made.get(
+        "/robots",
+        permission=ROBOT_LIST,
+        project=_home_of_list,
+        raises=(BadRequest,),
+        response_model_exclude_none=True,
+    )
     async def list_robots(
         request: Request, response: Response, home: Home, page: Paged, filters: Filtered, order: Ordered
     ) -> list[RobotOut]:
@@ -172,7 +185,7 @@ async def _make(conn: Conn, wanted: Wanted, secret_hash: str, by: User | Robot) 
 def _one_robot(made: Routes, db: Database) -> None:
     find = _HomeOfRobot(db)
 
-    @made.get("/robots/{robot_id}", permission=ROBOT_READ, project=find)
+    @made.get("/robots/{robot_id}", permission=ROBOT_READ, project=find, response_model_exclude_none=True)
     async def get_robot(robot_id: Id, home: Home) -> RobotOut:
         return await read_one(db, robot_id, home)
 
@@ -193,6 +206,8 @@ def _one_robot(made: Routes, db: Database) -> None:
             called = await store.by_login(conn, asked.name)  # also with a former name of its project
             same = called is not None and called.id == robot.id
             wanted = _wanted(asked, robot.name if same else rules.own_name(asked.name, robot))
+            before = (await store.access_of(conn, [robot.id])).get(robot.id, ())
+            rules.check_still_narrowed(wanted, _saying(asked), before)
             facts = None if home is None else await projects.facts(conn, by, home)
             named = {wanted.home} if wanted.home is not None else set()
             rules.check_same(wanted, robot, (await store.project_ids(conn, named)).get(wanted.home or ""))
@@ -233,6 +248,11 @@ def _secrets(made: Routes, db: Database, hasher: Hasher) -> None:
         return SecretOut(secret=secret)
 
 
+def _saying(asked: RobotIn) -> set[str]:
+    """The namespaces of which something is said about repositories: a client that knows the field sends it there."""
+    return {each.namespace for each in asked.permissions or () if each.repositories is not None}
+
+
 def _wanted(asked: RobotIn, name: str) -> Wanted:
     return rules.wanted(
         name=name,
@@ -245,6 +265,7 @@ def _wanted(asked: RobotIn, name: str) -> Wanted:
                 each.kind,
                 each.namespace,
                 [(pair.resource, pair.action, pair.effect or "") for pair in each.access or ()],
+                each.repositories or (),
             )
             for each in asked.permissions or ()
         ],

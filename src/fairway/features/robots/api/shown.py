@@ -46,11 +46,12 @@ class AccessOut(BaseModel):
 
 
 class PermissionOut(BaseModel):
-    """Harbor's RobotPermission."""
+    """Harbor's RobotPermission, and the patterns of the repositories it is for, unless it is for all of the project."""
 
     kind: str
     namespace: str
     access: list[AccessOut]
+    repositories: list[str] | None = None
 
 
 class RobotOut(BaseModel):
@@ -102,6 +103,7 @@ def shown(robot: RobotAccount, access: Iterable[Access]) -> RobotOut:
                 access=[
                     AccessOut(resource=pair.resource, action=pair.action) for pair in sorted(each.permissions)
                 ],
+                repositories=list(each.only) or None,
             )
             for each in access
         ],

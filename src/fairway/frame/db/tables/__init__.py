@@ -16,6 +16,7 @@ from fairway.frame.db.tables.configuration import configuration, cve_allowlists
 from fairway.frame.db.tables.content import (
     artifact_links,
     artifacts,
+    blob_bringers,
     blobs,
     project_blobs,
     repositories,
@@ -43,6 +44,7 @@ __all__ = [
     "audit_forwards",
     "audit_log",
     "audit_totals",
+    "blob_bringers",
     "blobs",
     "configuration",
     "cve_allowlists",

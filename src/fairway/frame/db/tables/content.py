@@ -17,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
     SmallInteger,
@@ -175,6 +176,19 @@ tags = Table(
     UniqueConstraint("repository_id", "name"),
     Index(None, "artifact_id", "pushed_at", "id"),
     sqlite_autoincrement=True,
+)
+
+blob_bringers = (
+    Table(  # who proved the bytes of a blob by sending them; kept of those who do not see all of a project
+        "blob_bringers",
+        metadata,
+        Column("project_id", Id, primary_key=True),
+        Column("digest", Name, primary_key=True),
+        Column("principal", Name, primary_key=True),  # as in uploads
+        ForeignKeyConstraint(
+            ["project_id", "digest"], ["project_blobs.project_id", "project_blobs.digest"], ondelete="CASCADE"
+        ),
+    )
 )
 
 uploads = Table(

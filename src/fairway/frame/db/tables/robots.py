@@ -41,6 +41,7 @@ robot_permissions = Table(
     Column("project_id", Id, ForeignKey("projects.id", ondelete="CASCADE")),
     Column("resource", Name, nullable=False),
     Column("action", Name, nullable=False),
+    Column("repositories", Text),  # patterns with spaces between them; NULL: all of the project
     Index(None, "robot_id"),
     Index(None, "project_id"),
     sqlite_autoincrement=True,
