@@ -7,6 +7,7 @@ from typing import Final
 from fairway.features.roles.model import ROLE_NAMES
 from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.may import ProjectFacts
+from fairway.frame.access.principals import Narrowed
 from fairway.frame.access.roles import FIRST_CUSTOM, Role, strongest
 
 LIBRARY = "library"
@@ -35,8 +36,9 @@ class Allowlist:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as one viewer sees it; `roles` are the ids of the viewer's in it, own and by
-    groups, and `more` is what those hold that were made here.  Times in µs since the epoch."""
+    """A project as one viewer sees it; `roles` are the ids of the viewer's in all of it, own and by groups, `more` is what
+    those hold that were made here, and `narrowed` what others hold for some repositories only.  Times in µs since the
+    epoch."""
 
     id: int
     name: str
@@ -50,6 +52,7 @@ class Project:
     settings: Settings = field(default_factory=dict)
     allowlist: Allowlist = Allowlist()
     more: frozenset[Permission] = field(default=frozenset(), repr=False)
+    narrowed: frozenset[Narrowed] = field(default=frozenset(), repr=False)
 
     @property
     def role(self) -> Role | None:
@@ -65,7 +68,7 @@ class Project:
     @property
     def facts(self) -> ProjectFacts:
         """For decisions about the viewer."""
-        return ProjectFacts(self.id, self.public, self.role, self.more)
+        return ProjectFacts(self.id, self.public, self.role, self.more, self.narrowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ GROUP: Final = "g"
 class Member:
     """A PERSON or a GROUP of people in a project; `id` is the membership's, `entity` the person's or the group's.
 
-    `made_here` is the name of the role if that is not one of the five.
+    `made_here` is the name of the role if that is not one of the five; `only` the patterns of the repositories that it is
+    for, none for all.
     """
 
     id: int
@@ -106,6 +110,7 @@ class Member:
     role: int
     kind: str = PERSON
     made_here: str = ""
+    only: tuple[str, ...] = ()
 
     @property
     def role_name(self) -> str:

@@ -33,7 +33,7 @@ from fairway.features.registry import rights, sight, store
 from fairway.features.registry.hub import SERVICE, Hub
 from fairway.features.registry.rights import DELETE, PULL, PUSH
 from fairway.features.registry.sight import Sight, key_of, sight_in
-from fairway.frame.access.may import ProjectFacts, may, narrowed_in
+from fairway.frame.access.may import ProjectFacts, is_narrowed, may
 from fairway.frame.access.principals import ANONYMOUS, Principal, Robot, User, narrowed_to
 from fairway.frame.db import UniqueViolation
 from fairway.frame.web.who import Identity
@@ -231,7 +231,7 @@ class Gate(Refusing):
             now = self.identity.principal
             if isinstance(now, Robot) or narrowed_to(now):
                 now = await self._current(_scopes(repo, action))
-            if not narrowed_in(now, access.project):
+            if not (isinstance(now, Robot) and is_narrowed(now, access.project)):
                 promise = promise and (PUSH in access.actions or await self._may_push(repo))
                 return self._place(access.project, repo, self.identity.principal, promise=promise)
         asked = time.monotonic()

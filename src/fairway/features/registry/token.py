@@ -33,6 +33,7 @@ from fairway.features.projects.store import projects
 from fairway.features.registry import rights
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
+from fairway.features.registry.sight import sight_in
 from fairway.frame.access.may import may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Robot, User, narrowed_to
 from fairway.frame.log import get_logger
@@ -240,7 +241,9 @@ async def _repository_access(
         # A first push will make the project and ask again then.  So it is with one that is hidden, which the push will
         # refuse: the token must not say which of the two it is.
         return Access("repository", repo, actions & {rights.PULL, rights.PUSH})
-    return Access("repository", repo, allowed, facts.id if facts is not None and allowed else None)
+    # By a project's id a token opens all its blobs: whoever does not see them all is decided about at each use.
+    opens = facts is not None and bool(allowed) and sight_in(principal, facts) is None
+    return Access("repository", repo, allowed, facts.id if facts is not None and opens else None)
 
 
 def _issue(hub: Hub, principal: Principal, access: Sequence[Access]) -> dict[str, Any]:

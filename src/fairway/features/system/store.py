@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import func, select
 
 from fairway.features.projects.store import belonging
-from fairway.features.projects.store.granted import covered
+from fairway.features.projects.store.granted import shown_to, visible_to
 from fairway.features.system.model import Statistics
 from fairway.frame import events
-from fairway.frame.access.catalogue import PROJECT_READ
 from fairway.frame.access.principals import Principal, User
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.kinds import Value
 from fairway.frame.db import Conn, Database, now_us
 from fairway.frame.db.tables import projects, quota_deltas, quotas, repositories
 
-_own = projects.c.id.in_(belonging.projects_of(belonging.viewer))
 _COUNT = select(projects.c.public, func.count().label("projects")).group_by(projects.c.public)
 _REPOSITORIES = (
     select(projects.c.public, func.count().label("repositories"))
@@ -32,13 +30,13 @@ _NOW = select(now_us())
 async def statistics(db: Database, viewer: Principal) -> Statistics:
     """Projects and repositories that `viewer` may see; for a system administrator all, and the bytes they are charged."""
     everything = counts_everything(viewer)
-    visible = belonging.LIVE if everything else or_(projects.c.public, _belonging_to(viewer))
-    given = {} if everything else {"viewer": viewer.id if isinstance(viewer, User) else 0}
+    visible = belonging.LIVE if everything else visible_to(viewer)
+    listed = belonging.LIVE if everything else shown_to(viewer)
 
     async def read(conn: Conn) -> Statistics:
-        counted = await conn.all(_COUNT.where(visible), **given)
+        counted = await conn.all(_COUNT.where(visible))
         of = {bool(row["public"]): row["projects"] for row in counted}
-        counted = await conn.all(_REPOSITORIES.where(visible), **given)
+        counted = await conn.all(_REPOSITORIES.where(listed))
         within = {bool(row["public"]): row["repositories"] for row in counted}
         used = int(await conn.scalar(_USED)) if everything else 0
         return Statistics(of.get(True, 0), of.get(False, 0), within.get(True, 0), within.get(False, 0), used)
@@ -51,10 +49,6 @@ def counts_everything(viewer: Principal) -> bool:
     if not isinstance(viewer, User) or not viewer.sysadmin:
         return False
     return viewer.scope is None or viewer.scope.projects is None
-
-
-def _belonging_to(viewer: Principal) -> ColumnElement[bool]:
-    return and_(_own, covered(viewer, PROJECT_READ, projects.c.id)) if isinstance(viewer, User) else _own
 
 
 async def now(conn: Conn) -> int:

@@ -3,12 +3,22 @@
 A token can only narrow the answer, never widen it: whoever accepts tokens intersects, after asking here.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from fairway.frame.access.catalogue import IN_PROJECT, ON_SERVER, PROJECT_CREATE, PROJECT_READ, Permission
 from fairway.frame.access.narrowing import OF_PROJECT, is_narrowable, match
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Principal, Robot, User, narrowed_to
+from fairway.frame.access.principals import (
+    EVERY_PROJECT,
+    SERVER,
+    Grant,
+    Narrowed,
+    Principal,
+    Robot,
+    User,
+    narrowed_to,
+)
 from fairway.frame.access.roles import HELD, HELD_BY_ANYONE, Role
 
 
@@ -17,18 +27,19 @@ class ProjectFacts:
     """What a decision about a project needs to know about the asking principal, too.
 
     `role` is the strongest of the five roles that they have there, None for none; `more` is all that those of their roles
-    hold which were made here.  `name` is what the project is called now, for who was let in by a former name; nothing is
-    decided by it.
+    hold which were made here.  `narrowed` is what their roles hold that they have for some repositories only.  `name` is
+    what the project is called now, for who was let in by a former name; nothing is decided by it.
     """
 
     id: int
     public: bool
     role: Role | None = None
     more: frozenset[Permission] = field(default=frozenset(), repr=False)
+    narrowed: frozenset[Narrowed] = field(default=frozenset(), repr=False)
     name: str = field(default="", compare=False)
 
     def held(self, permission: Permission) -> bool:
-        """Whether any of the roles holds this."""
+        """Whether any of the roles holds this for all that is in the project."""
         return permission in self.more or (self.role is not None and permission in HELD[self.role])
 
 
@@ -65,28 +76,35 @@ def may(
     on = on or ABSENT
     if on.public and permission in HELD_BY_ANYONE:
         return True
+    return _wholly(principal, permission, on) or _narrowly(principal, permission, on, repository)
+
+
+def _wholly(principal: Principal, permission: Permission, on: ProjectFacts) -> bool:
     if isinstance(principal, Robot):
-        return _wholly(principal, permission, on) or _narrowly(principal, permission, on, repository)
-    return isinstance(principal, User) and on.held(permission)
+        return not principal.grants.isdisjoint((Grant(on.id, permission), Grant(EVERY_PROJECT, permission)))
+    return isinstance(principal, User) and (principal.sysadmin or on.held(permission))
 
 
-def _wholly(robot: Robot, permission: Permission, on: ProjectFacts) -> bool:
-    return not robot.grants.isdisjoint((Grant(on.id, permission), Grant(EVERY_PROJECT, permission)))
-
-
-def _narrowly(robot: Robot, permission: Permission, on: ProjectFacts, repository: str | None) -> bool:
-    if not robot.narrowed or not is_narrowable(permission):
+def _narrowly(principal: Principal, permission: Permission, on: ProjectFacts, repository: str | None) -> bool:
+    narrowed = _narrowed(principal, on)
+    if not narrowed or not is_narrowable(permission):
         return False
-    patterns = _patterns(robot, permission, on.id)
+    patterns = _patterns(narrowed, permission, on.id)
     if permission in OF_PROJECT:
         return bool(patterns)
     return repository is not None and match(patterns, repository)
 
 
-def _patterns(robot: Robot, permission: Permission, project: int) -> tuple[str, ...]:
+def _narrowed(principal: Principal, on: ProjectFacts) -> Collection[Narrowed]:
+    if isinstance(principal, Robot):
+        return principal.narrowed
+    return on.narrowed if isinstance(principal, User) else ()
+
+
+def _patterns(narrowed: Collection[Narrowed], permission: Permission, project: int) -> tuple[str, ...]:
     found = {
         pattern
-        for each in robot.narrowed
+        for each in narrowed
         if each.where == project > 0 and each.permission == permission
         for pattern in each.only
     }
@@ -98,16 +116,17 @@ def only_in(principal: Principal, permission: Permission, on: ProjectFacts) -> t
 
     None for everybody else, and where all repositories are open to them: then `may` has said all there is to say.
     """
-    if not isinstance(principal, Robot) or not narrowed_in(principal, on.id):
+    narrowed = _narrowed(principal, on)
+    if not any(each.where == on.id for each in narrowed):
         return None
     if (on.public and permission in HELD_BY_ANYONE) or _wholly(principal, permission, on):
         return None
-    return _patterns(principal, permission, on.id)
+    return _patterns(narrowed, permission, on.id)
 
 
-def narrowed_in(principal: Principal, project: int) -> bool:
-    """Whether they hold something in the project with this id for some repositories only."""
-    return isinstance(principal, Robot) and any(each.where == project for each in principal.narrowed)
+def is_narrowed(robot: Robot, project: int) -> bool:
+    """Whether a robot was granted something in the project with this id for some repositories only."""
+    return any(each.where == project for each in robot.narrowed)
 
 
 def _covered(principal: Principal, permission: Permission, on: ProjectFacts | None) -> bool:
@@ -134,9 +153,9 @@ def projects_where(robot: Robot, permission: Permission) -> frozenset[int] | Non
     return None if EVERY_PROJECT in where else where - {SERVER}
 
 
-def repositories_where(robot: Robot, permission: Permission) -> dict[int, tuple[str, ...]]:
-    """The projects where a robot was granted `permission` for some repositories only, by id, with the patterns."""
-    where = {each.where for each in robot.narrowed if each.permission == permission and each.where > 0}
+def repositories_where(narrowed: Collection[Narrowed], permission: Permission) -> dict[int, tuple[str, ...]]:
+    """The projects where `permission` is held for some repositories only, by id, with the patterns."""
+    where = {each.where for each in narrowed if each.permission == permission and each.where > 0}
     if not is_narrowable(permission):
         return {}
-    return {each: _patterns(robot, permission, each) for each in sorted(where)}
+    return {each: _patterns(narrowed, permission, each) for each in sorted(where)}

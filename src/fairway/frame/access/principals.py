@@ -26,8 +26,8 @@ class Grant(NamedTuple):
 
 
 class Narrowed(NamedTuple):
-    """One permission that a robot holds in the project with the id `where`, for the repositories that `only` means: patterns
-    of narrowing.py."""
+    """One permission that somebody holds in the project with the id `where`, for the repositories that `only` means:
+    patterns of narrowing.py."""
 
     where: int
     permission: Permission

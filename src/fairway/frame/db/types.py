@@ -95,6 +95,42 @@ def within_ids(column: ColumnElement[int], parameter: ColumnElement[str]) -> Col
     return one_of(column, each_id(parameter))
 
 
+class fits_one_of(FunctionElement[Any]):
+    """A repository's name is one of those that patterns mean: `fits_one_of(name, patterns)`, the patterns as a row keeps them.
+
+    What frame/access/narrowing.py says of one name, in SQL, for lists of very many.  False for no patterns.
+    """
+
+    type = NullType()
+    inherit_cache = True
+    name = "fits_one_of"
+
+
+def _fits(name: str, each: str, position: str) -> str:
+    start = f"rtrim({each}, '*')"
+    begins = f"substr({name}, 1, length({start})) = {start}"
+    flat = f"{position}(substr({name}, length({start}) + 1), '/') = 0"
+    return (
+        f"CASE WHEN {each} LIKE '%**' THEN {begins} "
+        f"WHEN {each} LIKE '%*' THEN {begins} AND {flat} ELSE {name} = {each} END"
+    )
+
+
+@compiles(fits_one_of, "postgresql")
+def _fits_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    name, patterns = (compiler.process(each, **kw) for each in element.clauses)
+    return f"EXISTS (SELECT 1 FROM unnest(string_to_array({patterns}, ' ')) AS pattern (value) WHERE {_fits(name, 'pattern.value', 'strpos')})"
+
+
+@compiles(fits_one_of, "sqlite")
+def _fits_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    name, patterns = (compiler.process(each, **kw) for each in element.clauses)
+    array = f"""'["' || replace({patterns}, ' ', '","') || '"]'"""
+    return (
+        f"EXISTS (SELECT 1 FROM json_each({array}) AS pattern WHERE {_fits(name, 'pattern.value', 'instr')})"
+    )
+
+
 def some(*conditions: ColumnElement[bool], of: Sequence[FromClause] = ()) -> ColumnElement[bool]:
     """Is there a row like this?  Means the same as EXISTS, but is asked for one row after the other, by an index.
 

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, exists, func, null, or_, select, update
+from sqlalchemy import and_, bindparam, exists, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
 from fairway.core.stores.protocols import Stored
 from fairway.features.artifacts.store import manifests
-from fairway.features.projects.store import projects as projects_store
-from fairway.features.projects.store.granted import narrowly
+from fairway.features.projects.store.granted import shown_to
 from fairway.features.projects.store.names import called
 from fairway.frame.access.catalogue import REPOSITORY_PULL
 from fairway.frame.access.principals import Principal
@@ -270,10 +269,5 @@ _LAYER_SEEN = (
 async def where_seen(conn: Conn, viewer: Principal, digest: Digest, largest: int) -> Row | None:
     """A place where a viewer may see a layer of `largest` bytes at most: project_id, project, and the repository's name
     without it.  Not every place is looked at when very many projects have the same bytes."""
-    seen = _LAYER_SEEN.where(
-        or_(
-            projects_store.listable_by(viewer, REPOSITORY_PULL),
-            narrowly(viewer, REPOSITORY_PULL, repositories.c.project_id, repositories.c.name),
-        )
-    )
+    seen = _LAYER_SEEN.where(shown_to(viewer, REPOSITORY_PULL))
     return await conn.first(seen, digest=digest, largest=largest)

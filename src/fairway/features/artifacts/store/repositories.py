@@ -13,16 +13,13 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    or_,
     select,
     update,
 )
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store.shown import on_its_own
-from fairway.features.projects.store import projects as projects_store
-from fairway.features.projects.store.granted import named, narrowly
-from fairway.frame.access.catalogue import REPOSITORY_LIST
+from fairway.features.projects.store.granted import named, shown_to
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import COUNTED, Field, Filters, Listing, Order
@@ -67,14 +64,7 @@ async def page(
     By name unless `order` says otherwise; each with `project`, its project's name.  With filters they are counted as far
     as COUNTED says.  Raises BadRequest.
     """
-    where: ColumnElement[bool] = (
-        or_(
-            projects_store.listable_by(viewer),
-            narrowly(viewer, REPOSITORY_LIST, repositories.c.project_id, repositories.c.name),
-        )
-        if project is None
-        else projects.c.id == project
-    )
+    where: ColumnElement[bool] = shown_to(viewer) if project is None else projects.c.id == project
     if only is not None:
         where = and_(where, named(only, repositories.c.name))
     conditions = [where, *_LISTING.where(filters)]

@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select
 
-from fairway.features.projects.store import projects as projects_store
-from fairway.features.projects.store.granted import narrowly, somewhere
+from fairway.features.projects.store.granted import listable_by, narrowly, somewhere
 from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.principals import Principal, User
 from fairway.frame.db import Conn, Row
@@ -41,10 +40,10 @@ async def repositories_named(conn: Conn, viewer: Principal, text: str, most: int
     text = text.lower()
     if not _OF_NAMES.fullmatch(text):
         return []  # no name has such a character
-    visible = select(projects.c.id).where(projects_store.listable_by(viewer))
+    visible = select(projects.c.id).where(listable_by(viewer))
     narrowed = narrowly(viewer, REPOSITORY_LIST, repositories.c.project_id, repositories.c.name)
     known = select(projects.c.id).where(
-        or_(projects_store.listable_by(viewer), somewhere(viewer, REPOSITORY_LIST, projects.c.id))
+        or_(listable_by(viewer), somewhere(viewer, REPOSITORY_LIST, projects.c.id))
     )
     of_project, slash, own = text.partition("/")
     has_it = [repositories.c.name.contains(text, autoescape=True)]

@@ -1,5 +1,7 @@
-"""In which projects, and in which repositories of them, a robot was granted something, and which of them a person's token
-covers, as conditions."""
+"""Which projects and repositories somebody sees, and in which they hold something, as conditions.
+
+Who sees which project is said here once, in `visible_to`, and who sees which repository in `shown_to`.
+"""
 
 import json
 from collections.abc import Iterable
@@ -9,13 +11,43 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_
 from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
-from fairway.frame.access.catalogue import Permission
-from fairway.frame.access.may import projects_where, repositories_where
+from fairway.features.projects.store import belonging
+from fairway.features.projects.store.belonging import LIVE, projects_of
+from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
+from fairway.frame.access.may import may, projects_where, repositories_where
 from fairway.frame.access.narrowing import Span, span
 from fairway.frame.access.principals import Principal, Robot, User
+from fairway.frame.db.tables import projects, repositories
 from fairway.frame.db.types import within_ids
 
 _SOME_PROJECT: Final = 1
+
+
+def visible_to(viewer: Principal) -> ColumnElement[bool]:
+    """Public projects and the viewer's own; every project for a system administrator, and a robot that may list them."""
+    if isinstance(viewer, Robot):
+        every = sql_true() if may(viewer, PROJECT_LIST) else granted(viewer, PROJECT_READ, projects.c.id)
+        return and_(LIVE, or_(projects.c.public, every))
+    if not isinstance(viewer, User):
+        return and_(LIVE, projects.c.public)
+    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id))
+    return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, PROJECT_READ, projects.c.id))))
+
+
+def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> ColumnElement[bool]:
+    """The projects of which the viewer may list all repositories, or do with all of them what `permission` says."""
+    if isinstance(viewer, Robot):
+        return and_(LIVE, or_(projects.c.public, granted(viewer, permission, projects.c.id)))
+    if not isinstance(viewer, User):
+        return and_(LIVE, projects.c.public)
+    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, permission))
+    return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id))))
+
+
+def shown_to(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> ColumnElement[bool]:
+    """Of repositories with their projects: those that the viewer may list, or do with what `permission` says."""
+    whole = listable_by(viewer, permission)
+    return or_(whole, narrowly(viewer, permission, repositories.c.project_id, repositories.c.name))
 
 
 def granted(robot: Robot, permission: Permission, project: ColumnElement[int]) -> ColumnElement[bool]:
@@ -54,15 +86,22 @@ def _within(names: Span, name: ColumnElement[str]) -> ColumnElement[bool]:
 def narrowly(
     viewer: Principal, permission: Permission, project: ColumnElement[int], name: ColumnElement[str]
 ) -> ColumnElement[bool]:
-    """Whether this was granted for the repository `name` of `project`, though not for all that are there."""
-    if not isinstance(viewer, Robot) or not viewer.narrowed:
-        return sql_false()
-    where = repositories_where(viewer, permission)
-    return or_(sql_false(), *(and_(project == each, named(only, name)) for each, only in where.items()))
+    """Whether they hold this for the repository `name` of `project`, though not for all that are there."""
+    if isinstance(viewer, Robot):
+        where = repositories_where(viewer.narrowed, permission)
+        return or_(sql_false(), *(and_(project == each, named(only, name)) for each, only in where.items()))
+    if isinstance(viewer, User) and not viewer.sysadmin:
+        held = belonging.partly(viewer.id, permission, project, name)
+        return and_(held, covered(viewer, permission, project))
+    return sql_false()
 
 
 def somewhere(viewer: Principal, permission: Permission, project: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether this was granted for some repositories of `project`."""
-    if not isinstance(viewer, Robot) or not viewer.narrowed:
-        return sql_false()
-    return within_ids(project, literal(json.dumps(list(repositories_where(viewer, permission)))))
+    """Whether they hold this for some repositories of `project`."""
+    if isinstance(viewer, Robot):
+        where = repositories_where(viewer.narrowed, permission)
+        return within_ids(project, literal(json.dumps(list(where))))
+    if isinstance(viewer, User) and not viewer.sysadmin:
+        held = project.in_(belonging.partly_of(viewer.id, permission))
+        return and_(held, covered(viewer, permission, project))
+    return sql_false()

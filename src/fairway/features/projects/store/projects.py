@@ -1,7 +1,4 @@
-"""Projects: which there are, who sees them, how they begin and end.
-
-Who sees which project is said here once, in `_visible_to`.
-"""
+"""Projects: which there are, how they begin and end."""
 
 import json
 from collections.abc import Sequence
@@ -9,33 +6,28 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Integer,
     Select,
-    and_,
     bindparam,
     delete,
     exists,
     func,
     insert,
     literal,
-    or_,
     select,
     update,
 )
-from sqlalchemy import true as sql_true
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.errors import PreconditionFailed
 from fairway.features.projects import rules
-from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
+from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Settings, Wanted
 from fairway.features.projects.store import allowlists, belonging, names, settings
-from fairway.features.projects.store.belonging import LIVE, RIGHTS, membership, projects_of
-from fairway.features.projects.store.granted import covered, granted, named
+from fairway.features.projects.store.belonging import LIVE, RIGHTS, membership
+from fairway.features.projects.store.granted import named, visible_to
 from fairway.frame import events
-from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
-from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import Principal, Robot, User
+from fairway.frame.access.may import ProjectFacts
+from fairway.frame.access.principals import Principal, User
 from fairway.frame.access.roles import Role
 from fairway.frame.db import SECOND, Conn, Row, ledger, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
@@ -106,23 +98,26 @@ async def _projects(conn: Conn, rows: Sequence[Row]) -> list[Project]:
     counted = await conn.all(_COUNTS, projects=json.dumps(ids))
     counts = {row["project_id"]: row["number"] for row in counted}
     kept = await settings.of_many(conn, ids)
-    return [
-        Project(
-            id=row["id"],
-            name=row["name"],
-            public=bool(row["public"]),
-            owner_id=row["owner_id"],
-            owner_name=row["owner_name"],
-            repositories=counts.get(row["id"], 0),
-            roles=belonging.roles(row),
-            more=belonging.more(row),
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-            settings=kept.get(row["id"], {}),
-            allowlist=allowlists.of_row(row, row["id"]),
-        )
-        for row in rows
-    ]
+    return [_project(row, counts.get(row["id"], 0), kept.get(row["id"], {})) for row in rows]
+
+
+def _project(row: Row, repositories: int, kept: Settings) -> Project:
+    rights = belonging.rights(row)
+    return Project(
+        id=row["id"],
+        name=row["name"],
+        public=bool(row["public"]),
+        owner_id=row["owner_id"],
+        owner_name=row["owner_name"],
+        repositories=repositories,
+        roles=rights.roles,
+        more=rights.more,
+        narrowed=rights.narrowed_in(row["id"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        settings=kept,
+        allowlist=allowlists.of_row(row, row["id"]),
+    )
 
 
 async def by_id(conn: Conn, project: int, viewer: Principal) -> Project | None:
@@ -149,27 +144,6 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
     return (UNLIMITED if hard is None else int(hard)), await ledger.used(conn, project)
 
 
-def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> ColumnElement[bool]:
-    """The projects whose repositories the viewer may list; for robots, those where they have `permission`."""
-    if isinstance(viewer, Robot):
-        return and_(LIVE, or_(projects.c.public, granted(viewer, permission, projects.c.id)))
-    if not isinstance(viewer, User):
-        return and_(LIVE, projects.c.public)
-    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, REPOSITORY_LIST))
-    return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id))))
-
-
-def _visible_to(viewer: Principal) -> ColumnElement[bool]:
-    """Public projects and the viewer's own; every project for a system administrator, and a robot that may list them."""
-    if isinstance(viewer, Robot):
-        every = sql_true() if may(viewer, PROJECT_LIST) else granted(viewer, PROJECT_READ, projects.c.id)
-        return and_(LIVE, or_(projects.c.public, every))
-    if not isinstance(viewer, User):
-        return and_(LIVE, projects.c.public)
-    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id))
-    return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, PROJECT_READ, projects.c.id))))
-
-
 _LISTING = Listing(
     {
         "project_id": Field(projects.c.id),
@@ -191,7 +165,7 @@ async def listed(
 
     Raises BadRequest for a value that its field cannot have.
     """
-    conditions = [_visible_to(viewer), *_LISTING.where(filters)]
+    conditions = [visible_to(viewer), *_LISTING.where(filters)]
     counted: Select[Any] = select(func.count()).select_from(_owned).where(*conditions)
     sorted_by = _LISTING.order(order)
     # Apart from what is shown: PostgreSQL would read the viewer's rights in every project that it passes over.

@@ -71,6 +71,7 @@ members = Table(
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE")),  # a person, or
     Column("group_id", Id, ForeignKey("user_groups.id", ondelete="CASCADE")),  # a group of people
     Column("role", Integer, nullable=False),  # one of the five, or from 100 on of `roles`
+    Column("repositories", Text),  # patterns with spaces between them; NULL: all of the project
     Column("created_at", Micros, nullable=False),
     UniqueConstraint("project_id", "user_id"),
     UniqueConstraint("project_id", "group_id"),
