@@ -1,8 +1,8 @@
 """Projects, their settings and their members."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from fairway.client.call import (
     API,
@@ -94,7 +94,10 @@ class Deletable:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Harbor's ProjectMemberEntity: `id` is the membership's, `entity_type` u for a user and g for a group."""
+    """Harbor's ProjectMemberEntity: `id` is the membership's, `entity_type` u for a user and g for a group.
+
+    `repositories`: patterns of those of the project it is for; none for all.
+    """
 
     id: int
     entity_id: int
@@ -102,6 +105,7 @@ class Member:
     role_id: int
     role_name: str = ""
     entity_type: str = "u"
+    repositories: tuple[str, ...] = ()
 
     @property
     def role(self) -> str:
@@ -197,21 +201,26 @@ def members(project: str, *, name: str = "") -> Listing[Member]:
     return Listing(f"{_path(project)}/members", reader(Member), {"entityname": name}, BY_NAME)
 
 
-def add_member(project: str, username: str, role: int) -> Call[int]:
-    """Take somebody in; the membership's id."""
-    body = {"role_id": role, "member_user": {"username": username}}
+def add_member(project: str, username: str, role: int, only: Sequence[str] = ()) -> Call[int]:
+    """Take somebody in, or for the repositories that the patterns `only` mean; the membership's id."""
+    body = {"role_id": role, "member_user": {"username": username}, **_only(only or None)}
     return making(f"{_path(project)}/members", body, headers=BY_NAME)
 
 
-def add_group(project: str, group: int, role: int) -> Call[int]:
-    """Take a group of people in; the membership's id."""
-    body = {"role_id": role, "member_group": {"id": group}}
+def add_group(project: str, group: int, role: int, only: Sequence[str] = ()) -> Call[int]:
+    """Take a group of people in, in the same way; the membership's id."""
+    body = {"role_id": role, "member_group": {"id": group}, **_only(only or None)}
     return making(f"{_path(project)}/members", body, headers=BY_NAME)
 
 
-def set_role(project: str, member: int, role: int) -> Call[None]:
-    """Give a member another role."""
-    return changing("PUT", f"{_path(project)}/members/{member}", {"role_id": role}, headers=BY_NAME)
+def set_role(project: str, member: int, role: int, only: Sequence[str] | None = None) -> Call[None]:
+    """Give a member another role, and `only` these repositories or with () all of them; None leaves that as it is."""
+    body = {"role_id": role, **_only(only)}
+    return changing("PUT", f"{_path(project)}/members/{member}", body, headers=BY_NAME)
+
+
+def _only(patterns: Sequence[str] | None) -> dict[str, Any]:
+    return {} if patterns is None else {"repositories": list(patterns)}  # else as every hub knows it
 
 
 def remove_member(project: str, member: int) -> Call[None]:

@@ -15,8 +15,8 @@ from fairway.frame.access.catalogue import (
 from fairway.frame.access.may import (
     ABSENT,
     ProjectFacts,
+    is_narrowed,
     may,
-    narrowed_in,
     only_in,
     projects_where,
     repositories_where,
@@ -107,7 +107,7 @@ def test_only_in_says_which_ones_are_open(robot: Robot, permission: Permission, 
     only = only_in(robot, permission, on)
     if permission.resource not in RESOURCES or permission == REPOSITORY_LIST:
         return
-    if not narrowed_in(robot, on.id):
+    if not is_narrowed(robot, on.id):
         assert only is None
     elif only is None:
         assert may(robot, permission, on) is True
@@ -119,7 +119,7 @@ def test_only_in_says_which_ones_are_open(robot: Robot, permission: Permission, 
 @given(robots, asked)
 def test_lists_show_what_is_open(robot: Robot, permission: Permission) -> None:
     where = projects_where(robot, permission)
-    some = repositories_where(robot, permission)
+    some = repositories_where(robot.narrowed, permission)
     for id in (1, 2, 3):
         on = ProjectFacts(id, public=False)
         if permission not in IN_PROJECT:

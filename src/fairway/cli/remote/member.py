@@ -1,5 +1,6 @@
 """`fairway member list | add | set | remove`: who belongs to a project, and in which role."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -33,10 +34,20 @@ Role = Annotated[
 Username = Annotated[str, typer.Argument(help="The user's name", metavar="USER")]
 Usernames = Annotated[list[str], typer.Argument(help="The users' names", metavar="USER…")]
 
+Repositories = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--repository",
+        help="Only in these repositories of the project, such as 'team-a/**'; can be given several times",
+        show_default=False,
+    ),
+]
+
 _COLUMNS: list[Column[Member]] = [
     Column("name", lambda found: found.entity_name),
     Column("role", lambda found: found.role),
     Column("kind", lambda found: "group" if found.entity_type == "g" else "user"),
+    Column("repositories", lambda found: ", ".join(found.repositories) or "all"),
 ]
 
 
@@ -55,26 +66,45 @@ def add(
     users: Usernames,
     role: Role,
     groups: Annotated[bool, typer.Option("--group", help="The names are those of groups of people")] = False,
+    repository: Repositories = None,
     hub: HubName = "",
 ) -> None:
     """Take people into a project, or with --group all who are in a group."""
+    only = repository or ()
     with asking(hub) as opened:
         number = _number(opened, role)
         for user in users:
             if groups:
-                opened.ask(projects.add_group(project, the_group(opened, user).id, number))
+                opened.ask(projects.add_group(project, the_group(opened, user).id, number, only))
             else:
-                opened.ask(projects.add_member(project, user, number))
-            typer.echo(f"{user} is {role} in {project} now.")
+                opened.ask(projects.add_member(project, user, number, only))
+            typer.echo(f"{user} is {role} in {_where(project, only)} now.")
 
 
 @app.command("set")
-def change(project: Name, user: Username, role: Role, hub: HubName = "") -> None:
-    """Give a member another role."""
+def change(
+    project: Name,
+    user: Username,
+    role: Role,
+    repository: Repositories = None,
+    whole: Annotated[bool, typer.Option("--all-repositories", help="In all of the project")] = False,
+    hub: HubName = "",
+) -> None:
+    """Give a member another role. Which repositories it is for stays as it is unless said otherwise."""
+    if whole and repository:
+        raise typer.BadParameter("say one of the two", param_hint="--repository and --all-repositories")
+    only = () if whole else repository or None
     with asking(hub) as opened:
         number = _number(opened, role)
-        opened.ask(projects.set_role(project, _member(opened, project, user).id, number))
-        typer.echo(f"{user} is {role} in {project} now.")
+        member = _member(opened, project, user)
+        opened.ask(projects.set_role(project, member.id, number, only))
+        typer.echo(
+            f"{user} is {role} in {_where(project, member.repositories if only is None else only)} now."
+        )
+
+
+def _where(project: str, only: Sequence[str]) -> str:
+    return f"{', '.join(only)} of {project}" if only else project
 
 
 @app.command()

@@ -74,6 +74,8 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     if what in _NAMED and happened in _OPERATIONS:
         operation, name = _OPERATIONS[happened], facts["name"]
         more = _NAMED[what].format(**facts)
+        if facts.get("repositories"):
+            more += f" for repositories {', '.join(facts['repositories'])}"
         return [Entry(facts["by"], name, what, operation, f"{operation} {what}: {name}{more}")]
     return []
 

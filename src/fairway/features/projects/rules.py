@@ -6,13 +6,15 @@ switched on: accepting `prevent_vul: "true"` without preventing anything would b
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest
 from fairway.features.accounts import rules as accounts
 from fairway.features.accounts.model import HTTP, LDAP, OIDC
 from fairway.features.projects.model import UNLIMITED, Allowlist, Change, GroupRef, Wanted
+from fairway.frame.access import narrowing
+from fairway.frame.access.catalogue import Permission
 
 MAX_NAME = 255
 MAX_ALIASES = 20
@@ -145,6 +147,22 @@ def group(asked: GroupRef) -> GroupRef:
     if not dn and asked.type not in (LDAP, HTTP, OIDC):
         raise BadRequest("member_group.group_type is 1 (LDAP), 2 (HTTP) or 3 (OIDC)")
     return GroupRef(dn=dn, name=asked.name, type=asked.type)
+
+
+def only(patterns: Sequence[str]) -> tuple[str, ...]:
+    """The patterns of the repositories that a member is for; none for all.  Raises BadRequest."""
+    try:
+        return narrowing.checked(patterns)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+
+
+def check_narrowable(held: Iterable[Permission], role: str) -> None:
+    """Raise BadRequest for a role of which nothing would be left for some repositories only."""
+    if not any(map(narrowing.is_narrowable, held)):
+        raise BadRequest(
+            f"the role {role} holds nothing about repositories; leave out repositories, or choose another role"
+        )
 
 
 def _known(key: str) -> bool:

@@ -127,19 +127,16 @@ def _only(
         return ()
     if kind is not Level.PROJECT or namespace == ALL_PROJECTS:
         raise BadRequest(f"{_BAD_PERMISSION}: repositories are those of one project; name it as namespace")
-    if len(patterns) > narrowing.MOST:
-        raise BadRequest(f"{_BAD_PERMISSION}: up to {narrowing.MOST} patterns of repositories in an entry")
-    for each in patterns:
-        try:
-            narrowing.span(each)
-        except ValueError as error:
-            raise BadRequest(f"{_BAD_PERMISSION}: {error}") from None
+    try:
+        only = narrowing.checked(patterns)
+    except ValueError as error:
+        raise BadRequest(f"{_BAD_PERMISSION}: {error}") from None
     if wide := sorted(each for each in granted if not narrowing.is_narrowable(each)):
         raise BadRequest(
             f"{_BAD_PERMISSION}: {wide[0]} is about the whole project and cannot be granted for some repositories; "
             "leave it out, or leave out repositories"
         )
-    return tuple(sorted(set(patterns)))
+    return only
 
 
 def check_still_narrowed(wanted: Wanted, said: Iterable[str], before: Iterable[Access]) -> None:

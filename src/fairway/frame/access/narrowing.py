@@ -11,14 +11,14 @@ team-a/web*   what begins so, without a further slash
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from fairway.frame.access.catalogue import PROJECT_READ, REPOSITORY_LIST, Permission
 
 MOST: Final = 20
-"""Patterns of one grant."""
+"""Patterns of one grant, or of one membership."""
 
 LONGEST: Final = 255
 
@@ -72,6 +72,15 @@ def span(pattern: str) -> Span:
         if _NAME.fullmatch(pattern):
             return Span(pattern, whole=True)
     raise ValueError(f"{pattern[:80]!r} is no pattern of repositories: {WRITTEN}")
+
+
+def checked(patterns: Collection[str]) -> tuple[str, ...]:
+    """Patterns as they are kept, each once.  Raises ValueError for too many, and for what is none."""
+    if len(patterns) > MOST:
+        raise ValueError(f"up to {MOST} patterns of repositories can be given")
+    for each in patterns:
+        span(each)
+    return tuple(sorted(set(patterns)))
 
 
 def match(patterns: Iterable[str], name: str) -> bool:

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, Denied
@@ -13,6 +13,7 @@ from fairway.features.projects.model import GroupRef, Member
 from fairway.features.projects.store import members as store
 from fairway.features.roles import rules as roles
 from fairway.features.roles import store as role_store
+from fairway.frame.access import narrowing
 from fairway.frame.access.catalogue import (
     MEMBER_CREATE,
     MEMBER_DELETE,
@@ -32,6 +33,7 @@ _ALL = "/projects/{project_name_or_id}/members"
 _ONE = "/projects/{project_name_or_id}/members/{mid}"
 
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Patterns = Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=narrowing.MOST)]
 _Part = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -52,21 +54,24 @@ class GroupIn(BaseModel):
 
 
 class MemberIn(BaseModel):
-    """Harbor's ProjectMember: one of the two."""
+    """Harbor's ProjectMember: one of the two.  `repositories`: patterns of those of the project it is for; none for all."""
 
     role_id: int = 0
+    repositories: Patterns | None = None
     member_user: UserIn | None = None
     member_group: GroupIn | None = None
 
 
 class RoleIn(BaseModel):
-    """Harbor's RoleRequest."""
+    """Harbor's RoleRequest.  `repositories` as for a new member; without them, they stay as they are."""
 
     role_id: int = 0
+    repositories: Patterns | None = None
 
 
 class MemberOut(BaseModel):
-    """Harbor's ProjectMemberEntity; `entity_type` is `u`, a user, or `g`, a group."""
+    """Harbor's ProjectMemberEntity; `entity_type` is `u`, a user, or `g`, a group.  `repositories` is only there for who has
+    not all of them."""
 
     id: int
     project_id: int
@@ -75,6 +80,7 @@ class MemberOut(BaseModel):
     entity_type: str
     role_id: int
     role_name: str
+    repositories: list[str] | None = None
 
 
 def add_routes(made: Routes, db: Database) -> None:
@@ -85,7 +91,7 @@ def add_routes(made: Routes, db: Database) -> None:
 
 
 def _listing(made: Routes, db: Database) -> None:
-    @made.get(_ALL, permission=MEMBER_LIST)
+    @made.get(_ALL, permission=MEMBER_LIST, response_model_exclude_none=True)
     async def list_members(
         request: Request, response: Response, project: InProject, page: Paged, entityname: _Part = ""
     ) -> list[MemberOut]:
@@ -112,7 +118,7 @@ def _adding(made: Routes, db: Database) -> None:
         add, who = _adder(project.id, asked, by)
 
         async def give_and_add(conn: Conn) -> int | None:
-            await _give(conn, project, asked.role_id, by)
+            await _give(conn, project, asked.role_id, by, narrowed=bool(asked.repositories))
             return await add(conn)
 
         try:
@@ -129,13 +135,16 @@ def _adding(made: Routes, db: Database) -> None:
 
 def _adder(project: int, asked: MemberIn, by: Principal) -> tuple[Body[int | None], str]:
     """What adds the one who is asked for, and their name for messages.  Raises BadRequest."""
+    only = rules.only(asked.repositories or ())
     if asked.member_user is None and asked.member_group is not None:
         group = rules.group(_group_ref(asked.member_group))
         who = f"group {group.id or group.dn or group.name}"
-        return partial(store.add_group, project=project, group=group, role=asked.role_id, by=by), who
+        add_group = partial(store.add_group, project=project, group=group)
+        return partial(add_group, role=asked.role_id, by=by, only=only), who
     user = asked.member_user or UserIn()
     person = rules.person(user.user_id or 0, user.username or "")
-    return partial(store.add, project=project, person=person, role=asked.role_id, by=by), f"user {person}"
+    add = partial(store.add, project=project, person=person)
+    return partial(add, role=asked.role_id, by=by, only=only), f"user {person}"
 
 
 def _group_ref(asked: GroupIn) -> GroupRef:
@@ -143,7 +152,7 @@ def _group_ref(asked: GroupIn) -> GroupRef:
 
 
 def _one_member(made: Routes, db: Database) -> None:
-    @made.get(_ONE, permission=MEMBER_READ)
+    @made.get(_ONE, permission=MEMBER_READ, response_model_exclude_none=True)
     async def get_member(project: InProject, mid: Id) -> MemberOut:
         found = await store.by_id(db, project.id, mid)
         if found is None:
@@ -155,11 +164,13 @@ def _one_member(made: Routes, db: Database) -> None:
         project: InProject, mid: Id, by: AskedBy, asked: Annotated[RoleIn, json_body(RoleIn)]
     ) -> Response:
         roles.check_id(asked.role_id)
+        only = None if asked.repositories is None else rules.only(asked.repositories)
 
         async def change(conn: Conn) -> None:
-            await _may_touch(conn, project, mid, by)
-            await _give(conn, project, asked.role_id, by)
-            await store.set_role(conn, project.id, mid, asked.role_id, by)
+            before = await _may_touch(conn, project, mid, by)
+            narrowed = bool(before.only if only is None else only)
+            await _give(conn, project, asked.role_id, by, narrowed=narrowed)
+            await store.set_role(conn, project.id, mid, asked.role_id, by, only)
 
         await db.write(change)
         return Response()
@@ -174,22 +185,28 @@ def _one_member(made: Routes, db: Database) -> None:
         return Response()
 
 
-async def _give(conn: Conn, project: ProjectFacts, number: int, by: Principal) -> None:
-    """Let a role be given by `by`.  Raises BadRequest when there is none, Denied for one that is more than theirs."""
+async def _give(conn: Conn, project: ProjectFacts, number: int, by: Principal, *, narrowed: bool) -> None:
+    """Let a role be given by `by`, or `narrowed` for some repositories only what it holds about these.
+
+    Raises BadRequest when there is none, Denied for one that is more than theirs.
+    """
     role = await role_store.keep(conn, number)
     if role is None:
         raise roles.unknown()
+    if narrowed:
+        rules.check_narrowable(role.permissions, role.name)
     roles.check_gives(by, project, role.permissions, role.name)
 
 
-async def _may_touch(conn: Conn, project: ProjectFacts, member: int, by: Principal) -> None:
-    """Raises NotFound when there is no such member, Denied when they hold more than `by`."""
+async def _may_touch(conn: Conn, project: ProjectFacts, member: int, by: Principal) -> Member:
+    """The member.  Raises NotFound when there is no such one, Denied when they hold more than `by`."""
     found = await store.by_id(conn, project.id, member, lock=True)
     if found is None:
         raise _unknown(member)
     role = await role_store.keep(conn, found.role)
     if role is not None:
         roles.check_gives(by, project, role.permissions, role.name)
+    return found
 
 
 def _unknown(member: int) -> NotFound:
@@ -205,4 +222,5 @@ def _shown(member: Member) -> MemberOut:
         entity_type=member.kind,
         role_id=member.role,
         role_name=member.role_name,
+        repositories=list(member.only) or None,
     )

@@ -67,7 +67,7 @@ class ProjectReq(BaseModel):
 
 
 class ProjectOut(BaseModel):
-    """Harbor's Project."""
+    """Harbor's Project.  `current_user_repositories` is there for who may list some of them only: which, as patterns."""
 
     project_id: int
     owner_id: int
@@ -80,6 +80,7 @@ class ProjectOut(BaseModel):
     togglable: bool | None = None
     current_user_role_id: int | None = None
     current_user_role_ids: list[int] | None = None
+    current_user_repositories: list[str] | None = None
     repo_count: int | None = None
     chart_count: int | None = None
     metadata: dict[str, str] | None = None
@@ -359,8 +360,11 @@ def shown(project: Project, viewer: Principal, *, detail: bool = True) -> Projec
         out.togglable = may(viewer, PROJECT_UPDATE, project.facts)
         out.current_user_role_id = project.shown_role
         out.current_user_role_ids = sorted(project.roles)
-        if only_in(viewer, REPOSITORY_LIST, project.facts) is None:
+        only = only_in(viewer, REPOSITORY_LIST, project.facts)
+        if only is None:
             out.repo_count = project.repositories
+        else:
+            out.current_user_repositories = list(only)
         out.chart_count = 0
         out.metadata = {"public": "true" if project.public else "false", **project.settings}
         out.cve_allowlist = allowlists.shown(project.allowlist)

@@ -1,12 +1,25 @@
 """Which people and groups of people belong to a project, and in which role."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    SmallInteger,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from fairway.features.accounts.model import LDAP
 from fairway.features.projects.model import GROUP, PERSON, GroupRef, Member
 from fairway.frame import events
+from fairway.frame.access import narrowing
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Contains, Field, Listing
@@ -25,6 +38,7 @@ _MEMBER = select(
     members.c.group_id,
     _name.label("name"),
     members.c.role,
+    members.c.repositories,
     roles.c.name.label("made_here"),
 ).select_from(_named.outerjoin(roles, roles.c.id == members.c.role))
 _BY_ID = _MEMBER.where(_in_project, members.c.id == bindparam("id"))
@@ -59,6 +73,7 @@ _ADD = (
         user_id=bindparam("user", type_=Id),
         group_id=bindparam("group", type_=Id),
         role=bindparam("role", type_=Integer),
+        repositories=bindparam("only", type_=Text),
         created_at=now_us(),
     )
     .returning(members.c.id)
@@ -66,7 +81,7 @@ _ADD = (
 _SET_ROLE = (
     update(members)
     .where(members.c.id == bindparam("member"))
-    .values(role=bindparam("new_role", type_=Integer))
+    .values(role=bindparam("new_role", type_=Integer), repositories=bindparam("only", type_=Text))
 )
 _REMOVE = delete(members).where(members.c.id == bindparam("member"))
 _PROJECT_NAME = select(projects.c.name).where(projects.c.id == bindparam("project"))
@@ -82,6 +97,7 @@ def _member(row: Row) -> Member:
         role=row["role"],
         kind=GROUP if of_group else PERSON,
         made_here=row["made_here"] or "",
+        only=narrowing.read(row["repositories"]),
     )
 
 
@@ -109,9 +125,12 @@ async def by_role(conn: Conn, project: int) -> dict[int, int]:
     return {row["role"]: row["number"] for row in await conn.all(_BY_ROLE, project=project)}
 
 
-async def add(conn: Conn, project: int, person: int | str, role: int, by: Principal) -> int | None:
+async def add(
+    conn: Conn, project: int, person: int | str, role: int, by: Principal, only: Sequence[str] = ()
+) -> int | None:
     """Let a person, by id or by name, belong to a project; the membership's id, None when there is no such person.
 
+    `only`: patterns of the repositories that it is for, none for all of them.
     Needs a transaction.  Raises UniqueViolation when they belong to it already, ReferenceViolation when the project is
     gone.
     """
@@ -119,10 +138,12 @@ async def add(conn: Conn, project: int, person: int | str, role: int, by: Princi
         found = await conn.first(_PERSON_BY_ID, user=person)
     else:
         found = await conn.first(_PERSON_BY_NAME, username=person)
-    return None if found is None else await _add(conn, project, found, PERSON, role, by)
+    return None if found is None else await _add(conn, project, found, PERSON, role, by, only)
 
 
-async def add_group(conn: Conn, project: int, group: GroupRef, role: int, by: Principal) -> int | None:
+async def add_group(
+    conn: Conn, project: int, group: GroupRef, role: int, by: Principal, only: Sequence[str] = ()
+) -> int | None:
     """The same for everybody who is in a group."""
     if group.id:
         found = await conn.first(_GROUP_BY_ID, group=group.id)
@@ -130,22 +151,32 @@ async def add_group(conn: Conn, project: int, group: GroupRef, role: int, by: Pr
         found = await conn.first(_GROUP_BY_DN, dn=group.dn)
     else:
         found = await conn.first(_GROUP_BY_NAME, name=group.name, type=group.type)
-    return None if found is None else await _add(conn, project, found, GROUP, role, by)
+    return None if found is None else await _add(conn, project, found, GROUP, role, by, only)
 
 
-async def _add(conn: Conn, project: int, found: Row, kind: str, role: int, by: Principal) -> int:
+async def _add(
+    conn: Conn, project: int, found: Row, kind: str, role: int, by: Principal, only: Sequence[str]
+) -> int:
     entity = {"user": None, "group": None, "user" if kind == PERSON else "group": found["id"]}
-    made = int(await conn.scalar(_ADD, project=project, role=int(role), **entity))
+    made = int(await conn.scalar(_ADD, project=project, role=int(role), only=_kept(only), **entity))
     await _record(conn, "created", await by_id(conn, project, made), by)
     return made
 
 
-async def set_role(conn: Conn, project: int, member: int, role: int, by: Principal) -> bool:
-    """Give a member another role; False when there is no such member.  Needs a transaction."""
+def _kept(only: Sequence[str]) -> str | None:
+    return narrowing.kept(only) if only else None
+
+
+async def set_role(
+    conn: Conn, project: int, member: int, role: int, by: Principal, only: Sequence[str] | None = None
+) -> bool:
+    """Give a member another role, and for `only` these repositories, unless None leaves them as they are; False when there
+    is no such member.  Needs a transaction."""
     row = await conn.first(_LOCK, project=project, id=member)
     if row is None:
         return False
-    await conn.run(_SET_ROLE, member=member, new_role=int(role))
+    kept = row["repositories"] if only is None else _kept(only)
+    await conn.run(_SET_ROLE, member=member, new_role=int(role), only=kept)
     await _record(conn, "updated", await by_id(conn, project, member), by)
     return True
 
@@ -174,4 +205,6 @@ async def _record(conn: Conn, what: str, member: Member | None, by: Principal) -
         "role": member.role_name,
         "by": by.name,
     }
+    if member.only:
+        payload["repositories"] = list(member.only)
     await events.record(conn, f"project:{member.project}", f"member.{what}", payload)
