@@ -133,6 +133,19 @@ class TestMembers:
             "kim is maintainer in m-team now.\n"
         )
         assert [each["role_id"] for each in admin.json("member", "list", "m-team")] == [1, 4]
+        assert (
+            admin.does("member", "set", "m-team", kims, "--role", "developer", "--repository", "apples/**")
+            == "kim is developer in apples/** of m-team now.\n"
+        )
+        assert " ".join(admin.lines("member", "list", "m-team")[-1]) == "kim developer (apples/**) user"
+        assert admin.does("member", "set", "m-team", kims, "--role", "guest") == (
+            "kim is guest in apples/** of m-team now.\n"
+        )
+        whole = ("member", "set", "m-team", kims, "--role", "guest", "--all-repositories")
+        assert "say one of the two" in admin.misused(*whole, "--repository", "pears/**")
+        assert "no pattern of repositories" in admin.refused(*whole[:-1], "--repository", "Pears")
+        assert admin.does(*whole) == "kim is guest in m-team now.\n"
+        assert admin.json("member", "list", "m-team")[1]["repositories"] == []
         assert admin.does("member", "remove", "m-team", kims) == "kim does not belong to m-team any more.\n"
         assert admin.refused("member", "remove", "m-team", kims) == (
             "m-team has no member kim; `fairway member list m-team` shows them"

@@ -10,6 +10,7 @@ from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import audit_log, members
 from fairway.frame.events import hand_over
 from fairway.reactions import reactions
+from features.accounts.own_tokens import with_one
 from features.accounts.test_groups import make as group
 from features.narrowed.places import PROJECT, below, join, two_teams
 from features.robots.making import send
@@ -162,9 +163,7 @@ class TestHolding:
         assert (await eve("GET", "/api/v2.0/repositories")).json == []  # no role holds repository:list
 
     async def test_a_personal_token_covers_no_more(self, team: World, bob: Person) -> None:
-        made = await send(bob, "POST", "/api/fairway/tokens", {"name": "ci", "words": ["pull"], "days": 1})
-        assert made.status == 201, made.body
-        it = bob.saying(made.json["secret"])
+        it = await with_one(bob, access=["pull"])
         assert (await it.pull("team/team-a/app:v1")).status == 200
         assert (await it.pull("team/team-b/app:v1")).status == 401
         assert (await it.blob("team/team-a/app", Digest.of(layer("secret")))).status == 404

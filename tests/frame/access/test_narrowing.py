@@ -21,9 +21,9 @@ from fairway.frame.access.may import (
     projects_where,
     repositories_where,
 )
-from fairway.frame.access.narrowing import LONGEST, RESOURCES, match, span
-from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Narrowed, Robot
-from fairway.frame.access.roles import HELD_BY_ANYONE, Role
+from fairway.frame.access.narrowing import LONGEST, RESOURCES, is_narrowable, match, span
+from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Narrowed, Robot, User
+from fairway.frame.access.roles import HELD, HELD_BY_ANYONE, Role
 
 ALL = sorted(IN_PROJECT | ON_SERVER)
 NAMES = ["a", "app", "team-a", "team-a/app", "team-a/app/deep", "team-ab", "team-ab/app", "team-b/app"]
@@ -131,6 +131,43 @@ def test_lists_show_what_is_open(robot: Robot, permission: Permission) -> None:
         for name in NAMES:
             if permission != REPOSITORY_LIST:
                 assert (whole or match(some.get(id, ()), name)) is may(robot, permission, on, name)
+
+
+people = st.builds(
+    ProjectFacts,
+    id=st.just(1),
+    public=st.booleans(),
+    role=st.none() | st.sampled_from(Role),
+    narrowed=st.frozensets(
+        st.builds(
+            Narrowed,
+            st.just(1),
+            st.sampled_from(sorted(each for each in IN_PROJECT if is_narrowable(each))),
+            st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3).map(tuple),
+        ),
+        max_size=10,
+    ),
+)
+
+
+@given(people, asked, names)
+def test_a_person_holds_what_a_robot_with_the_same_grants_does(
+    on: ProjectFacts, permission: Permission, repository: str | None
+) -> None:
+    person = User(1, "bob")
+    held = HELD[on.role] if on.role else ()
+    robot = Robot(1, "robot$ci", None, frozenset(Grant(1, each) for each in held), on.narrowed)
+    assert may(person, permission, on, repository) is may(robot, permission, on, repository)
+    assert only_in(person, permission, on) == only_in(robot, permission, on)
+
+
+@given(people, asked, names)
+def test_who_administers_the_server_is_not_narrowed(
+    on: ProjectFacts, permission: Permission, repository: str | None
+) -> None:
+    admin = User(1, "admin", sysadmin=True)
+    assert may(admin, permission, on, repository)
+    assert only_in(admin, permission, on) is None
 
 
 def test_what_everybody_holds_is_nobody_s_to_narrow() -> None:

@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, literal, null, select
 
+from fairway.frame.access import narrowing
 from fairway.frame.db import Conn, Database, UniqueViolation, now_us
 from fairway.frame.db.tables import generations
-from fairway.frame.db.types import within
+from fairway.frame.db.types import fits_one_of, within
 
 ADD = insert(generations).values(name=bindparam("name"), value=bindparam("value"))
 GET = select(generations.c.value).where(generations.c.name == bindparam("name"))
@@ -109,6 +110,31 @@ async def test_a_set_of_names_is_one_parameter(db: Database) -> None:
     assert sorted(row["value"] for row in rows) == [1, 3]
     listed = await db.all(select(generations.c.value).where(generations.c.name.in_(["n'1", "n'4"])))
     assert sorted(row["value"] for row in listed) == [1, 4]
+
+
+async def test_the_database_takes_patterns_of_repositories_as_everybody_does(db: Database) -> None:
+    names = ["a", "team-a", "team-a/app", "team-a/app/deep", "team-ab", "team-b/app", "x_y", "xzy", "x.y/app"]
+    patterns = [
+        "**",
+        "*",
+        "team-a/**",
+        "team-a*",
+        "team-a/a*",
+        "team-a",
+        "x_y",
+        "x_*",
+        "x_y/**",
+        "x.y/**",
+        "no",
+    ]
+    for n, name in enumerate(names):
+        await db.write(lambda conn, n=n, name=name: conn.run(ADD, name=name, value=n))
+    for some in [[each] for each in patterns] + [["team-b/**", "a"], patterns[2:]]:
+        fits = fits_one_of(generations.c.name, literal(narrowing.kept(some)))
+        rows = await db.all(select(generations.c.name).where(fits))
+        assert {row["name"] for row in rows} == {each for each in names if narrowing.match(some, each)}, some
+    none = fits_one_of(generations.c.name, null())
+    assert await db.all(select(generations.c.name).where(none)) == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -43,11 +43,15 @@ Repositories = Annotated[
     ),
 ]
 
+
+def _only(patterns: Sequence[str]) -> str:
+    return f" ({', '.join(patterns)})" if patterns else ""
+
+
 _COLUMNS: list[Column[Member]] = [
     Column("name", lambda found: found.entity_name),
-    Column("role", lambda found: found.role),
+    Column("role", lambda found: found.role + _only(found.repositories)),
     Column("kind", lambda found: "group" if found.entity_type == "g" else "user"),
-    Column("repositories", lambda found: ", ".join(found.repositories) or "all"),
 ]
 
 

@@ -55,17 +55,20 @@ def _number(value: int) -> ColumnElement[int]:
     return literal_column(str(value))
 
 
-def _text(value: str) -> ColumnElement[str]:
-    return literal_column(f"'{value}'")
+_nothing: ColumnElement[str] = literal_column("''")
+_space: ColumnElement[str] = literal_column("' '")
+_comma: ColumnElement[str] = literal_column("','")
+_colon: ColumnElement[str] = literal_column("':'")
+_equals: ColumnElement[str] = literal_column("'='")
 
 
 def _for(role: ColumnElement[int], repositories: ColumnElement[str]) -> ColumnElement[str]:
     """A role's id, and the patterns if it is for some repositories only: `2` or `2=team-a/**,team-b/app`."""
-    patterns = _text("=").concat(func.replace(repositories, _text(" "), _text(",")))
-    return cast(role, Text).concat(func.coalesce(patterns, _text("")))
+    patterns = _equals.concat(func.replace(repositories, _space, _comma))
+    return cast(role, Text).concat(func.coalesce(patterns, _nothing))
 
 
-_permission = role_permissions.c.resource.concat(_text(":")).concat(role_permissions.c.action)
+_permission = role_permissions.c.resource.concat(_colon).concat(role_permissions.c.action)
 _of_viewers_groups = (
     user_group_members.c.user_id == viewer,
     _by_group.c.project_id == projects.c.id,
@@ -87,7 +90,7 @@ _own_more = (
     .label("own_more")
 )
 _group_more = (
-    select(together(cast(role_permissions.c.role_id, Text).concat(_text(":")).concat(_permission)))
+    select(together(cast(role_permissions.c.role_id, Text).concat(_colon).concat(_permission)))
     .select_from(_groups.join(role_permissions, role_permissions.c.role_id == _by_group.c.role))
     .where(*_of_viewers_groups)
     .correlate(projects)
