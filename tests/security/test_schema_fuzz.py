@@ -186,6 +186,17 @@ def cases(operation: Any, known: Mapping[str, Sequence[str]]) -> st.SearchStrate
     return case()
 
 
+def test_every_way_to_log_in_is_described(fuzzed: Fuzzed) -> None:
+    described = fuzzed.schema.raw_schema["components"]["securitySchemes"]
+    named = {
+        name
+        for operation in (each.ok() for each in fuzzed.schema.get_all_operations())
+        for way in operation.definition.raw["security"]
+        for name in way
+    }
+    assert {"basic", "personal", "session"} <= named <= described.keys()
+
+
 def test_what_needs_a_login_says_so(fuzzed: Fuzzed) -> None:
     """Where the document demands credentials, nobody without them gets anything."""
     for operation in (each.ok() for each in fuzzed.schema.get_all_operations()):

@@ -22,6 +22,7 @@ from fairway.core.oci.errors import (
     Unavailable,
 )
 from fairway.frame.web.body import ModelReader
+from fairway.frame.web.browsers import COOKIE, TOKEN_HEADER
 from fairway.frame.web.errors import BodyTypeUnsupported, Unprocessable, status_of_kind
 
 Kinds = Collection[type[FairwayError]]
@@ -37,7 +38,7 @@ _ALWAYS: Final[Kinds] = (
 _WITH_BODY: Final[Kinds] = (BodyTooLarge, BodyTypeUnsupported, Unprocessable)
 _IN_PATH: Final = re.compile(r"{(\w+)}")
 
-CREDENTIALS: Final[list[dict[str, list[str]]]] = [{"basic": []}]
+CREDENTIALS: Final[list[dict[str, list[str]]]] = [{"basic": []}, {"personal": []}, {"session": []}]
 """The `security` of an operation that needs a login.  Elsewhere a login is welcome, and must be right."""
 CREDENTIALS_IF_ANY: Final[list[dict[str, list[str]]]] = [{}, *CREDENTIALS]
 
@@ -71,6 +72,20 @@ _COMPONENTS: Final[Mapping[str, Mapping[str, Any]]] = {
             "type": "http",
             "scheme": "basic",
             "description": "A user name and its password, or a personal access token of theirs in its place.",
+        },
+        "personal": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A personal access token.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": COOKIE,
+            "description": (
+                f"A browser's session, begun at /c/login.  Whatever changes something needs the header {TOKEN_HEADER}, too: "
+                "what came in it with the last answer."
+            ),
         },
         "token": {
             "type": "http",
