@@ -66,12 +66,9 @@ def may(
     if on.public and permission in HELD_BY_ANYONE:
         return True
     if isinstance(principal, Robot):
-        return _wholly(principal, permission, on) or _narrowly(principal, permission, on, repository)
+        whole = granted_all_of(principal, permission, on.id)
+        return whole or _narrowly(principal, permission, on, repository)
     return isinstance(principal, User) and on.held(permission)
-
-
-def _wholly(robot: Robot, permission: Permission, on: ProjectFacts) -> bool:
-    return not robot.grants.isdisjoint((Grant(on.id, permission), Grant(EVERY_PROJECT, permission)))
 
 
 def _narrowly(robot: Robot, permission: Permission, on: ProjectFacts, repository: str | None) -> bool:
@@ -100,7 +97,7 @@ def only_in(principal: Principal, permission: Permission, on: ProjectFacts) -> t
     """
     if not isinstance(principal, Robot) or not narrowed_in(principal, on.id):
         return None
-    if (on.public and permission in HELD_BY_ANYONE) or _wholly(principal, permission, on):
+    if (on.public and permission in HELD_BY_ANYONE) or granted_all_of(principal, permission, on.id):
         return None
     return _patterns(principal, permission, on.id)
 
@@ -108,6 +105,11 @@ def only_in(principal: Principal, permission: Permission, on: ProjectFacts) -> t
 def narrowed_in(principal: Principal, project: int) -> bool:
     """Whether they hold something in the project with this id for some repositories only."""
     return isinstance(principal, Robot) and any(each.where == project for each in principal.narrowed)
+
+
+def granted_all_of(robot: Robot, permission: Permission, project: int) -> bool:
+    """Whether a robot was granted this for all repositories of the project with this id, there or everywhere."""
+    return not robot.grants.isdisjoint((Grant(project, permission), Grant(EVERY_PROJECT, permission)))
 
 
 def _covered(principal: Principal, permission: Permission, on: ProjectFacts | None) -> bool:
