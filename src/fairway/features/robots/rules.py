@@ -1,7 +1,7 @@
 """Which robots may be had, with which rights, and by whom.  Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest
@@ -142,12 +142,18 @@ def _only(
     return tuple(sorted(set(patterns)))
 
 
-def check_still_narrowed(wanted: Wanted, said: Iterable[str], before: Iterable[Access]) -> None:
+def check_still_narrowed(
+    wanted: Wanted, said: Iterable[str], before: Iterable[Access], ids: Mapping[str, int]
+) -> None:
     """Raise BadRequest when a change would open all of a project to a robot that has some repositories of it, only because
-    the client does not know the field.  `said`: the namespaces of which an entry has it."""
-    narrowed = {each.namespace for each in before if each.only}
-    silent = {each.namespace for each in wanted.access if each.kind is Level.PROJECT} - set(said)
-    if forgotten := sorted(narrowed & silent):
+    the client does not know the field.
+
+    `said`: the namespaces of which an entry has it; `ids`: of the projects that are named, by a former name, too.
+    """
+    narrowed = {ids.get(each.namespace): each.namespace for each in before if each.only}
+    named = {ids.get(each.namespace) for each in wanted.access if each.kind is Level.PROJECT}
+    silent = named - {ids.get(each) for each in said}
+    if forgotten := sorted(name for project, name in narrowed.items() if project in silent):
         raise BadRequest(
             f"{_BAD_PERMISSION}: this robot is for some repositories of {forgotten[0]} only; send them again as "
             "`repositories`, or [] for all of them"
