@@ -17,7 +17,7 @@ from fairway.features.robots.model import (
     Wanted,
 )
 from fairway.frame.access import narrowing
-from fairway.frame.access.catalogue import MEMBER_CREATE, MEMBER_UPDATE, Permission
+from fairway.frame.access.catalogue import MEMBER_CREATE, MEMBER_DELETE, MEMBER_UPDATE, Permission
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Narrowed, Principal, Robot, User
@@ -253,8 +253,8 @@ def beyond(
     """The first of these grants that `creator`, who may make robots in `home`, has no right to give; None when there is none.
 
     A system administrator gives anything.  A project's administrators give what can be had in that project.  Who may make
-    robots there by another role gives what they hold, but not to take members in or change them: a robot does that with any
-    role, and so for its maker too.  A robot gives what it holds itself, there or everywhere, and not more;
+    robots there by another role gives what they hold, but not to take members in, change or remove them: a robot does that
+    with any role, and so for its maker too.  A robot gives what it holds itself, there or everywhere, and not more;
     what it holds for some repositories only, for just those.
     """
     return next((grant for grant in sorted(grants) if not _may_give(creator, grant, home)), None)
@@ -282,7 +282,7 @@ def _covers(scope: Scope | None, grant: Grant | Narrowed) -> bool:
     return grant.where > 0 and scope.covers(grant.permission, grant.where)
 
 
-_OF_ADMINISTRATORS: Final = frozenset({MEMBER_CREATE, MEMBER_UPDATE})
+_OF_ADMINISTRATORS: Final = frozenset({MEMBER_CREATE, MEMBER_UPDATE, MEMBER_DELETE})
 
 
 def _gives_in(home: ProjectFacts, permission: Permission) -> bool:
