@@ -150,12 +150,12 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
 
 
 def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> ColumnElement[bool]:
-    """The projects whose repositories the viewer may list; for robots, those where they have `permission`."""
+    """The projects whose repositories the viewer may list, or where they have another `permission`."""
     if isinstance(viewer, Robot):
         return and_(LIVE, or_(projects.c.public, granted(viewer, permission, projects.c.id)))
     if not isinstance(viewer, User):
         return and_(LIVE, projects.c.public)
-    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, REPOSITORY_LIST))
+    own = sql_true() if viewer.sysadmin else projects.c.id.in_(projects_of(viewer.id, permission))
     return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id))))
 
 
