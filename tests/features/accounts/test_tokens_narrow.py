@@ -57,6 +57,16 @@ async def test_administering_is_included_only_when_it_is_said(world: World) -> N
     assert (await ask(full, "GET", "/api/v2.0/users")).status == 403, "no more than its owner today"
 
 
+async def test_where_its_owner_is_logged_in_is_shown_to_one_that_shows_all(
+    world: World, alice: Person
+) -> None:
+    sessions = "/api/fairway/users/current/sessions"
+    some = await with_one(alice, "some", access=["pull"])
+    of_team = await with_one(alice, "of-team", projects=["team"])
+    reading = await with_one(alice, "reading", access=["read"])
+    assert [(await ask(each, "GET", sessions)).status for each in (some, of_team, reading)] == [403, 403, 200]
+
+
 async def test_it_is_narrowed_by_what_its_owner_may_today(world: World, alice: Person) -> None:
     team = await world.project("shared", await world.person("bob"))
     dora = await world.member(team, "dora", Role.DEVELOPER)
