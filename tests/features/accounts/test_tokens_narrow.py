@@ -25,6 +25,22 @@ async def alice(world: World) -> Person:
 # -- a token only narrows
 
 
+async def test_what_a_token_keeps_from_an_administrator_is_said_to_be_for_the_token(world: World) -> None:
+    """They hold it all, and would look for the reason elsewhere."""
+    boss = await world.person("boss", sysadmin=True)
+    await world.project("team")
+    token = await with_one(boss, sysadmin=True)
+    wanted = {"role_id": 1, "member_user": {"username": (await world.person("bob")).name}}
+    for method, path, body in (
+        ("POST", "/api/v2.0/projects/team/members", wanted),
+        ("PATCH", "/api/v2.0/robots/1", {}),
+    ):
+        answer = await ask(token, method, path, body)
+        assert answer.status == 403
+        assert "with this token" in answer.json["errors"][0]["message"], answer.body
+        assert b"ask a project administrator" not in answer.body
+
+
 async def test_a_token_makes_nothing_that_is_more_than_itself(world: World) -> None:
     boss = await world.person("boss", sysadmin=True)
     token = await with_one(boss, sysadmin=True)
