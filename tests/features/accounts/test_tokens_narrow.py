@@ -25,6 +25,22 @@ async def alice(world: World) -> Person:
 # -- a token only narrows
 
 
+async def test_what_a_token_keeps_from_an_administrator_is_said_to_be_for_the_token(world: World) -> None:
+    """They hold it all, and would look for the reason elsewhere."""
+    boss = await world.person("boss", sysadmin=True)
+    await world.project("team")
+    token = await with_one(boss, sysadmin=True)
+    wanted = {"role_id": 1, "member_user": {"username": (await world.person("bob")).name}}
+    for method, path, body in (
+        ("POST", "/api/v2.0/projects/team/members", wanted),
+        ("PATCH", "/api/v2.0/robots/1", {}),
+    ):
+        answer = await ask(token, method, path, body)
+        assert answer.status == 403
+        assert "with this token" in answer.json["errors"][0]["message"], answer.body
+        assert b"ask a project administrator" not in answer.body
+
+
 async def test_a_token_makes_nothing_that_is_more_than_itself(world: World) -> None:
     boss = await world.person("boss", sysadmin=True)
     token = await with_one(boss, sysadmin=True)
@@ -55,6 +71,16 @@ async def test_administering_is_included_only_when_it_is_said(world: World) -> N
     assert (await full("GET", "/v2/_catalog")).status == 200
     await world.run(update(users).where(users.c.id == boss.id).values(sysadmin=False))
     assert (await ask(full, "GET", "/api/v2.0/users")).status == 403, "no more than its owner today"
+
+
+async def test_where_its_owner_is_logged_in_is_shown_to_one_that_shows_all(
+    world: World, alice: Person
+) -> None:
+    sessions = "/api/fairway/users/current/sessions"
+    some = await with_one(alice, "some", access=["pull"])
+    of_team = await with_one(alice, "of-team", projects=["team"])
+    reading = await with_one(alice, "reading", access=["read"])
+    assert [(await ask(each, "GET", sessions)).status for each in (some, of_team, reading)] == [403, 403, 200]
 
 
 async def test_it_is_narrowed_by_what_its_owner_may_today(world: World, alice: Person) -> None:

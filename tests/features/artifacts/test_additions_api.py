@@ -26,6 +26,7 @@ from features.artifacts.kinds import (
     tar,
 )
 from features.artifacts.pages import API, APP, links, page, shown
+from features.roles.making import joined, make
 from stories.world import Image, Person, World
 
 
@@ -280,6 +281,15 @@ class TestUserDefined:
                 Digest.of(b"nothing").encode(), b""
             )
         assert (await world.admin("GET", f"{API}/icons/{Digest.of(png())}")).status == 200
+
+    @pytest.mark.parametrize(("holds", "status"), [("repository:list", 404), ("repository:pull", 200)])
+    async def test_it_is_a_layer_for_those_who_may_pull(
+        self, world: World, alice: Person, holds: str, status: int
+    ) -> None:
+        await shown(alice, self.made(png()))
+        bob = await world.person("bob")
+        await joined(alice, bob, await make(world.admin, "some", holds))
+        assert (await bob("GET", f"{API}/icons/{Digest.of(png())}")).status == status
 
     @pytest.mark.parametrize("kind", NO_ICONS)
     async def test_what_is_no_small_picture_is_never_an_icon(self, alice: Person, kind: str) -> None:

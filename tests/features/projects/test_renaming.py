@@ -128,6 +128,23 @@ class TestFormerNames:
         bearer = await mallory.with_token("repository:team/app:pull,push")
         assert (await bearer.pull("team/app:v1")).status == 401
 
+    async def test_a_robot_for_some_repositories_stays_so_when_it_is_changed_by_a_former_name(
+        self, alice: Person, team: int
+    ) -> None:
+        """By a client that does not know of `repositories`, which would open the others."""
+        access = b'"access": [{"resource": "repository", "action": "pull"}]'
+        grant = b'{"kind": "project", "namespace": "team", %s}' % access
+        some = grant.replace(b'"access"', b'"repositories": ["web/**"], "access"')
+        asked = b'{"name": "ci", "level": "project", "duration": 1, "permissions": [%s]}'
+        made = await alice("POST", "/api/v2.0/robots", asked % some, headers=JSON)
+        assert made.status == 201, made.body
+        at = f"/api/v2.0/robots/{made.json['id']}"
+        for name in (b"team", b"crew"):
+            forgetful = asked % grant.replace(b"team", name)
+            assert (await alice("PUT", at, forgetful, headers=JSON)).short == (400, "BAD_REQUEST")
+            assert (await alice("GET", at)).json["permissions"][0]["repositories"] == ["web/**"]
+        assert (await alice("PUT", at, asked % some, headers=JSON)).status == 200
+
     async def test_a_robot_logs_in_by_either_name(self, world: World, alice: Person) -> None:
         await world.project("team", alice)
         assert (await alice.push("team/app:v1", BASE)).status == 201

@@ -135,6 +135,27 @@ class TestTokensMadeBefore:
         assert (await older.pull("team/team-a/app:v1")).status == 200
         assert (await older.blob("team/team-a/app", Digest.of(layer("secret")))).status == 404
 
+    @pytest.mark.parametrize("patterns", [["team-a/**"], []], ids=["some", "all"])
+    async def test_a_token_from_before_pulling_was_taken_away_opens_nothing(
+        self, team: World, patterns: list[str]
+    ) -> None:
+        held = only("team", patterns, "repository:pull")
+        ci = await robot(team, "ci", held, on("*", "tag:list"), level="system")
+        older = await ci.with_token("repository:team/team-a/app:pull")
+        assert (await older.pull("team/team-a/app:v1")).status == 200
+        whole = await shown(team, ci.id)
+        whole["permissions"] = [each for each in whole["permissions"] if each["namespace"] == "*"]
+        assert (await send(team.admin, "PUT", f"{ROBOTS}/{ci.id}", whole)).status == 200
+        assert (await older.pull("team/team-a/app:v1")).status == 401
+        for name in ("secret", "base"):
+            assert (await older.blob("team/team-a/app", Digest.of(layer(name)))).status == 401
+
+    async def test_in_a_public_project_it_goes_on_as_everybody(self, team: World) -> None:
+        ci = await robot(team, "ci", only("team", ["team-a/**"], "repository:pull"))
+        older = await ci.with_token("repository:team/team-b/app:pull", "repository:team/team-a/app:pull")
+        assert (await send(team.admin, "PUT", PROJECT, {"metadata": {"public": "true"}})).status == 200
+        assert (await older.blob("team/team-a/app", Digest.of(layer("secret")))).status == 200
+
 
 def test_the_body_of_a_robot_is_one_of_a_project() -> None:
     assert body("ci", only("team", ["a"], "repository:pull"))["level"] == "project"

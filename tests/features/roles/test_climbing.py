@@ -84,6 +84,7 @@ class TestClimbing:
             "scan:create",
             "member:create",
             "member:update",
+            "member:delete",
             "project:delete",
         ):
             answer = await ask(lead, "POST", f"{API}/robots", body("repository:pull", pair))

@@ -15,7 +15,6 @@ from fairway.frame.access.catalogue import (
 from fairway.frame.access.may import (
     ABSENT,
     ProjectFacts,
-    is_narrowed,
     may,
     only_in,
     projects_where,
@@ -107,7 +106,7 @@ def test_only_in_says_which_ones_are_open(robot: Robot, permission: Permission, 
     only = only_in(robot, permission, on)
     if permission.resource not in RESOURCES or permission == REPOSITORY_LIST:
         return
-    if not is_narrowed(robot, on.id):
+    if not any(each.where == on.id for each in robot.narrowed):
         assert only is None
     elif only is None:
         assert may(robot, permission, on) is True

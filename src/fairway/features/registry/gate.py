@@ -1,8 +1,8 @@
 """One caller's view of the hub.  Each method is the whole story of one registry request: may they, where, what happened.
 
-A pull with a token is decided by the token alone, which carries the project's id: no question to the database about
-rights.  Of a robot and of a personal access token it is asked whether it is still there: its secret is in many hands, and
-ending it must help at once.
+A pull with a person's token is decided by the token alone, which carries the project's id: no question to the database
+about rights.  Of a personal access token it is asked whether it is still there, and of a robot what it holds now: their
+secrets are in many hands, and taking something away must help at once.
 Everything that changes something asks for the caller's rights as they are now; the token can only narrow them.
 Where a body has to arrive first, they are asked for before it and again after it: it may take hours.
 
@@ -33,7 +33,8 @@ from fairway.features.registry import rights, sight, store
 from fairway.features.registry.hub import SERVICE, Hub
 from fairway.features.registry.rights import DELETE, PULL, PUSH
 from fairway.features.registry.sight import Sight, key_of, sight_in
-from fairway.frame.access.may import ProjectFacts, is_narrowed, may
+from fairway.frame.access.catalogue import REPOSITORY_PULL
+from fairway.frame.access.may import ProjectFacts, granted_all_of, may
 from fairway.frame.access.principals import ANONYMOUS, Principal, Robot, User, narrowed_to
 from fairway.frame.db import UniqueViolation
 from fairway.frame.web.who import Identity
@@ -231,7 +232,7 @@ class Gate(Refusing):
             now = self.identity.principal
             if isinstance(now, Robot) or narrowed_to(now):
                 now = await self._current(_scopes(repo, action))
-            if not (isinstance(now, Robot) and is_narrowed(now, access.project)):
+            if not isinstance(now, Robot) or granted_all_of(now, REPOSITORY_PULL, access.project):
                 promise = promise and (PUSH in access.actions or await self._may_push(repo))
                 return self._place(access.project, repo, self.identity.principal, promise=promise)
         asked = time.monotonic()

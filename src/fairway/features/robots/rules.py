@@ -1,7 +1,7 @@
 """Which robots may be had, with which rights, and by whom.  Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest
@@ -17,7 +17,7 @@ from fairway.features.robots.model import (
     Wanted,
 )
 from fairway.frame.access import narrowing
-from fairway.frame.access.catalogue import MEMBER_CREATE, MEMBER_UPDATE, Permission
+from fairway.frame.access.catalogue import MEMBER_CREATE, MEMBER_DELETE, MEMBER_UPDATE, Permission
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import EVERY_PROJECT, SERVER, Grant, Narrowed, Principal, Robot, User
@@ -139,12 +139,18 @@ def _only(
     return only
 
 
-def check_still_narrowed(wanted: Wanted, said: Iterable[str], before: Iterable[Access]) -> None:
+def check_still_narrowed(
+    wanted: Wanted, said: Iterable[str], before: Iterable[Access], ids: Mapping[str, int]
+) -> None:
     """Raise BadRequest when a change would open all of a project to a robot that has some repositories of it, only because
-    the client does not know the field.  `said`: the namespaces of which an entry has it."""
-    narrowed = {each.namespace for each in before if each.only}
-    silent = {each.namespace for each in wanted.access if each.kind is Level.PROJECT} - set(said)
-    if forgotten := sorted(narrowed & silent):
+    the client does not know the field.
+
+    `said`: the namespaces of which an entry has it; `ids`: of the projects that are named, by a former name, too.
+    """
+    narrowed = {ids.get(each.namespace): each.namespace for each in before if each.only}
+    named = {ids.get(each.namespace) for each in wanted.access if each.kind is Level.PROJECT}
+    silent = named - {ids.get(each) for each in said}
+    if forgotten := sorted(name for project, name in narrowed.items() if project in silent):
         raise BadRequest(
             f"{_BAD_PERMISSION}: this robot is for some repositories of {forgotten[0]} only; send them again as "
             "`repositories`, or [] for all of them"
@@ -244,8 +250,8 @@ def beyond(
     """The first of these grants that `creator`, who may make robots in `home`, has no right to give; None when there is none.
 
     A system administrator gives anything.  A project's administrators give what can be had in that project.  Who may make
-    robots there by another role gives what they hold, but not to take members in or change them: a robot does that with any
-    role, and so for its maker too.  A robot gives what it holds itself, there or everywhere, and not more;
+    robots there by another role gives what they hold, but not to take members in, change or remove them: a robot does that
+    with any role, and so for its maker too.  A robot gives what it holds itself, there or everywhere, and not more;
     what it holds for some repositories only, for just those.
     """
     return next((grant for grant in sorted(grants) if not _may_give(creator, grant, home)), None)
@@ -273,7 +279,7 @@ def _covers(scope: Scope | None, grant: Grant | Narrowed) -> bool:
     return grant.where > 0 and scope.covers(grant.permission, grant.where)
 
 
-_OF_ADMINISTRATORS: Final = frozenset({MEMBER_CREATE, MEMBER_UPDATE})
+_OF_ADMINISTRATORS: Final = frozenset({MEMBER_CREATE, MEMBER_UPDATE, MEMBER_DELETE})
 
 
 def _gives_in(home: ProjectFacts, permission: Permission) -> bool:

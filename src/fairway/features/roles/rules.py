@@ -18,7 +18,7 @@ from fairway.frame.access.catalogue import (
     Permission,
 )
 from fairway.frame.access.may import ProjectFacts, may
-from fairway.frame.access.principals import Principal, User
+from fairway.frame.access.principals import Principal, User, narrowed_to
 from fairway.frame.access.roles import FIRST_CUSTOM, GRANTABLE_IN_ROLES, HELD_BY_ANYONE, Role
 
 MAX_NAME: Final = 64
@@ -90,6 +90,10 @@ def check_gives(by: Principal, project: ProjectFacts, held: Collection[Permissio
     Robots that were granted members to change give any role, as in Harbor: that grant is a project administrator's to give.
     """
     if isinstance(by, User) and (missing := [each for each in sorted(held) if not may(by, each, project)]):
+        if narrowed_to(by):
+            raise Denied(
+                f"the role {role} holds {missing[0]}, which you do not hold here with this token: use your password"
+            )
         raise Denied(
             f"the role {role} holds {missing[0]}, which you do not hold here: you cannot give it, nor change or remove "
             "who has it; ask a project administrator"

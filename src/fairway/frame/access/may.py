@@ -81,7 +81,7 @@ def may(
 
 def _wholly(principal: Principal, permission: Permission, on: ProjectFacts) -> bool:
     if isinstance(principal, Robot):
-        return not principal.grants.isdisjoint((Grant(on.id, permission), Grant(EVERY_PROJECT, permission)))
+        return granted_all_of(principal, permission, on.id)
     return isinstance(principal, User) and (principal.sysadmin or on.held(permission))
 
 
@@ -124,9 +124,9 @@ def only_in(principal: Principal, permission: Permission, on: ProjectFacts) -> t
     return _patterns(narrowed, permission, on.id)
 
 
-def is_narrowed(robot: Robot, project: int) -> bool:
-    """Whether a robot was granted something in the project with this id for some repositories only."""
-    return any(each.where == project for each in robot.narrowed)
+def granted_all_of(robot: Robot, permission: Permission, project: int) -> bool:
+    """Whether a robot was granted this for all repositories of the project with this id, there or everywhere."""
+    return not robot.grants.isdisjoint((Grant(project, permission), Grant(EVERY_PROJECT, permission)))
 
 
 def _covered(principal: Principal, permission: Permission, on: ProjectFacts | None) -> bool:

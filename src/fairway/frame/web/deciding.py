@@ -132,7 +132,8 @@ class Authoriser:
         if not may(principal, declared, project, repository_of(request)):
             if isinstance(principal, Anonymous):
                 raise Unauthorized("log in first")
-            raise Forbidden(f"this needs the permission {declared}, which you do not have here")
+            without = " with this token" if narrowed_to(principal) else ""
+            raise Forbidden(f"this needs the permission {declared}, which you do not have here{without}")
         if project is ABSENT:
             raise NotFound(f"project {ref} not found")
         return replace(came, project=project)

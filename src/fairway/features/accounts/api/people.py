@@ -336,6 +336,13 @@ def without_a_token(by: User | Robot, what: str) -> None:
         raise Forbidden(f"{what} needs your password: a token cannot do it")
 
 
+def sees_all(by: User | Robot, what: str) -> None:
+    """What is about the person and about no project is for the tokens that show all."""
+    scope = narrowed_to(by)
+    if scope is not None and not scope.reads_all:
+        raise Forbidden(f"this token is for some of your projects or actions; it does not show {what}")
+
+
 def not_above(by: User | Robot, account: Account) -> None:
     """A robot that manages accounts would be an administrator itself if it could take over one of theirs."""
     if isinstance(by, Robot) and account.sysadmin:

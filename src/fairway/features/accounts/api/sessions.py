@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed
-from fairway.features.accounts.api.people import Id, without_a_token
+from fairway.features.accounts.api.people import Id, sees_all, without_a_token
 from fairway.features.accounts.model import OpenSession
 from fairway.features.accounts.sessions import Sessions
 from fairway.frame.web.errors import Forbidden, NotFound
@@ -31,7 +31,11 @@ def own_routes(authoriser: Authoriser, sessions: Sessions) -> APIRouter:
     """The routes, relative to `/api/fairway`."""
     made = Routes(authoriser, tags=["session"])
 
-    @made.get("/users/current/sessions", permission=AUTHENTICATED, raises=(BadRequest, PreconditionFailed))
+    @made.get(
+        "/users/current/sessions",
+        permission=AUTHENTICATED,
+        raises=(BadRequest, Forbidden, PreconditionFailed),
+    )
     async def list_sessions(
         request: Request,
         response: Response,
@@ -42,6 +46,7 @@ def own_routes(authoriser: Authoriser, sessions: Sessions) -> APIRouter:
         order: Ordered,
     ) -> list[SessionOut]:
         """One's own, the newest first."""
+        sees_all(by, "where you are logged in")
         found, total = await sessions.listed(by, filters, order, offset=page.offset, limit=page.size)
         response.headers.update(page_headers(request, page, total))
         asking = came.session.id if came.session is not None else 0

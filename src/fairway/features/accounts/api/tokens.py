@@ -11,14 +11,14 @@ from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed, TooManyRequests
 from fairway.features.accounts import rules, secret
-from fairway.features.accounts.api.people import Id, not_above, present, without_a_token
+from fairway.features.accounts.api.people import Id, not_above, present, sees_all, without_a_token
 from fairway.features.accounts.model import PersonalToken, TokenWanted
 from fairway.features.accounts.passwords import Hasher
 from fairway.features.accounts.store import tokens as store
 from fairway.features.projects.store import projects
 from fairway.frame.access.catalogue import PROJECT_READ, USER_READ, USER_UPDATE
 from fairway.frame.access.may import may
-from fairway.frame.access.principals import User, narrowed_to
+from fairway.frame.access.principals import User
 from fairway.frame.access.scopes import Word
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import PERSONAL_TOKEN_DAYS
@@ -116,14 +116,14 @@ def _own_tokens(made: Routes, db: Database) -> None:
     async def list_own_tokens(
         request: Request, response: Response, by: ByPerson, page: Paged, filters: Filtered, order: Ordered
     ) -> list[TokenOut]:
-        _sees_tokens(by)
+        sees_all(by, "your other tokens")
         found, total = await _page(db, by.id, filters, order, page)
         response.headers.update(page_headers(request, page, total))
         return found
 
     @made.get("/users/current/tokens/{token_id}", permission=AUTHENTICATED, raises=_OF_A_PERSON)
     async def get_own_token(token_id: Id, by: ByPerson) -> TokenOut:
-        _sees_tokens(by)
+        sees_all(by, "your other tokens")
 
         async def read(conn: Conn) -> TokenOut:
             found = await _there(conn, by.id, token_id)
@@ -290,14 +290,6 @@ async def _there(conn: Conn, user: int, token: int) -> PersonalToken:
 
 def _unknown(token: int) -> NotFound:
     return NotFound(f"there is no token {token}")
-
-
-def _sees_tokens(by: User) -> None:
-    scope = narrowed_to(by)
-    if scope is not None and not scope.reads_all:
-        raise Forbidden(
-            "this token is for some of your projects or actions; it does not show your other tokens"
-        )
 
 
 def _shown(token: PersonalToken, names: dict[int, str]) -> TokenOut:

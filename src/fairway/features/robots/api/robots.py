@@ -207,10 +207,10 @@ def _one_robot(made: Routes, db: Database) -> None:
             same = called is not None and called.id == robot.id
             wanted = _wanted(asked, robot.name if same else rules.own_name(asked.name, robot))
             before = (await store.access_of(conn, [robot.id])).get(robot.id, ())
-            rules.check_still_narrowed(wanted, _saying(asked), before)
+            ids = await store.project_ids(conn, {each.namespace for each in (*wanted.access, *before)})
+            rules.check_still_narrowed(wanted, _saying(asked), before, ids)
             facts = None if home is None else await projects.facts(conn, by, home)
-            named = {wanted.home} if wanted.home is not None else set()
-            rules.check_same(wanted, robot, (await store.project_ids(conn, named)).get(wanted.home or ""))
+            rules.check_same(wanted, robot, ids.get(wanted.home or ""))
             await store.change(conn, robot, wanted, await granted(conn, wanted, by, facts), by)
 
         try:
