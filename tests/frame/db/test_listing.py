@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from fairway.core.oci.errors import BadRequest
 from fairway.frame.db import Database
@@ -99,6 +99,13 @@ async def test_values_that_a_field_cannot_have_are_refused(people: Database, nam
         await found(people, {name: term})
 
 
+@pytest.mark.parametrize("text", ["Ö", "Özg", "ÖZG", "ürk", "RK"])
+async def test_letters_beyond_ascii_are_found_as_they_are_written(people: Database, text: str) -> None:
+    for field in ("username", "realname"):
+        await people.run(update(users).where(users.c.id == 4).values({field: "Özgür ÖZGÜRK Türk"}))
+        assert await found(people, {field: Contains(text)}) == [4]
+
+
 @pytest.mark.parametrize(
     ("order", "ids"),
     [
@@ -137,7 +144,13 @@ def test_a_small_column_is_asked_for_small_numbers_only() -> None:
     [
         ({}, (), False),
         ({"name": Exact("v1")}, (), False),
+        ({"name": Exact("v1"), "tags": Exact("v1")}, (), False),
         ({"name": Contains("v1")}, (), True),
+        ({"name": AnyOf(("v1", "v2"))}, (), True),
+        ({"name": Between("v1", None)}, (), True),
+        ({"size": Exact("7")}, (), True),
+        ({"name": Exact("v1"), "size": Exact("7")}, (), True),
+        ({"tags": Exact("*")}, (), True),
         ({"tags": Exact("nil")}, (), True),
         ({}, [("at", True)], False),
         ({}, [("at", True), ("size", False)], True),
@@ -145,4 +158,12 @@ def test_a_small_column_is_asked_for_small_numbers_only() -> None:
     ],
 )
 def test_what_may_look_at_every_row_is_known(filters: Filters, order: Order, slow: bool) -> None:
-    assert walks(filters, order, indexed="at") is slow
+    assert walks(filters, order, indexed="at", found={"name", "tags"}) is slow
+
+
+@pytest.mark.parametrize("field", ["username", "user_id"])
+async def test_many_values_are_looked_up_in_a_set(people: Database, field: str) -> None:
+    [condition] = LISTING.where({field: AnyOf(tuple(range(100)))})
+    text = str(condition)
+    assert " IN " in text
+    assert " OR " not in text

@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from fairway.features.accounts.model import LDAP
 from fairway.features.projects.model import GROUP, PERSON, GroupRef, Member
+from fairway.features.projects.store.belonging import keep
 from fairway.frame import events
 from fairway.frame.access import narrowing
 from fairway.frame.access.principals import Principal
@@ -157,6 +158,7 @@ async def add_group(
 async def _add(
     conn: Conn, project: int, found: Row, kind: str, role: int, by: Principal, only: Sequence[str]
 ) -> int:
+    await keep(conn, project)
     entity = {"user": None, "group": None, "user" if kind == PERSON else "group": found["id"]}
     made = int(await conn.scalar(_ADD, project=project, role=int(role), only=_kept(only), **entity))
     await _record(conn, "created", await by_id(conn, project, made), by)
