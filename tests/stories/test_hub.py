@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from fairway.app import Hub
+from fairway.boot import make
 from fairway.core.oci.digest import Digest
 from fairway.features.registry import pulls as pulls_module
 from fairway.frame.db.tables import artifacts, repositories, tags
@@ -249,7 +250,7 @@ class TestStartingAndStopping:
     """What the server tells an app by lifespan events."""
 
     async def test_counted_pulls_are_written_at_the_end(self, world: World, alice: Person) -> None:
-        hub, events = Hub(world.settings), asyncio.Queue[dict[str, str]]()
+        hub, events = Hub(make(world.settings)), asyncio.Queue[dict[str, str]]()
         told: list[str] = []
 
         async def send(event: Any) -> None:
@@ -267,7 +268,7 @@ class TestStartingAndStopping:
 
     async def test_a_hub_that_cannot_start_says_so(self, tmp_path: Path) -> None:
         unreachable = "postgresql://nobody@127.0.0.1:1/fairway"
-        hub = Hub(Settings(data_dir=tmp_path, database_url=unreachable))
+        hub = Hub(make(Settings(data_dir=tmp_path, database_url=unreachable)))
         told: list[Any] = []
 
         async def receive() -> dict[str, str]:
