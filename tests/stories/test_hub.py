@@ -1,6 +1,7 @@
 """The hub as its operators see it: the catalogue, pull counts, request ids, probes and metrics; and starting and stopping."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,18 @@ class TestStartingAndStopping:
         (failed,) = told
         assert failed["type"] == "lifespan.startup.failed"
         assert "database" in failed["message"]
+
+    def test_what_is_made_before_the_fork_has_no_thread_and_no_file(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        settings = Settings(data_dir=tmp_path, database_url=database_url)
+        Hub(make(settings)).prepare()  # loads what is loaded once
+        before = _held()
+        hub = Hub(make(settings))
+        hub.prepare()
+        assert _held() == before
+
+
+def _held() -> tuple[int, int]:
+    """Threads and open files of this process."""
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
