@@ -359,9 +359,7 @@ class SqliteDatabase:
         self._reader = SqliteConn(self._raw, compiler)
         self._walkers = _Walkers(self._path, compiler, self._walk_seconds)
         self.walk = self._walkers.walk
-        self.all = self._reader.all
-        self.first = self._reader.first
-        self.scalar = self._reader.scalar
+        self.all, self.first, self.scalar = self._reader.all, self._reader.first, self._reader.scalar
         return self
 
     async def run(self, statement: Executable, /, **params: Any) -> int:
