@@ -176,7 +176,7 @@ async def silent(progress: Progress) -> None:
 
 async def measure(url: str, folder: Path, arguments: argparse.Namespace) -> None:
     db = await open_database(url, pool=8, statement_timeout_ms=60_000)
-    store = DiskStore.open(folder / "storage")
+    store = DiskStore(folder / "storage").open()
     count, garbage = arguments.blobs, arguments.garbage
     with timed("rows made", count):
         due = count if arguments.fresh else garbage

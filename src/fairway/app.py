@@ -25,7 +25,7 @@ from functools import cached_property
 from fastapi import FastAPI
 
 from fairway import __version__
-from fairway.boot import Parts, build
+from fairway.boot import Parts, opened
 from fairway.core.oci.errors import RouteUnknown
 from fairway.core.wire.bodies import Message, Receive
 from fairway.core.wire.replies import Send, error_reply, send_reply
@@ -52,7 +52,6 @@ from fairway.frame import log
 from fairway.frame.jobs import api as jobs
 from fairway.frame.metrics import metrics
 from fairway.frame.process import when_orphaned
-from fairway.frame.settings import Settings
 from fairway.frame.web import errors
 from fairway.frame.web.browsers import HandsOutTokens
 from fairway.frame.web.described import DescribedAPI
@@ -68,15 +67,17 @@ _MAX_REQUEST_ID = 128
 
 
 class Hub:
-    """The ASGI app of one worker.  Between `lifespan` start and stop it owns the worker's parts."""
+    """The ASGI app of one worker, of parts that are open between `lifespan` start and stop.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._series = secrets.token_hex(8)
+    What a worker must have for itself is made in `begin`; the rest may be made before it is forked, with `prepare`.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._series = ""
         self._numbers = itertools.count(1)
         self._exact: dict[str, App] = {}
         self._v2: App = _nothing_here
-        self._parts: Parts | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -104,27 +105,35 @@ class Hub:
             await self._exact.get(path, _nothing_here)(scope, receive, with_id)
 
     @cached_property
-    def _api(self) -> App:
-        return _nothing_here if self._parts is None else _counted(management_api(self._parts))
+    def _management(self) -> FastAPI:
+        return management_api(self._parts)
 
-    def _open(self, parts: Parts) -> None:
-        self._parts = parts
-        self._v2 = registry_routes(
-            parts.hub, parts.origin, max_manifest_bytes=self._settings.max_manifest_bytes
-        )
+    @cached_property
+    def _api(self) -> App:
+        return _counted(self._management)
+
+    def prepare(self) -> None:
+        """Make now what is large: the management API.  Workers that are forked afterwards have it in common."""
+        _ = self._management
+
+    def begin(self) -> None:
+        """Put together what counts and numbers requests, which each worker does for itself."""
+        parts, settings = self._parts, self._parts.settings
+        self._series = secrets.token_hex(8)
+        self._v2 = registry_routes(parts.hub, parts.origin, max_manifest_bytes=settings.max_manifest_bytes)
         self._exact = {
             **manual_pages(),
             "/service/token": token_routes(parts.hub, parts.origin),
             # The pool that pushes cannot starve: a replica whose requests wait for a locked table is not to be taken out.
             "/readyz": _uncounted(readiness(parts.hub.token_db, parts.store)),
-            "/metrics": _uncounted(metrics_page(self._settings.metrics_token)),
+            "/metrics": _uncounted(metrics_page(settings.metrics_token)),
         }
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with build(self._settings) as parts, _flushing(parts), _supervised():
-                self._open(parts)
+            async with opened(self._parts), _flushing(self._parts), _supervised():
+                self.begin()
                 _ = self._api  # made now: nobody's request is to wait for it
                 await send({"type": "lifespan.startup.complete"})
                 await receive()

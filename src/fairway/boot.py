@@ -1,4 +1,8 @@
-"""Builds every long-lived object of a process, in the order they depend on each other, and lets go of them in reverse."""
+"""Builds every long-lived object of a process, in the order they depend on each other, and lets go of them in reverse.
+
+`make` puts them together and opens nothing: no file, thread or connection.  What it made may be passed on by a process
+that forks; each of those that use it has it `opened` for itself.  `build` is both.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -8,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairway.core.stores.disk import DiskStore
-from fairway.core.stores.protocols import BlobStore, WrongStore
+from fairway.core.stores.protocols import WrongStore
 from fairway.core.tokens import SigningKeys
 from fairway.features.accounts.passwords import Hasher, Passwords
 from fairway.features.accounts.personal import PersonalTokens
@@ -31,7 +35,7 @@ from fairway.frame.clock import utc_now
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import READ_ONLY
 from fairway.frame.configuration.kinds import Place
-from fairway.frame.db import Database, installation, open_database, sqlite_path
+from fairway.frame.db import Database, database_at, installation, sqlite_path
 from fairway.frame.jobs.job import Jobs
 from fairway.frame.keys import load_or_create_secret_keys, load_or_create_signing_keys
 from fairway.frame.sealing import Sealer
@@ -49,7 +53,7 @@ class Parts:
 
     settings: Settings
     db: Database
-    store: BlobStore
+    store: DiskStore
     hub: Hub
     who: Authenticators
     sessions: Sessions
@@ -65,85 +69,96 @@ class Parts:
 
 @asynccontextmanager
 async def build(settings: Settings, *, works: bool = False) -> AsyncIterator[Parts]:
-    """The parts of a process that serves, or that `works` on jobs; the schema must be there.
+    """The parts of a process that serves, or that `works` on jobs, open; the schema must be there.
 
-    Raises SettingsInvalid, Unavailable, KeyUnusable, and WrongStore when the storage folder is not the database's own.
+    Raises what `make` and `opened` do.
     """
     async with AsyncExitStack() as closing:
-        db, token_db = await _databases(settings, closing, works=works)
-        store = await open_store(settings, db)
-        closing.push_async_callback(asyncio.to_thread, store.close)
-        keys = load_or_create_signing_keys(settings.keys_dir)
-        chosen = await closing.enter_async_context(_configuration(settings, token_db))
-        hasher = Hasher()
-        closing.callback(hasher.close)
-
-        personal = PersonalTokens(db, token_db)
-        who = _authenticators(keys, db, token_db, hasher, personal)
-        periods = Periods(
-            settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
-        )
-        changes = Changes(settings.read_only, settings.delete_enabled, partial(chosen.get, READ_ONLY))
-        hub = Hub(
-            db=db,
-            token_db=token_db,
-            store=store,
-            keys=keys,
-            who=who,
-            pulls=Pulls(db),
-            clock=utc_now,
-            periods=periods,
-            uploads_per_user=settings.uploads_per_user,
-            token_seconds=settings.token_seconds,
-            refresh_token_seconds=settings.refresh_token_seconds,
-            create_project_on_push=settings.create_project_on_push,
-            configuration=chosen,
-            changes=changes,
-        )
-        origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
-        sessions = Sessions(token_db, chosen, settings.session_seconds)
-        browsers = Browsers(load_or_create_secret_keys(settings), origin.of, sessions)
         egress = await closing.enter_async_context(_way_out(settings)) if works else None
-        notifications = _notifications(settings, db, egress, origin, store)
-        jobs = _jobs(settings, db, store, periods, chosen, notifications)
-        send = partial(_send_lines, settings)
-        yield Parts(
-            settings,
-            db,
-            store,
-            hub,
-            who,
-            sessions,
-            browsers,
-            hasher,
-            personal,
-            origin,
-            jobs,
-            notifications,
-            chosen,
-            send,
-        )
+        parts = make(settings, egress)
+        await closing.enter_async_context(opened(parts))
+        yield parts
 
 
-async def _databases(
-    settings: Settings, closing: AsyncExitStack, *, works: bool
-) -> tuple[Database, Database]:
-    """Two pools; SQLite has none to keep apart: its reads never wait."""
-    db = await _open(settings, settings.database_pool, works=works)
-    closing.push_async_callback(db.close)
-    if sqlite_path(settings.database_url) is not None:
-        return db, db
-    token_db = await _open(settings, settings.token_database_pool, works=works)
-    closing.push_async_callback(token_db.close)
-    return db, token_db
+def make(settings: Settings, egress: "Egress | None" = None) -> Parts:
+    """The parts, not open yet.  With a way out they work on jobs.  Raises SettingsInvalid and KeyUnusable."""
+    db, token_db = _databases(settings, works=egress is not None)
+    store = store_of(settings)
+    keys = load_or_create_signing_keys(settings.keys_dir)
+    secrets = load_or_create_secret_keys(settings)
+    # By the pool that pushes cannot starve: they are what it may have to stop.
+    chosen = Configuration(token_db, Sealer(secrets), settings)
+    hasher = Hasher()
+
+    personal = PersonalTokens(db, token_db)
+    who = _authenticators(keys, db, token_db, hasher, personal)
+    periods = Periods(
+        settings.lease_seconds, settings.gc_grace_seconds, settings.trash_seconds, settings.undo_seconds
+    )
+    changes = Changes(settings.read_only, settings.delete_enabled, partial(chosen.get, READ_ONLY))
+    hub = Hub(
+        db=db,
+        token_db=token_db,
+        store=store,
+        keys=keys,
+        who=who,
+        pulls=Pulls(db),
+        clock=utc_now,
+        periods=periods,
+        uploads_per_user=settings.uploads_per_user,
+        token_seconds=settings.token_seconds,
+        refresh_token_seconds=settings.refresh_token_seconds,
+        create_project_on_push=settings.create_project_on_push,
+        configuration=chosen,
+        changes=changes,
+    )
+    origin = Origin(settings.external_url, settings.listen, settings.trusted_proxies)
+    sessions = Sessions(token_db, chosen, settings.session_seconds)
+    browsers = Browsers(secrets, origin.of, sessions)
+    notifications = _notifications(settings, db, egress, origin, store)
+    jobs = _jobs(settings, db, store, periods, chosen, notifications)
+    send = partial(_send_lines, settings)
+    return Parts(
+        settings,
+        db,
+        store,
+        hub,
+        who,
+        sessions,
+        browsers,
+        hasher,
+        personal,
+        origin,
+        jobs,
+        notifications,
+        chosen,
+        send,
+    )
 
 
 @asynccontextmanager
-async def _configuration(settings: Settings, db: Database) -> AsyncIterator[Configuration]:
-    # By the pool that pushes cannot starve: they are what it may have to stop.
-    made = Configuration(db, Sealer(load_or_create_secret_keys(settings)), settings)
-    async with made.watched():
-        yield made
+async def opened(parts: Parts) -> AsyncIterator[None]:
+    """Open what `make` made, once, for as long as the block lasts.
+
+    Raises Unavailable, and WrongStore when the storage folder is not the database's own.
+    """
+    async with AsyncExitStack() as closing:
+        for db in dict.fromkeys((parts.db, parts.hub.token_db)):
+            await db.open()
+            closing.push_async_callback(db.close)
+        await open_store(parts.store, parts.db)
+        closing.push_async_callback(asyncio.to_thread, parts.store.close)
+        await closing.enter_async_context(parts.configuration.watched())
+        closing.callback(parts.hasher.close)
+        yield
+
+
+def _databases(settings: Settings, *, works: bool) -> tuple[Database, Database]:
+    """Two pools; SQLite has none to keep apart: its reads never wait."""
+    db = _database(settings, settings.database_pool, works=works)
+    if sqlite_path(settings.database_url) is not None:
+        return db, db
+    return db, _database(settings, settings.token_database_pool, works=works)
 
 
 def _authenticators(
@@ -175,7 +190,7 @@ def _notifications(
     settings: Settings, db: Database, egress: "Egress | None", origin: Origin, store: DiskStore
 ) -> Notifications:
     told = endpoints(settings.notification_endpoints)
-    return Notifications(told, db, egress, base=origin.of({}, ""), node=store.identity)
+    return Notifications(told, db, egress, base=origin.of({}, ""), node=lambda: store.identity)
 
 
 def _jobs(
@@ -204,29 +219,31 @@ async def _send_lines(settings: Settings, place: Place, lines: Sequence[bytes]) 
     await send_lines(place.transport, place.host, place.port, lines, settings.egress_allow_networks)
 
 
-async def open_store(settings: Settings, db: Database) -> DiskStore:
-    """The blob store this database belongs to, which is settled by the first who opens one for it.
+def store_of(settings: Settings) -> DiskStore:
+    """The blob store, not open yet."""
+    return DiskStore(settings.storage_path, reserve=settings.storage_reserve_bytes)
+
+
+async def open_store(store: DiskStore, db: Database) -> None:
+    """Open the blob store this database belongs to, which is settled by the first who opens one for it.
 
     An empty folder in place of a volume that is not mounted would look like a store that lost every blob.  So a folder
     with another identity, or with none while the database knows one, is refused as it is: WrongStore.
     """
     known = await installation.fact(db, installation.STORE)
-    store = await asyncio.to_thread(
-        DiskStore.open, settings.storage_path, known=known, reserve=settings.storage_reserve_bytes
-    )
+    await asyncio.to_thread(store.open, known)
     if known is None:
         settle = partial(installation.settle, name=installation.STORE, value=store.identity)
         known = await db.write(settle)
     if known != store.identity:
         await asyncio.to_thread(store.close)
         raise WrongStore(
-            f"another process has just started with this database and another storage folder than {settings.storage_path}; "
+            f"another process has just started with this database and another storage folder than {store.root}; "
             "all must use the same one"
         )
-    return store
 
 
-async def _open(settings: Settings, pool: int, *, works: bool) -> Database:
-    return await open_database(
+def _database(settings: Settings, pool: int, *, works: bool) -> Database:
+    return database_at(
         settings.database_url, pool=pool, statement_timeout_ms=settings.statement_timeout_ms, gives_way=works
     )

@@ -44,7 +44,7 @@ def memory_world() -> World:
 
 def disk_world(opened: list[DiskStore], root: Path) -> World:
     def another_process() -> BlobStore:
-        opened.append(DiskStore.open(root, threads=4, patience=PATIENCE))
+        opened.append(DiskStore(root, threads=4, patience=PATIENCE).open())
         return opened[-1]
 
     async def lose(session: Session) -> None:
@@ -56,7 +56,7 @@ def disk_world(opened: list[DiskStore], root: Path) -> World:
 
     async def replace() -> None:
         (root / FILE).unlink()
-        DiskStore.open(root).close()
+        DiskStore(root).open().close()
 
     return World(opened[0], another_process, lose, overwrite, replace)
 

@@ -22,7 +22,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     elif request.param == "s3":
         yield s3_world()
     else:
-        opened = [DiskStore.open(tmp_path / "storage", threads=4, patience=PATIENCE)]
+        opened = [DiskStore(tmp_path / "storage", threads=4, patience=PATIENCE).open()]
         yield disk_world(opened, tmp_path / "storage")
         for store in opened:
             store.close()

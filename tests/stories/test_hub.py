@@ -1,6 +1,7 @@
 """The hub as its operators see it: the catalogue, pull counts, request ids, probes and metrics; and starting and stopping."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from fairway.app import Hub
+from fairway.boot import make
 from fairway.core.oci.digest import Digest
 from fairway.features.registry import pulls as pulls_module
 from fairway.frame.db.tables import artifacts, repositories, tags
@@ -249,7 +251,7 @@ class TestStartingAndStopping:
     """What the server tells an app by lifespan events."""
 
     async def test_counted_pulls_are_written_at_the_end(self, world: World, alice: Person) -> None:
-        hub, events = Hub(world.settings), asyncio.Queue[dict[str, str]]()
+        hub, events = Hub(make(world.settings)), asyncio.Queue[dict[str, str]]()
         told: list[str] = []
 
         async def send(event: Any) -> None:
@@ -267,7 +269,7 @@ class TestStartingAndStopping:
 
     async def test_a_hub_that_cannot_start_says_so(self, tmp_path: Path) -> None:
         unreachable = "postgresql://nobody@127.0.0.1:1/fairway"
-        hub = Hub(Settings(data_dir=tmp_path, database_url=unreachable))
+        hub = Hub(make(Settings(data_dir=tmp_path, database_url=unreachable)))
         told: list[Any] = []
 
         async def receive() -> dict[str, str]:
@@ -280,3 +282,18 @@ class TestStartingAndStopping:
         (failed,) = told
         assert failed["type"] == "lifespan.startup.failed"
         assert "database" in failed["message"]
+
+    def test_what_is_made_before_the_fork_has_no_thread_and_no_file(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        settings = Settings(data_dir=tmp_path, database_url=database_url)
+        Hub(make(settings)).prepare()  # loads what is loaded once
+        before = _held()
+        hub = Hub(make(settings))
+        hub.prepare()
+        assert _held() == before
+
+
+def _held() -> tuple[int, int]:
+    """Threads and open files of this process."""
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))

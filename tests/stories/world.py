@@ -203,8 +203,8 @@ class World:
         self.settings = settings
         self.parts = parts
         self.db = parts.db
-        self.app = Hub(settings)
-        self.app._open(parts)
+        self.app = Hub(parts)
+        self.app.begin()
         self.anybody = Person(self, "anonymous")
         self.admin = self.anybody
 

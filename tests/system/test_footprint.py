@@ -12,6 +12,7 @@ from system.wire import Wire
 pytestmark = pytest.mark.system
 
 MB = 2**20
+_SETTLED_SECONDS = 3.0
 
 
 def test_it_is_small_and_comes_back_with_what_it_had(start_hub: Callable[..., Hub]) -> None:
@@ -39,3 +40,11 @@ def test_it_is_small_and_comes_back_with_what_it_had(start_hub: Callable[..., Hu
         f"then {idle / MB:.0f} MB, {used / MB:.0f} MB after 150 requests"
     )
     assert max(first, idle, used) < 200 * MB
+
+
+def test_further_workers_share_what_the_first_has(start_hub: Callable[..., Hub]) -> None:
+    hub = start_hub(workers=3)
+    time.sleep(_SETTLED_SECONDS)
+    idle = hub.memory()
+    print(f"PSS of {len(hub.pids())} processes with three workers: {idle / MB:.0f} MB")
+    assert idle < 200 * MB

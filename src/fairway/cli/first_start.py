@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from fairway.boot import open_store
+from fairway.boot import open_store, store_of
 from fairway.core.oci.errors import FairwayError
 from fairway.core.stores import disk_promises
 from fairway.features.accounts.passwords import Hasher
@@ -76,7 +76,9 @@ async def _storage_and_administrator(settings: Settings) -> str:
     db = await open_database(settings.database_url, pool=1)
     try:
         await _durability(settings, db)
-        (await open_store(settings, db)).close()
+        store = store_of(settings)
+        await open_store(store, db)
+        store.close()
         return await _first_administrator(settings, db)
     finally:
         await db.close()

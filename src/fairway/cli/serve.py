@@ -23,6 +23,7 @@ from granian.server.mp import MPServer
 
 from fairway import worker as background
 from fairway.app import Hub
+from fairway.boot import make
 from fairway.cli import worker_loop
 from fairway.cli.claim import Claim, claim, most_connections, raise_file_limit
 from fairway.cli.first_start import announce, prepare
@@ -56,18 +57,20 @@ def serve(
     try:
         alone = claim(settings)
         prepare(settings)
+        hub = Hub(make(settings))
     except FairwayError as error:
         fail(error)
     raise_file_limit()
     prepare_multiprocess(settings.data_dir / "run" / "metrics")
     multiprocessing.set_start_method("fork", force=True)
-    gc.freeze()  # what is loaded now stays shared with the workers
+    hub.prepare()
+    gc.freeze()  # what is there now stays shared with the workers
     server = _server(settings)
     helper = _Background(settings, alone)
     server.on_startup(helper.start)
     server.on_startup(partial(announce, settings))
     server.on_shutdown(helper.stop)
-    server.serve(target_loader=partial(_loader, settings, alone))
+    server.serve(target_loader=partial(_loader, settings, alone, hub))
 
 
 def worker(data_dir: DataDir = None, config: ConfigFile = None) -> None:
@@ -81,13 +84,13 @@ def worker(data_dir: DataDir = None, config: ConfigFile = None) -> None:
         fail(error)
 
 
-def _loader(settings: Settings, alone: Claim, *_target: Any, **_options: Any) -> Hub:
-    """Runs in each web worker."""
+def _loader(settings: Settings, alone: Claim, hub: Hub, *_target: Any, **_options: Any) -> Hub:
+    """Runs in each web worker, also in one that takes the place of another."""
     alone.leave_to_parent()
     log.configure(settings)
     limits = Limits(settings.slow_reader_seconds, settings.slow_reader_rate)
     SlowReaders(settings.port, limits).start()
-    return Hub(settings)
+    return hub
 
 
 class _Supervisor(MPServer):

@@ -21,7 +21,7 @@ DATA = bytes(range(256)) * 4096
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[DiskStore]:
-    store = DiskStore.open(tmp_path / "storage", threads=2)
+    store = DiskStore(tmp_path / "storage", threads=2).open()
     yield store
     store.close()
 

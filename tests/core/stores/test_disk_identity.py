@@ -16,7 +16,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def opened(root: Path, known: str | None = None) -> str:
-    store = DiskStore.open(root, known=known)
+    store = DiskStore(root).open(known)
     store.close()
     return store.identity
 

@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(root: Path) -> Iterator[DiskStore]:
-    store = DiskStore.open(root, threads=2, patience=0.2)
+    store = DiskStore(root, threads=2, patience=0.2).open()
     yield store
     store.close()
 
@@ -90,7 +90,7 @@ async def test_running_hashes_are_bounded_and_their_loss_costs_nothing_but_time(
 async def test_a_running_hash_of_bytes_that_were_replaced_elsewhere_is_not_used(
     store: DiskStore, root: Path
 ) -> None:
-    other = DiskStore.open(root)
+    other = DiskStore(root).open()
     begun = await append(store, await store.uploads.begin(), b"first ")
     await append(store, begun, b"forgotten ")  # its new offset was never saved: the database did not answer
     grown = await append(
@@ -141,7 +141,7 @@ async def body():
     yield b"crash me " * 100_000
 
 async def main():
-    store = DiskStore.open(Path(sys.argv[1]))
+    store = DiskStore(Path(sys.argv[1])).open()
     session = await store.uploads.begin()
     async with store.uploads.hold(session.id):
         session = await store.uploads.append(session, body())
@@ -162,7 +162,7 @@ async def test_a_crash_before_the_rename_leaves_an_upload_that_can_be_finished(
     assert not blobs(root)
 
     session_id, offset, state = crashed.stdout.strip().split("|")
-    store = DiskStore.open(root)
+    store = DiskStore(root).open()
     stored = await finish(store, Session(session_id, int(offset), state), Digest.of(b"crash me " * 100_000))
     assert blobs(root) == [root / stored.key]
     store.close()
@@ -174,7 +174,7 @@ async def test_a_crash_after_the_rename_leaves_a_whole_blob_nobody_knows(root: P
     assert crashed.returncode == -9
     assert "acknowledged" not in crashed.stdout
 
-    store = DiskStore.open(root)
+    store = DiskStore(root).open()
     [orphan] = [found async for found in store.objects()]
     assert Digest.of((root / orphan.key).read_bytes()) == Digest.of(b"crash me " * 100_000)
     assert not list((root / "uploads").iterdir())
@@ -203,7 +203,7 @@ async def second():
     os.kill(os.getpid(), signal.SIGKILL)
 
 async def main():
-    store = DiskStore.open(Path(sys.argv[1]))
+    store = DiskStore(Path(sys.argv[1])).open()
     session = await store.uploads.begin()
     async with store.uploads.hold(session.id):
         session = await store.uploads.append(session, first())
@@ -221,7 +221,7 @@ async def test_a_process_killed_while_writing_holds_nothing_and_its_bytes_are_cu
     session = Session(session_id, int(offset), state)
     assert (root / "uploads" / session_id).stat().st_size > session.offset
 
-    store = DiskStore.open(root)
+    store = DiskStore(root).open()
     session = await append(store, session, b"z")
     await finish(store, session, Digest.of(b"x" * 1_000_000 + b"z"))
     store.close()
@@ -233,7 +233,7 @@ from pathlib import Path
 from fairway.core.stores.disk import DiskStore
 
 async def main():
-    store = DiskStore.open(Path(sys.argv[1]))
+    store = DiskStore(Path(sys.argv[1])).open()
     async with store.uploads.hold(sys.argv[2]):
         print("held", flush=True)
         sys.stdin.read()
@@ -283,7 +283,7 @@ async def push(store, size):
         return await store.uploads.finish(session, Digest.of(b"x" * size))
 
 async def main():
-    store = DiskStore.open(Path(sys.argv[1]) / "storage")
+    store = DiskStore(Path(sys.argv[1]) / "storage").open()
     kept = await push(store, 2**20)
     session = await store.uploads.begin()
     async with store.uploads.hold(session.id):

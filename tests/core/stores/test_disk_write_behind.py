@@ -21,7 +21,7 @@ MB = 2**20
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[DiskStore]:
-    made = DiskStore.open(tmp_path / "blobs")
+    made = DiskStore(tmp_path / "blobs").open()
     yield made
     made.close()
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import pytest
+from argon2 import extract_parameters
 from sqlalchemy import update
 
 from fairway.core.oci.errors import TooManyRequests, Unauthorized, Unavailable
@@ -362,3 +363,14 @@ def test_few_passwords_are_set_at_a_time() -> None:
     with hasher.turn():
         pass
     hasher.close()
+
+
+async def test_what_stands_in_for_the_hash_of_nobody_costs_as_much_as_any_and_is_no_other_s() -> None:
+    hashers = Hasher(), Hasher()
+    stand_ins = {hasher._nobody for hasher in hashers}
+    assert len(stand_ins) == 2
+    computed = extract_parameters(await hashers[0].hash("Secret123"))
+    assert [extract_parameters(each) for each in stand_ins] == [computed] * 2
+    assert not await hashers[0].matches(None, "Secret123")
+    for hasher in hashers:
+        hasher.close()

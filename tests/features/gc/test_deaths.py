@@ -28,7 +28,7 @@ async def silent(progress):
     pass
 
 async def main(url, storage):
-    db, store = await open_database(url, pool=3), DiskStore.open(Path(storage))
+    db, store = await open_database(url, pool=3), DiskStore(Path(storage)).open()
     options = Options(1, delete_untagged=True)
     await collect(db, store, Periods(3600, 0, 0), options, silent, switches=Switches(True, False))
     await empty_trash(db, store)

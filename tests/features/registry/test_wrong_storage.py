@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fairway.boot import build, open_store
+from fairway.boot import build, open_store, store_of
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import FairwayError, Unavailable
 from fairway.core.stores.protocols import WrongStore
@@ -115,8 +115,9 @@ class TestAtTheStart:
         self, db: Database, database_url: str, tmp_path: Path
     ) -> None:
         async def opened(folder: str) -> str | FairwayError:
+            store = store_of(at(database_url, tmp_path / folder))
             try:
-                store = await open_store(at(database_url, tmp_path / folder), db)
+                await open_store(store, db)
             except WrongStore as error:
                 return error
             store.close()

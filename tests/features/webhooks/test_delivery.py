@@ -48,7 +48,7 @@ class Told:
 
     def __init__(self, db: Database, egress: Egress, *endpoints: Endpoint) -> None:
         self.db = db
-        self.notifications = Notifications(list(endpoints), db, egress, base="http://r", node="n")
+        self.notifications = Notifications(list(endpoints), db, egress, base="http://r", node=lambda: "n")
         self._reactions = {"artifact.pushed": [self.notifications.reaction]}
 
     async def push(self, *numbers: int) -> None:

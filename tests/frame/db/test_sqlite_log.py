@@ -40,7 +40,7 @@ class Watched:
 async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     path = tmp_path / "fairway.db"
     migrate(f"sqlite:///{path}")
-    made = SqliteDatabase(path)
+    made = await SqliteDatabase(path).open()
     yield made
     await made.close()
 

@@ -32,14 +32,14 @@ def other(path: Path) -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 async def db(path: Path) -> AsyncIterator[SqliteDatabase]:
-    made = SqliteDatabase(path)
+    made = await SqliteDatabase(path).open()
     yield made
     await made.close()
 
 
 @pytest.fixture
 async def yielding(path: Path) -> AsyncIterator[SqliteDatabase]:
-    made = SqliteDatabase(path, gives_way=True)
+    made = await SqliteDatabase(path, gives_way=True).open()
     yield made
     await made.close()
 

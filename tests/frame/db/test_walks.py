@@ -26,7 +26,7 @@ ENDLESS_ROWS = text(
 @pytest.fixture
 async def hurried(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     """A database whose walks have a second."""
-    made = SqliteDatabase(tmp_path / "walks.db", walk_seconds=1.0)
+    made = await SqliteDatabase(tmp_path / "walks.db", walk_seconds=1.0).open()
     yield made
     await made.close()
 
@@ -99,7 +99,7 @@ async def test_no_more_wait_for_their_turn_than_there_is_patience_for(
 
 
 async def test_closing_does_not_wait_for_a_walk(tmp_path: Path) -> None:
-    made = SqliteDatabase(tmp_path / "closing.db", walk_seconds=600)
+    made = await SqliteDatabase(tmp_path / "closing.db", walk_seconds=600).open()
     walk = asyncio.create_task(made.walk(lambda conn: conn.scalar(ENDLESS)))
     await asyncio.sleep(0.05)
     started = time.monotonic()

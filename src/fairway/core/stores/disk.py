@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 from fairway.core.oci.errors import Unavailable
@@ -34,38 +35,36 @@ REMEMBERED = 4096
 class DiskStore:
     """The `BlobStore` of one folder; several processes may share it."""
 
-    def __init__(self, layout: Layout, identity: str, threads: int, patience: float, reserve: int) -> None:
-        self._layout = layout
-        self._identity = identity
+    def __init__(self, root: Path, *, threads: int = 8, patience: float = 5.0, reserve: int = 0) -> None:
+        """The store in `root`, to be used once it is open; before that, a process that forks may pass it on.
+
+        `threads`: how many reads and writes, and how many syncs, may run at a time.  `patience`: seconds to wait for a busy upload.
+        `reserve`: bytes that must be free for an upload to begin.
+        """
+        self.root = root
+        self._reserve = reserve
+        self._patience = patience
         self._threads = Threads(threads, "blobs")
         # A slow disk lets writers wait, and making a huge blob durable can take a minute; neither must stop readers.
         self._writing = Threads(threads, "blobs-write")
         self._syncing = Threads(threads, "blobs-sync")
-        self._room = Room(layout.root, reserve)
         self._sizes: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._uploads = DiskUploads(layout, self._room, self._threads, self._writing, self._syncing, patience)
 
-    @classmethod
-    def open(
-        cls,
-        root: Path,
-        *,
-        known: str | None = None,
-        threads: int = 8,
-        patience: float = 5.0,
-        reserve: int = 0,
-    ) -> "DiskStore":
-        """Open the store in `root`, making it if needed.  Blocks for some milliseconds.
+    def open(self, known: str | None = None) -> Self:
+        """Open it, making it if needed.  Blocks for some milliseconds.
 
         `known`: the identity it must have; then it is not made where there is none.
-        `threads`: how many reads and writes, and how many syncs, may run at a time.  `patience`: seconds to wait for a busy upload.
-        `reserve`: bytes that must be free for an upload to begin.
         Raises WrongStore, UnsafeFolder, StorageFull or Unavailable.
         """
         if known is not None:
-            disk_identity.recognise(root, known)
-        layout = prepare(root)
-        return cls(layout, disk_identity.find_or_make(layout.root), threads, patience, reserve)
+            disk_identity.recognise(self.root, known)
+        self._layout = prepare(self.root)
+        self._identity = disk_identity.find_or_make(self._layout.root)
+        self._room = Room(self._layout.root, self._reserve)
+        self._uploads = DiskUploads(
+            self._layout, self._room, self._threads, self._writing, self._syncing, self._patience
+        )
+        return self
 
     def close(self) -> None:
         """Wait for the file operations under way and stop the threads."""

@@ -15,6 +15,7 @@ share an address, and its nodes must not stop pulling because one of them has an
 """
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import secrets
@@ -23,6 +24,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import argon2
@@ -46,15 +48,16 @@ MOST_WAITING_OF_ADDRESS: Final = 20
 REMEMBER_SECONDS: Final = 60
 MOST_REMEMBERED: Final = 10_000
 _SWEEP_EVERY: Final = 500
+_PASSES, _MEMORY, _LANES = 2, 19 * 1024, 1
 
 
 class Hasher:
     """argon2id (19 MiB, two passes, one lane) in a pool of `AT_ONCE` threads."""
 
     def __init__(self) -> None:
-        self._argon2 = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._argon2 = argon2.PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY, parallelism=_LANES)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
-        self._nobody = self._argon2.hash(secrets.token_urlsafe())
+        self._nobody = _hash_of_nothing()
         self._aside = 0
 
     async def hash(self, password: str) -> str:
@@ -89,6 +92,15 @@ class Hasher:
         self._threads.shutdown(wait=False)
 
 
+def _hash_of_nothing() -> str:
+    """What costs as much to compare with as any hash, and is right for no password that anybody could find.
+
+    Drawn, not computed: a process would keep the 19 MiB of that, and every one that is forked from it.
+    """
+    salt, digest = (base64.b64encode(secrets.token_bytes(n)).rstrip(b"=").decode() for n in (16, 32))
+    return f"$argon2id$v=19$m={_MEMORY},t={_PASSES},p={_LANES}${salt}${digest}"
+
+
 Others = Callable[[str], Awaitable[Login | None]]
 """Who else logs in with this name, when no person has it."""
 
@@ -109,13 +121,18 @@ class Passwords:
         self._others = others
         self._hasher = hasher
         self._clock = clock
-        self._key = secrets.token_bytes(32)
         self._proven: dict[bytes, _Proven] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._waiting: dict[tuple[str, bytes], asyncio.Event] = {}
         self._waiting_of: Counter[str] = Counter()
         self._failed = 0
         self._missed: dict[str, tuple[int, float]] = {}
+
+    @cached_property
+    def _key(self) -> bytes:
+        return secrets.token_bytes(
+            32
+        )  # drawn at the first login, since this may have been made before a fork
 
     async def __call__(self, username: str, password: str, client: str) -> User | Robot:
         """Who these credentials belong to.

@@ -4,6 +4,7 @@ An endpoint that is down keeps its own queue waiting and nothing else.  Every no
 was taken, but whose answer was lost, is told again with the same id.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -48,7 +49,13 @@ class Notifications:
     """The endpoints an operator has set up, and how they are told: by a process that has a way out."""
 
     def __init__(
-        self, endpoints: list[Endpoint], db: Database, egress: "Egress | None", *, base: str, node: str
+        self,
+        endpoints: list[Endpoint],
+        db: Database,
+        egress: "Egress | None",
+        *,
+        base: str,
+        node: Callable[[], str],
     ) -> None:
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._db = db
@@ -74,7 +81,7 @@ class Notifications:
 
     async def _react(self, conn: Conn, event: Event) -> None:
         made = rules.notifications(
-            event.kind, event.facts, id=event.id, at=event.at, base=self._base, node=self._node
+            event.kind, event.facts, id=event.id, at=event.at, base=self._base, node=self._node()
         )
         for endpoint in self._endpoints.values():
             wanted = [each for each in made if rules.wanted(endpoint, each)]

@@ -14,6 +14,7 @@ __all__ = [
     "Row",
     "TooBroad",
     "UniqueViolation",
+    "database_at",
     "now_us",
     "open_database",
     "sqlite_path",
@@ -26,10 +27,10 @@ def sqlite_path(url: str) -> Path | None:
     return Path(url[len(prefix) :]) if url.startswith(prefix) else None
 
 
-async def open_database(
+def database_at(
     url: str, *, pool: int = 10, statement_timeout_ms: int = 5000, gives_way: bool = False
 ) -> Database:
-    """Open `sqlite:///path` or `postgresql://…`; the schema must be there already.  Raises Unavailable.
+    """The database at `sqlite:///path` or `postgresql://…`, not open yet.
 
     `gives_way`: the writes of other processes go first, where only one can write at a time.
     """
@@ -40,4 +41,9 @@ async def open_database(
         return SqliteDatabase(path, gives_way=gives_way, walk_seconds=statement_timeout_ms / 1000)
     from fairway.frame.db.postgres import PostgresDatabase
 
-    return await PostgresDatabase.open(url, pool=pool, statement_timeout_ms=statement_timeout_ms)
+    return PostgresDatabase(url, pool=pool, statement_timeout_ms=statement_timeout_ms)
+
+
+async def open_database(url: str, *, pool: int = 10, statement_timeout_ms: int = 5000) -> Database:
+    """The same, open.  Raises Unavailable."""
+    return await database_at(url, pool=pool, statement_timeout_ms=statement_timeout_ms).open()

@@ -15,7 +15,7 @@ serialization failure.  Both rules keep "no transaction is open while bytes flow
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy.sql.base import Executable
 
@@ -80,10 +80,16 @@ Body = Callable[[Conn], Awaitable[T]]
 
 
 class Database(Conn, Protocol):
-    """A pool or file.  Called directly, each statement is its own read; see `read` and `write` for more."""
+    """A pool or file.  Called directly, each statement is its own read; see `read` and `write` for more.
+
+    Made, it has no file, thread or connection yet, and a process that forks may pass it on; whoever uses it opens it.
+    """
 
     dialect: str
     """`sqlite` or `postgresql`."""
+
+    async def open(self) -> Self:
+        """Connect; the schema must be there already.  Once, before anything else.  Raises Unavailable."""
 
     async def read(self, body: Body[T]) -> T:
         """Run `body` on one connection whose statements see one snapshot.  Raises Unavailable."""

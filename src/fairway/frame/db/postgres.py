@@ -8,7 +8,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import asyncpg
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
@@ -102,29 +102,28 @@ class PostgresDatabase:
 
     dialect = "postgresql"
 
-    def __init__(self, pool: asyncpg.Pool, wait_seconds: float) -> None:
-        self._pool = pool
-        self._walks = asyncio.Semaphore(max(pool.get_max_size() // 2, 1))
+    def __init__(self, url: str, *, pool: int, statement_timeout_ms: int) -> None:
+        self._url, self._size, self._statement_timeout_ms = url, pool, statement_timeout_ms
+        self._wait = statement_timeout_ms / 1000
+        self._walks = asyncio.Semaphore(max(pool // 2, 1))
         self._walking = 0
-        self._wait = wait_seconds
         self._compiler = Compiler(dialect.dialect())  # type: ignore[no-untyped-call]
 
-    @classmethod
-    async def open(cls, url: str, *, pool: int, statement_timeout_ms: int) -> "PostgresDatabase":
+    async def open(self) -> Self:
         """Connect at least once.  Raises Unavailable when the server does not answer."""
         try:
-            made = await asyncpg.create_pool(
-                url,
+            self._pool = await asyncpg.create_pool(
+                self._url,
                 min_size=1,
-                max_size=pool,
+                max_size=self._size,
                 reset=_no_reset,
-                command_timeout=statement_timeout_ms / 1000 + 1,
+                command_timeout=self._wait + 1,
                 timeout=10,
                 max_inactive_connection_lifetime=300,
                 statement_cache_size=500,
                 server_settings={
                     "application_name": "fairway",
-                    "statement_timeout": str(statement_timeout_ms),
+                    "statement_timeout": str(self._statement_timeout_ms),
                     "idle_in_transaction_session_timeout": "60000",
                     "timezone": "UTC",
                 },
@@ -133,7 +132,7 @@ class PostgresDatabase:
             raise Unavailable(
                 f"the database cannot be reached ({type(error).__name__})", retry_after=2
             ) from error
-        return cls(made, statement_timeout_ms / 1000)
+        return self
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Any]:

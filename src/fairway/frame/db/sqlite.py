@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.sql.base import Executable
@@ -346,17 +346,19 @@ class SqliteDatabase:
     dialect = "sqlite"
 
     def __init__(self, path: Path, *, gives_way: bool = False, walk_seconds: float = 5.0) -> None:
-        compiler = Compiler(dialect.dialect())
-        self._writer = _Writer(path, compiler, gives_way=gives_way)
-        self._writer.start()
-        self._raw = connect(path, writer=False)
-        self._reader = SqliteConn(self._raw, compiler)
-        self._walkers = _Walkers(path, compiler, walk_seconds)
-        self.walk = self._walkers.walk
-        self.all = self._reader.all
-        self.first = self._reader.first
-        self.scalar = self._reader.scalar
+        self._path, self._gives_way, self._walk_seconds = path, gives_way, walk_seconds
         self._closed = False
+
+    async def open(self) -> Self:
+        compiler = Compiler(dialect.dialect())
+        self._writer = _Writer(self._path, compiler, gives_way=self._gives_way)
+        self._writer.start()
+        self._raw = connect(self._path, writer=False)
+        self._reader = SqliteConn(self._raw, compiler)
+        self._walkers = _Walkers(self._path, compiler, self._walk_seconds)
+        self.walk = self._walkers.walk
+        self.all, self.first, self.scalar = self._reader.all, self._reader.first, self._reader.scalar
+        return self
 
     async def run(self, statement: Executable, /, **params: Any) -> int:
         return await self.write(lambda conn: conn.run(statement, **params))
