@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.expression import ClauseElement
@@ -18,8 +18,8 @@ from fairway.features.artifacts.store import details, listed, repositories
 from fairway.features.artifacts.store.listed import Within
 from fairway.frame.access.principals import User
 from fairway.frame.db import Conn, Row
-from fairway.frame.db.listing import AllOf, Contains, Exact, Filters
-from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, tags
+from fairway.frame.db.listing import AllOf, Contains, Exact, Filters, Order
+from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, projects, tags
 from fairway.frame.db.tables import repositories as repository_rows
 from stories.world import World
 
@@ -245,3 +245,35 @@ async def test_filters_by_tag_find_what_they_should(full: World) -> None:
     _, everything = await listed.page(full.db, within, {"base": Exact("*")}, (), offset=0, limit=1)
     assert everything == len([n for n in range(1, MANY) if n % 2 == 0])
     assert json.loads(only["annotations"]) == {}
+
+
+@pytest.mark.parametrize(
+    "filters", [NOTHING, {"name": Contains("r")}, {"name": Contains("p1/r")}], ids=["all", "some", "whole"]
+)
+@pytest.mark.parametrize("order", [(), [("pull_count", True)]], ids=["by name", "by pulls"])
+async def test_pages_of_repositories_are_parts_of_one_list(
+    world: World, filters: Filters, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of whoever lists every project, when one of them is being deleted, and when not all of it is counted."""
+    for n in range(4):
+        project = await world.project(f"p{n}")
+        for m in range(3):
+            row = {"project_id": project, "name": f"r{m}", "pull_count": m, "created_at": 0, "updated_at": 0}
+            await world.run(insert(repository_rows).values(**row))
+    await world.run(update(projects).where(projects.c.name == "p2").values(deleted_at=1))
+    admin = User(1, "admin", sysadmin=True)
+    there = [(f"p{n}", f"r{m}") for n in (0, 1, 3) for m in range(3)]
+    if filters == {"name": Contains("p1/r")}:
+        there = [each for each in there if each[0] == "p1"]
+    if order:
+        there.sort(key=lambda each: each[1], reverse=True)
+        there = [(p, r) for r in ("r2", "r1", "r0") for p in ("p3", "p1", "p0") if (p, r) in there]
+    for counted in (10_000, 4):
+        monkeypatch.setattr(repositories, "COUNTED", counted)
+        for offset in range(len(there) + 1):
+            rows, total = await repositories.page(
+                world.db, admin, None, filters, order, offset=offset, limit=2
+            )
+            assert [(row["project"], row["name"]) for row in rows] == there[offset : offset + 2]
+            far = max(counted, offset + 3) if filters else len(there)
+            assert total == min(len(there), far)

@@ -146,3 +146,64 @@ def test_a_small_column_is_asked_for_small_numbers_only() -> None:
 )
 def test_what_may_look_at_every_row_is_known(filters: Filters, order: Order, slow: bool) -> None:
     assert walks(filters, order, indexed="at") is slow
+
+
+SEEN = Listing(
+    {"creation_time": Field(users.c.created_at, moment=True), "deleted": Field(users.c.deleted_at)},
+    default=[("creation_time", True)],
+    tie=users.c.id,
+)
+
+
+@pytest.mark.parametrize("order", [(), [("creation_time", False)], [("deleted", False)], [("deleted", True)]])
+@pytest.mark.parametrize("counted", [True, False])
+async def test_the_parts_of_a_list_are_the_list(db: Database, order: Order, counted: bool) -> None:
+    """From whichever end they are looked for, with equal values and with none."""
+    for n in range(1, 10):
+        made = {"created_at": n % 3, "updated_at": 1, "password_hash": "", "sysadmin": False}
+        gone = None if n % 2 else n % 4
+        await db.run(insert(users).values(id=n, username=f"u{n}", deleted_at=gone, **made))
+    ids, by = select(users.c.id), SEEN.order(order)
+    whole = [row["id"] for row in await db.all(ids.order_by(*by))]
+    for limit in (1, 2, 4, 20):
+        for offset in range(11):
+            part = SEEN.part(ids, order, total=9 if counted else None, offset=offset, limit=limit)
+            rows = await db.all(ids.where(users.c.id.in_(part.scalar_subquery())).order_by(*by))
+            assert [row["id"] for row in rows] == whole[offset : offset + limit], (offset, limit)
+
+
+WHOLE = users.c.username + "/" + users.c.realname
+PLAIN = Listing({"name": Field(WHOLE)}, default=[("name", False)], tie=users.c.id)
+PARTED = Listing(
+    {"name": Field(WHOLE, parts=(users.c.username, users.c.realname), lower=True)},
+    default=[("name", False)],
+    tie=users.c.id,
+)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        *(
+            Contains(text)
+            for text in ("", "a", "APP", "m/a", "/", "_", "%", "/deep", "teams/app/x", "nobody")
+        ),
+        *(Exact(text) for text in ("team/app", "teams/app/deep", "app", "team", "team/", "/app", "Team/app")),
+        AnyOf(("team/app", "app/team_x", "team")),
+        AllOf(("team/app", "app/team_x")),
+        AllOf(("team/app",)),
+        Between("app", "team/app"),
+    ],
+)
+async def test_a_name_of_two_parts_is_found_as_a_whole_one(db: Database, term: Term) -> None:
+    names = [("team", "app"), ("teams", "app/deep"), ("app", "team_x"), ("a%b", "tools"), ("x", "m/a")]
+    for id, (first, rest) in enumerate(names, 1):
+        made = {"created_at": 1, "updated_at": 1, "password_hash": "", "sysadmin": False}
+        await db.run(insert(users).values(id=id, username=first, realname=rest, **made))
+    found = [
+        [row["id"] for row in await db.all(select(users.c.id).where(*each.where({"name": term})))]
+        for each in (PLAIN, PARTED)
+    ]
+    assert sorted(found[0]) == sorted(found[1])
+    if isinstance(term, Contains) and term.text in {"", "a", "APP", "m/a"}:
+        assert found[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, and_, or_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, and_, or_
 from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
@@ -67,10 +67,17 @@ Order = Sequence[tuple[str, bool]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column under its API name; `moment`: it holds microseconds, and is asked for by date and time."""
+    """A column under its API name; `moment`: it holds microseconds, and is asked for by date and time.
+
+    `parts`: the two columns it is put together of, with a / in between, of which the first has none.  `lower`: it has no
+    capital letters.  Neither changes what is found: PostgreSQL knows how often a text is in a column as it is, and nothing
+    about what is made of columns.
+    """
 
     column: ColumnElement[Any]
     moment: bool = False
+    parts: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None
+    lower: bool = False
 
 
 def walks(filters: Filters, order: Order = (), *, indexed: str = "") -> bool:
@@ -106,10 +113,46 @@ class Listing:
 
     def order(self, order: Order = ()) -> list[ColumnElement[Any]]:
         """What to sort by."""
+        return _ordered(self._by(order))
+
+    def _by(self, order: Order) -> list[tuple[ColumnElement[Any], bool]]:
         known = [(name, falls) for name, falls in order if name in self._fields] or list(self._default)
         columns = [(self._fields[name].column, falls) for name, falls in known]
-        falls = columns[0][1]
-        return [column.desc() if down else column.asc() for column, down in [*columns, (self._tie, falls)]]
+        return [*columns, (self._tie, columns[0][1])]
+
+    def part(
+        self, chosen: Select[Any], order: Order, *, total: int | None, offset: int, limit: int
+    ) -> Select[Any]:
+        """Those of `chosen` that are on a page, in any order.
+
+        `total`: how many there are, counted to the end and in the same snapshot.  Then not what comes before the page is
+        passed over but what comes after it, where that is less.
+        """
+        by = self._by(order)
+        if total is not None and 0 < total - offset < total / 2:
+            by = [(column, not falls) for column, falls in by]
+            last = min(offset + limit, total)
+            offset, limit = total - last, last - offset
+        return chosen.order_by(*_ordered(by)).offset(offset).limit(limit)
+
+
+def _ordered(by: Sequence[tuple[ColumnElement[Any], bool]]) -> list[ColumnElement[Any]]:
+    return [column.desc() if falls else column.asc() for column, falls in by]
+
+
+def _contains(field: Field, text: str) -> ColumnElement[bool]:
+    if field.parts is not None and "/" not in text:
+        return or_(*(_contains(Field(part, lower=field.lower), text) for part in field.parts))
+    column = field.column if field.lower else folded(field.column)
+    return column.contains(text.lower(), autoescape=True)
+
+
+def _is(field: Field, value: Any) -> ColumnElement[bool]:
+    if field.parts is None:
+        same: ColumnElement[bool] = field.column == value
+        return same
+    first, slash, rest = str(value).partition("/")
+    return and_(field.parts[0] == first, field.parts[1] == rest) if slash else sql_false()
 
 
 def _condition(name: str, field: Field, term: Term) -> ColumnElement[bool]:
@@ -121,16 +164,16 @@ def _condition(name: str, field: Field, term: Term) -> ColumnElement[bool]:
 
     match term:
         case Contains(text) if not (_is_number(column) or isinstance(column.type, Boolean)):
-            condition = folded(column).contains(text.lower(), autoescape=True)
+            condition = _contains(field, text)
         case Exact(text) | Contains(text):
-            condition = column == bound(text)
+            condition = _is(field, bound(text))
         case Between(low, high):
             bounds = [column >= bound(low)] if low is not None else []
             condition = and_(*bounds, *([column <= bound(high)] if high is not None else []))
         case AnyOf(values):
-            condition = or_(sql_false(), *(column == bound(value) for value in values))
+            condition = or_(sql_false(), *(_is(field, bound(value)) for value in values))
         case AllOf(values):
-            condition = and_(sql_true(), *(column == bound(value) for value in values))
+            condition = and_(sql_true(), *(_is(field, bound(value)) for value in values))
     return condition
 
 

@@ -159,6 +159,11 @@ def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> 
     return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id))))
 
 
+def lists_every(viewer: Principal) -> bool:
+    """Whether `listable_by` this viewer is every project that is there."""
+    return isinstance(viewer, User) and viewer.sysadmin and viewer.scope is None
+
+
 def _visible_to(viewer: Principal) -> ColumnElement[bool]:
     """Public projects and the viewer's own; every project for a system administrator, and a robot that may list them."""
     if isinstance(viewer, Robot):
@@ -173,7 +178,7 @@ def _visible_to(viewer: Principal) -> ColumnElement[bool]:
 _LISTING = Listing(
     {
         "project_id": Field(projects.c.id),
-        "name": Field(projects.c.name),
+        "name": Field(projects.c.name, lower=True),
         "public": Field(projects.c.public),
         "owner": Field(users.c.username),
         "creation_time": Field(projects.c.created_at, moment=True),
@@ -194,11 +199,11 @@ async def listed(
     conditions = [_visible_to(viewer), *_LISTING.where(filters)]
     counted: Select[Any] = select(func.count()).select_from(_owned).where(*conditions)
     sorted_by = _LISTING.order(order)
-    # Apart from what is shown: PostgreSQL would read the viewer's rights in every project that it passes over.
-    chosen = select(projects.c.id).select_from(_owned).where(*conditions).order_by(*sorted_by)
-    ids = chosen.offset(offset).limit(limit).scalar_subquery()
-    page = _PROJECT.where(projects.c.id.in_(ids)).order_by(*sorted_by)
     total = int(await conn.scalar(counted, viewer=viewer_id(viewer)))
+    # Apart from what is shown: PostgreSQL would read the viewer's rights in every project that it passes over.
+    chosen = select(projects.c.id).select_from(_owned).where(*conditions)
+    ids = _LISTING.part(chosen, order, total=total, offset=offset, limit=limit).scalar_subquery()
+    page = _PROJECT.where(projects.c.id.in_(ids)).order_by(*sorted_by)
     rows = await conn.all(page, viewer=viewer_id(viewer)) if offset < total else []
     return await _projects(conn, rows), total
 
