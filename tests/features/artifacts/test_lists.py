@@ -277,3 +277,34 @@ async def test_pages_of_repositories_are_parts_of_one_list(
             assert [(row["project"], row["name"]) for row in rows] == there[offset : offset + 2]
             far = max(counted, offset + 3) if filters else len(there)
             assert total == min(len(there), far)
+
+
+@pytest.mark.parametrize("within", [Within(1, 1), Within(1)], ids=["repository", "project"])
+@pytest.mark.parametrize("order", [(), [("push_time", False)], [("pull_time", True)]])
+async def test_pages_of_artifacts_are_parts_of_one_list(full: World, within: Within, order: Order) -> None:
+    rows, total = await listed.page(full.db, within, {}, order, offset=0, limit=MANY)
+    whole = [row["id"] for row in rows]
+    assert len(whole) == total > 1_000
+    for offset in (0, 1, total // 2 - 1, total // 2 + 1, total - 101, total - 100, total - 7, total):
+        rows, _ = await listed.page(full.db, within, {}, order, offset=offset, limit=100)
+        assert [row["id"] for row in rows] == whole[offset : offset + 100]
+
+
+async def test_of_very_many_tags_each_artifact_shows_its_share(full: World) -> None:
+    more = [
+        {"repository_id": 1, "name": f"b{n}", "artifact_id": 10, "pushed_at": MANY + n, "created_at": n}
+        for n in range(5_000)
+    ]
+    for at in range(0, len(more), 500):
+        await full.run(insert(tags).values(more[at : at + 500]))
+    conn: Any = Counting(full.db)
+    found = await details.tags_of(conn, [10, 16, 12, 22])
+    assert len(conn.asked) == 2
+    assert [row["name"] for row in found[10]] == [f"b{n}" for n in range(4_999, 3_999, -1)]
+    assert {n: [row["name"] for row in found[n]] for n in found if n != 10} == {16: ["v16"], 22: ["v22"]}
+    assert len((await details.tags_of(full.db, list(range(10, 60))))[10]) == 100
+    assert found[10] == (await details.tags_of(full.db, [10]))[10]
+    how = await plan(full, conn, scans=False)
+    for table in ("artifacts", "tags", "own"):
+        assert f"SCAN {table}" not in how, how
+        assert f"Seq Scan on {table}" not in how, how

@@ -86,27 +86,25 @@ async def page(
     Raises BadRequest for a filter that its field does not know.
     """
     source, conditions = _asked(within, filters)
-    total = await _count(conn, source, conditions, filters, offset + limit + 1)
+    most = max(COUNTED, offset + limit + 1) if filters else None
+    total = await _count(conn, source, conditions, most)
     if offset >= total:
         return [], total
-    ids = chosen(within, filters, order, offset=offset, limit=limit).scalar_subquery()
+    exact = None if total == most else total
+    ids = chosen(within, filters, order, offset=offset, limit=limit, total=exact).scalar_subquery()
     statement: Select[Any] = (
         select(*_shown).select_from(_FROM).where(artifacts.c.id.in_(ids)).order_by(*_LISTING.order(order))
     )
     return await conn.all(statement), total
 
 
-def chosen(within: Within, filters: Filters, order: Order, *, offset: int, limit: int) -> Select[Any]:
+def chosen(
+    within: Within, filters: Filters, order: Order, *, offset: int, limit: int, total: int | None = None
+) -> Select[Any]:
     """The ids of a page.  Apart from what is shown, so that what comes before the page is passed over in the index."""
     source, conditions = _asked(within, filters)
-    return (
-        select(artifacts.c.id)
-        .select_from(source)
-        .where(*conditions)
-        .order_by(*_LISTING.order(order))
-        .offset(offset)
-        .limit(limit)
-    )
+    every = select(artifacts.c.id).select_from(source).where(*conditions)
+    return _LISTING.part(every, order, total=total, offset=offset, limit=limit)
 
 
 def _asked(within: Within, filters: Filters) -> tuple[FromClause, list[ColumnElement[bool]]]:
@@ -134,12 +132,10 @@ def _newest(wanted: list[ColumnElement[bool]]) -> Any:
 
 
 async def _count(
-    conn: Conn, source: FromClause, conditions: list[ColumnElement[bool]], filters: Filters, least: int
+    conn: Conn, source: FromClause, conditions: list[ColumnElement[bool]], most: int | None
 ) -> int:
-    chosen: Select[Any] = select(literal(1).label("one")).select_from(source).where(*conditions)
-    if filters:
-        chosen = chosen.limit(max(COUNTED, least))
-    return int(await conn.scalar(select(func.count()).select_from(chosen.subquery())))
+    found: Select[Any] = select(literal(1).label("one")).select_from(source).where(*conditions)
+    return int(await conn.scalar(select(func.count()).select_from(found.limit(most).subquery())))
 
 
 def _wanted(within: Within, filters: Filters) -> list[ColumnElement[bool]]:
