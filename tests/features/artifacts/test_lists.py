@@ -308,3 +308,29 @@ async def test_of_very_many_tags_each_artifact_shows_its_share(full: World) -> N
     for table in ("artifacts", "tags", "own"):
         assert f"SCAN {table}" not in how, how
         assert f"Seq Scan on {table}" not in how, how
+
+
+@pytest.mark.parametrize("order", [(), [("push_time", False)], [("pull_time", True)]])
+@pytest.mark.parametrize(
+    "filters", [{"tags": Contains("V1")}, {"tags": Exact("nil")}, {"type": Contains("")}]
+)
+@pytest.mark.parametrize("counted", [10_000, 50], ids=["all counted", "not all counted"])
+async def test_pages_of_what_is_looked_for_are_parts_of_one_list(
+    full: World, filters: Filters, order: Order, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed, "COUNTED", counted)
+    within = Within(1, 2)
+    there = [n for n in range(1, MANY) if n % 2 == 1 and n % 10 != 1]
+    if filters == {"tags": Contains("V1")}:
+        there = [n for n in there if n % 3 == 1 and str(n).startswith("1")]
+    elif "tags" in filters:
+        there = [n for n in there if n % 3 != 1]
+    assert len(there) > 100
+    if order != [("push_time", False)]:
+        there.reverse()
+    for offset in (0, 40, 49, 50, 51, len(there) - 3, len(there), len(there) + 10):
+        conn: Any = Counting(full.db)
+        rows, total = await listed.page(conn, within, filters, order, offset=offset, limit=20)
+        assert [row["id"] for row in rows] == there[offset : offset + 20]
+        assert total == min(len(there), max(counted, offset + 21))
+        assert len(conn.asked) <= 2

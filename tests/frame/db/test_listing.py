@@ -21,6 +21,7 @@ from fairway.frame.db.listing import (
     walks,
 )
 from fairway.frame.db.tables import users
+from fairway.frame.db.types import folded, holds
 
 LISTING = Listing(
     {
@@ -207,3 +208,22 @@ async def test_a_name_of_two_parts_is_found_as_a_whole_one(db: Database, term: T
     assert sorted(found[0]) == sorted(found[1])
     if isinstance(term, Contains) and term.text in {"", "a", "APP", "m/a"}:
         assert found[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "V1.", "v1", "1", ".", "_", "%", "1.2-Rc_3", "é1", "É1", "/", "a/1", "@", "['", "x1"]
+)
+async def test_a_text_is_held_whatever_the_case(db: Database, text: str) -> None:
+    for id, name in enumerate(
+        ["v1.2-rc_3", "V1.2-RC_3", "v12", "A/1", "a%b", "é1", "it's ['x']", "a@b", ""], 1
+    ):
+        made = {"created_at": 1, "updated_at": 1, "password_hash": "", "sysadmin": False}
+        await db.run(insert(users).values(id=id, username=f"u{id}", realname=name, **made))
+    column = users.c.realname
+    plain = folded(column).contains(text.lower(), autoescape=True)
+    [expected, got] = [
+        sorted(row["id"] for row in await db.all(select(users.c.id).where(each)))
+        for each in (plain, holds(column, text))
+    ]
+    assert got == expected
+    assert got or text in {"É1", "x1"}

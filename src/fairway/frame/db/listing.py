@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, and_, or_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, and_, func, or_, select
 from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
 from fairway.core.oci.errors import BadRequest
-from fairway.frame.db.types import SECOND, folded
+from fairway.frame.db.database import Conn
+from fairway.frame.db.types import SECOND, holds
 
 Value = str | int | datetime
 COUNTED: Final = 10_000
@@ -135,6 +136,31 @@ class Listing:
             offset, limit = total - last, last - offset
         return chosen.order_by(*_ordered(by)).offset(offset).limit(limit)
 
+    async def found(
+        self, conn: Conn, chosen: Select[Any], order: Order, *, most: int, offset: int, limit: int
+    ) -> tuple[list[int], int]:
+        """Of `chosen`, a selection of ids: those on a page, in any order, and how many there are, in one walk.
+
+        It ends when it has seen `most`; then they are that many, and which are on the page is not known.
+        """
+        by = self._by(order)
+        columns = [column.label(f"by_{n}") for n, (column, _) in enumerate(by)]
+        walk = chosen.with_only_columns(*chosen.selected_columns, *columns).limit(most)
+        seen = walk.cte("seen").prefix_with("MATERIALIZED")
+        id, *keys = seen.c
+        counted = select(func.count().label("total")).select_from(seen).subquery("counted")
+        part = (
+            select(id.label("id"))
+            .where(select(func.count()).select_from(seen).scalar_subquery() < most)
+            .order_by(*_ordered([(key, falls) for key, (_, falls) in zip(keys, by, strict=True)]))
+            .offset(offset)
+            .limit(limit)
+            .subquery("part")
+        )
+        both = select(counted.c.total, part.c.id).select_from(counted.outerjoin(part, sql_true()))
+        rows = await conn.all(both)
+        return [row["id"] for row in rows if row["id"] is not None], rows[0]["total"]
+
 
 def _ordered(by: Sequence[tuple[ColumnElement[Any], bool]]) -> list[ColumnElement[Any]]:
     return [column.desc() if falls else column.asc() for column, falls in by]
@@ -143,8 +169,9 @@ def _ordered(by: Sequence[tuple[ColumnElement[Any], bool]]) -> list[ColumnElemen
 def _contains(field: Field, text: str) -> ColumnElement[bool]:
     if field.parts is not None and "/" not in text:
         return or_(*(_contains(Field(part, lower=field.lower), text) for part in field.parts))
-    column = field.column if field.lower else folded(field.column)
-    return column.contains(text.lower(), autoescape=True)
+    if field.lower:
+        return field.column.contains(text.lower(), autoescape=True)
+    return holds(field.column, text)
 
 
 def _is(field: Field, value: Any) -> ColumnElement[bool]:

@@ -4,6 +4,7 @@ A list shows no accessories, and of what an index names only what has a tag; `ba
 Each page is one statement.  What belongs to its artifacts is in details.py, a statement per kind of detail.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from fairway.frame.db.listing import (
     Listing,
     Order,
     Term,
+    walks,
 )
 from fairway.frame.db.tables import (
     artifact_labels,
@@ -33,7 +35,7 @@ from fairway.frame.db.tables import (
     repositories,
     tags,
 )
-from fairway.frame.db.types import folded
+from fairway.frame.db.types import holds, within_ids
 
 MOST_LABELS: Final = 10
 """How many labels can be asked for at once."""
@@ -86,16 +88,22 @@ async def page(
     Raises BadRequest for a filter that its field does not know.
     """
     source, conditions = _asked(within, filters)
-    most = max(COUNTED, offset + limit + 1) if filters else None
-    total = await _count(conn, source, conditions, most)
+    most = max(COUNTED, offset + limit + 1)
+    rows: Select[Any] = select(*_shown).select_from(_FROM).order_by(*_LISTING.order(order))
+    exact: int | None = None
+    if walks(filters):
+        every = select(artifacts.c.id).select_from(source).where(*conditions)
+        ids, total = await _LISTING.found(conn, every, order, most=most, offset=offset, limit=limit)
+        if total < most:
+            these = rows.where(within_ids(artifacts.c.id, bindparam("ids")))
+            return (await conn.all(these, ids=json.dumps(ids)) if ids else []), total
+    else:
+        total = await _count(conn, source, conditions, most if filters else None)
+        exact = None if filters and total == most else total
     if offset >= total:
         return [], total
-    exact = None if total == most else total
-    ids = chosen(within, filters, order, offset=offset, limit=limit, total=exact).scalar_subquery()
-    statement: Select[Any] = (
-        select(*_shown).select_from(_FROM).where(artifacts.c.id.in_(ids)).order_by(*_LISTING.order(order))
-    )
-    return await conn.all(statement), total
+    part = chosen(within, filters, order, offset=offset, limit=limit, total=exact).scalar_subquery()
+    return await conn.all(rows.where(artifacts.c.id.in_(part))), total
 
 
 def chosen(
@@ -182,7 +190,7 @@ def _by_tags(within: Within, term: Term) -> ColumnElement[bool]:
         case Exact(name):
             named: ColumnElement[bool] = tags.c.name == name
         case Contains(text):
-            named = folded(tags.c.name).contains(text.lower(), autoescape=True)
+            named = holds(tags.c.name, text)
         case AnyOf(values):
             named = or_(*(tags.c.name == str(value) for value in values))
         case _:
