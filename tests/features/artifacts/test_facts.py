@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BlobUnknown, Unavailable
 from fairway.core.oci.names import Repository
 from fairway.features.artifacts import facts
 from fairway.features.artifacts.facts import Describer, Facts, Kept
-from fairway.features.artifacts.store import blobs, details
+from fairway.features.artifacts.store import blobs, details, manifests
 from fairway.features.projects.store import projects as projects_store
 from fairway.frame.db.statements import Compiler
+from fairway.frame.db.tables import artifacts
 from fairway.frame.jobs import apart
 from features.artifacts.kinds import CHART_FILES, a_chart, a_model, an_image, index_of, tar
 from features.artifacts.processors.test_archives import bomb, entry, many
@@ -159,10 +161,38 @@ async def test_what_was_found_out_is_not_asked_again(alice: Person, monkeypatch:
     monkeypatch.setattr(Compiler, "compile", counted)
     first = await alice("GET", f"{APP}?sort=id")
     payloads = [sql for sql in asked if "payload" in sql]
-    assert len(payloads) == 2
+    assert len(payloads) == 1
     asked.clear()
     assert (await alice("GET", f"{APP}?sort=id")).body == first.body
     assert not [sql for sql in asked if "payload" in sql]
+
+
+async def test_manifests_are_read_together_each_from_its_repository(world: World, alice: Person) -> None:
+    """One that is damaged, large or elsewhere hides no other."""
+    there = [an_image(name=f"n{number}") for number in range(5)]
+    for number, each in enumerate(there):
+        assert (await alice.push(f"team/{'app' if number % 2 else 'lib'}:v{number}", each)).status == 201
+    assert (await alice.push("team/app:again", there[0])).status == 201
+    damaged = (artifacts.c.digest == there[0].digest, artifacts.c.repository_id == 1)
+    await world.run(update(artifacts).where(*damaged).values(payload=b"{}"))
+    places = [("lib", there[0].digest), ("app", there[1].digest), ("lib", there[2].digest)]
+    found = await manifests.small(world.db, 1, places, 2**15)
+    assert {digest: len(row["payload"]) > 2 for digest, row in found.items()} == {
+        there[0].digest: False,
+        there[1].digest: True,
+        there[2].digest: True,
+    }
+    elsewhere = await manifests.small(
+        world.db, 1, [("app", there[0].digest), ("app", there[2].digest)], 2**15
+    )
+    assert list(elsewhere) == [there[0].digest]
+    assert len(elsewhere[there[0].digest]["payload"]) > 2
+    assert await manifests.small(world.db, 1, places, 2) == {}
+    describer = Describer(world.db, world.parts.hub.open_blob)
+    asked = [(Repository(f"team/{name}"), digest) for name, digest in places]
+    said = await describer.facts(1, asked)
+    assert said[0] == Facts()
+    assert all('"arm64"' in each.attributes for each in said[1:])
 
 
 def storage_that(world: World, does: Callable[[int], Any]) -> facts.OpenBlob:

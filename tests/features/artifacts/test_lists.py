@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.expression import ClauseElement
@@ -18,8 +18,8 @@ from fairway.features.artifacts.store import details, listed, repositories
 from fairway.features.artifacts.store.listed import Within
 from fairway.frame.access.principals import User
 from fairway.frame.db import Conn, Row
-from fairway.frame.db.listing import AllOf, Contains, Exact, Filters
-from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, tags
+from fairway.frame.db.listing import AllOf, Contains, Exact, Filters, Order
+from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, projects, tags
 from fairway.frame.db.tables import repositories as repository_rows
 from stories.world import World, image
 
@@ -287,3 +287,92 @@ async def test_what_may_look_at_every_row_holds_nobody_up(
     monkeypatch.setattr(world.db, "walk", noted)
     assert (await world.admin("GET", path)).status == 200
     assert bool(walked) is slow
+
+
+@pytest.mark.parametrize(
+    "filters", [NOTHING, {"name": Contains("r")}, {"name": Contains("p1/r")}], ids=["all", "some", "whole"]
+)
+@pytest.mark.parametrize("order", [(), [("pull_count", True)]], ids=["by name", "by pulls"])
+async def test_pages_of_repositories_are_parts_of_one_list(
+    world: World, filters: Filters, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of whoever lists every project, when one of them is being deleted, and when not all of it is counted."""
+    for n in range(4):
+        project = await world.project(f"p{n}")
+        for m in range(3):
+            row = {"project_id": project, "name": f"r{m}", "pull_count": m, "created_at": 0, "updated_at": 0}
+            await world.run(insert(repository_rows).values(**row))
+    await world.run(update(projects).where(projects.c.name == "p2").values(deleted_at=1))
+    admin = User(1, "admin", sysadmin=True)
+    there = [(f"p{n}", f"r{m}") for n in (0, 1, 3) for m in range(3)]
+    if filters == {"name": Contains("p1/r")}:
+        there = [each for each in there if each[0] == "p1"]
+    if order:
+        there.sort(key=lambda each: each[1], reverse=True)
+        there = [(p, r) for r in ("r2", "r1", "r0") for p in ("p3", "p1", "p0") if (p, r) in there]
+    for counted in (10_000, 4):
+        monkeypatch.setattr(repositories, "COUNTED", counted)
+        for offset in range(len(there) + 1):
+            rows, total = await repositories.page(
+                world.db, admin, None, filters, order, offset=offset, limit=2
+            )
+            assert [(row["project"], row["name"]) for row in rows] == there[offset : offset + 2]
+            far = max(counted, offset + 3) if filters else len(there)
+            assert total == min(len(there), far)
+
+
+@pytest.mark.parametrize("within", [Within(1, 1), Within(1)], ids=["repository", "project"])
+@pytest.mark.parametrize("order", [(), [("push_time", False)], [("pull_time", True)]])
+async def test_pages_of_artifacts_are_parts_of_one_list(full: World, within: Within, order: Order) -> None:
+    rows, total = await listed.page(full.db, within, {}, order, offset=0, limit=MANY)
+    whole = [row["id"] for row in rows]
+    assert len(whole) == total > 1_000
+    for offset in (0, 1, total // 2 - 1, total // 2 + 1, total - 101, total - 100, total - 7, total):
+        rows, _ = await listed.page(full.db, within, {}, order, offset=offset, limit=100)
+        assert [row["id"] for row in rows] == whole[offset : offset + 100]
+
+
+async def test_of_very_many_tags_each_artifact_shows_its_share(full: World) -> None:
+    more = [
+        {"repository_id": 1, "name": f"b{n}", "artifact_id": 10, "pushed_at": MANY + n, "created_at": n}
+        for n in range(5_000)
+    ]
+    for at in range(0, len(more), 500):
+        await full.run(insert(tags).values(more[at : at + 500]))
+    conn: Any = Counting(full.db)
+    found = await details.tags_of(conn, [10, 16, 12, 22])
+    assert len(conn.asked) == 2
+    assert [row["name"] for row in found[10]] == [f"b{n}" for n in range(4_999, 3_999, -1)]
+    assert {n: [row["name"] for row in found[n]] for n in found if n != 10} == {16: ["v16"], 22: ["v22"]}
+    assert len((await details.tags_of(full.db, list(range(10, 60))))[10]) == 100
+    assert found[10] == (await details.tags_of(full.db, [10]))[10]
+    how = await plan(full, conn, scans=False)
+    for table in ("artifacts", "tags", "own"):
+        assert f"SCAN {table}" not in how, how
+        assert f"Seq Scan on {table}" not in how, how
+
+
+@pytest.mark.parametrize("order", [(), [("push_time", False)], [("pull_time", True)]])
+@pytest.mark.parametrize(
+    "filters", [{"tags": Contains("V1")}, {"tags": Exact("nil")}, {"type": Contains("")}]
+)
+@pytest.mark.parametrize("counted", [10_000, 50], ids=["all counted", "not all counted"])
+async def test_pages_of_what_is_looked_for_are_parts_of_one_list(
+    full: World, filters: Filters, order: Order, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed, "COUNTED", counted)
+    within = Within(1, 2)
+    there = [n for n in range(1, MANY) if n % 2 == 1 and n % 10 != 1]
+    if filters == {"tags": Contains("V1")}:
+        there = [n for n in there if n % 3 == 1 and str(n).startswith("1")]
+    elif "tags" in filters:
+        there = [n for n in there if n % 3 != 1]
+    assert len(there) > 100
+    if order != [("push_time", False)]:
+        there.reverse()
+    for offset in (0, 40, 49, 50, 51, len(there) - 3, len(there), len(there) + 10):
+        conn: Any = Counting(full.db)
+        rows, total = await listed.page(conn, within, filters, order, offset=offset, limit=20)
+        assert [row["id"] for row in rows] == there[offset : offset + 20]
+        assert total == min(len(there), max(counted, offset + 21))
+        assert len(conn.asked) <= 2

@@ -21,6 +21,7 @@ from fairway.frame.db.listing import (
     walks,
 )
 from fairway.frame.db.tables import users
+from fairway.frame.db.types import folded, holds
 
 LISTING = Listing(
     {
@@ -167,3 +168,83 @@ async def test_many_values_are_looked_up_in_a_set(people: Database, field: str) 
     text = str(condition)
     assert " IN " in text
     assert " OR " not in text
+
+
+SEEN = Listing(
+    {"creation_time": Field(users.c.created_at, moment=True), "deleted": Field(users.c.deleted_at)},
+    default=[("creation_time", True)],
+    tie=users.c.id,
+)
+
+
+@pytest.mark.parametrize("order", [(), [("creation_time", False)], [("deleted", False)], [("deleted", True)]])
+@pytest.mark.parametrize("counted", [True, False])
+async def test_the_parts_of_a_list_are_the_list(db: Database, order: Order, counted: bool) -> None:
+    """From whichever end they are looked for, with equal values and with none."""
+    for n in range(1, 10):
+        made = {"created_at": n % 3, "updated_at": 1, "password_hash": "", "sysadmin": False}
+        gone = None if n % 2 else n % 4
+        await db.run(insert(users).values(id=n, username=f"u{n}", deleted_at=gone, **made))
+    ids, by = select(users.c.id), SEEN.order(order)
+    whole = [row["id"] for row in await db.all(ids.order_by(*by))]
+    for limit in (1, 2, 4, 20):
+        for offset in range(11):
+            part = SEEN.part(ids, order, total=9 if counted else None, offset=offset, limit=limit)
+            rows = await db.all(ids.where(users.c.id.in_(part.scalar_subquery())).order_by(*by))
+            assert [row["id"] for row in rows] == whole[offset : offset + limit], (offset, limit)
+
+
+WHOLE = users.c.username + "/" + users.c.realname
+PLAIN = Listing({"name": Field(WHOLE)}, default=[("name", False)], tie=users.c.id)
+PARTED = Listing(
+    {"name": Field(WHOLE, parts=(users.c.username, users.c.realname), lower=True)},
+    default=[("name", False)],
+    tie=users.c.id,
+)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        *(
+            Contains(text)
+            for text in ("", "a", "APP", "m/a", "/", "_", "%", "/deep", "teams/app/x", "nobody")
+        ),
+        *(Exact(text) for text in ("team/app", "teams/app/deep", "app", "team", "team/", "/app", "Team/app")),
+        AnyOf(("team/app", "app/team_x", "team")),
+        AllOf(("team/app", "app/team_x")),
+        AllOf(("team/app",)),
+        Between("app", "team/app"),
+    ],
+)
+async def test_a_name_of_two_parts_is_found_as_a_whole_one(db: Database, term: Term) -> None:
+    names = [("team", "app"), ("teams", "app/deep"), ("app", "team_x"), ("a%b", "tools"), ("x", "m/a")]
+    for id, (first, rest) in enumerate(names, 1):
+        made = {"created_at": 1, "updated_at": 1, "password_hash": "", "sysadmin": False}
+        await db.run(insert(users).values(id=id, username=first, realname=rest, **made))
+    found = [
+        [row["id"] for row in await db.all(select(users.c.id).where(*each.where({"name": term})))]
+        for each in (PLAIN, PARTED)
+    ]
+    assert sorted(found[0]) == sorted(found[1])
+    if isinstance(term, Contains) and term.text in {"", "a", "APP", "m/a"}:
+        assert found[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "V1.", "v1", "1", ".", "_", "%", "1.2-Rc_3", "é1", "É1", "/", "a/1", "@", "['", "x1"]
+)
+async def test_a_text_is_held_whatever_the_case(db: Database, text: str) -> None:
+    for id, name in enumerate(
+        ["v1.2-rc_3", "V1.2-RC_3", "v12", "A/1", "a%b", "é1", "it's ['x']", "a@b", ""], 1
+    ):
+        made = {"created_at": 1, "updated_at": 1, "password_hash": "", "sysadmin": False}
+        await db.run(insert(users).values(id=id, username=f"u{id}", realname=name, **made))
+    column = users.c.realname
+    plain = folded(column).contains(text.lower(), autoescape=True)
+    [expected, got] = [
+        sorted(row["id"] for row in await db.all(select(users.c.id).where(each)))
+        for each in (plain, holds(column, text))
+    ]
+    assert got == expected
+    assert got or text in {"É1", "x1"}

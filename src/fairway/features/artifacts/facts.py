@@ -34,7 +34,8 @@ from fairway.features.artifacts.processors.kind import (
 )
 from fairway.features.artifacts.processors.table import processor_of, processors, safely
 from fairway.features.artifacts.store import manifests
-from fairway.frame.db import Database
+from fairway.features.artifacts.together import Together
+from fairway.frame.db import Database, Row
 from fairway.frame.jobs.apart import Failed, Interrupted, apart_reading
 
 MIB: Final = 2**20
@@ -134,14 +135,15 @@ class Describer:
         up: a storage that hangs holds no list up.
         """
         again = len(asked) == 1  # who asks for one has perhaps just repaired it
-        looks = {digest: self._look(project, repo, digest, again=again) for repo, digest in asked}
+        together = Together(self._db, project)
+        looks = {digest: self._look(project, repo, digest, together, again=again) for repo, digest in asked}
         waiting = [look for look in looks.values() if isinstance(look, asyncio.Task) and not look.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=PATIENCE_SECONDS)
         return [_said(looks[digest]) for _, digest in asked]
 
     def _look(
-        self, project: int, repo: Repository, digest: Digest, *, again: bool
+        self, project: int, repo: Repository, digest: Digest, together: Together, *, again: bool
     ) -> Facts | asyncio.Task[Facts]:
         if (kept := self._facts.get(digest)) is not None:
             return kept
@@ -150,14 +152,16 @@ class Describer:
         in_vain = not again and time.monotonic() < self._in_vain.get(digest, 0.0)
         if in_vain or len(self._looks) >= _MOST_LOOKS:
             return Facts()
-        look = self._looks[digest] = asyncio.create_task(self._find_out(project, repo, digest))
+        together.add(repo, digest)
+        look = self._looks[digest] = asyncio.create_task(self._find_out(project, repo, digest, together))
         look.add_done_callback(lambda _: self._looks.pop(digest, None))
         return look
 
-    async def _find_out(self, project: int, repo: Repository, digest: Digest) -> Facts:
+    async def _find_out(self, project: int, repo: Repository, digest: Digest, together: Together) -> Facts:
         async with self._places:
             try:
-                made = await self._read(project, repo, await self._manifest(project, repo, digest))
+                manifest = await self._manifest(project, repo, digest, await together.get(digest))
+                made = await self._read(project, repo, manifest)
             except Unavailable:
                 return Facts()
             except FairwayError:  # damaged or gone
@@ -180,8 +184,10 @@ class Describer:
         icon = await self._icon(project, repo, safely(processor, lambda: processor.icon(manifest), None))
         return Facts(attributes, tuple(each.name for each in additions_of(processor, manifest)), icon)
 
-    async def _manifest(self, project: int, repo: Repository, digest: Digest) -> Manifest:
-        row = await manifests.manifest(self._db, project, repo.rest, digest)
+    async def _manifest(
+        self, project: int, repo: Repository, digest: Digest, read: Row | None = None
+    ) -> Manifest:
+        row = read or await manifests.manifest(self._db, project, repo.rest, digest)
         if row is None:
             raise ManifestUnknown(f"{repo} has no manifest {digest}")
         payload: bytes = row["payload"]

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, and_, or_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, and_, func, or_, select
+from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
 from fairway.core.oci.errors import BadRequest
-from fairway.frame.db.types import SECOND, folded
+from fairway.frame.db.database import Conn
+from fairway.frame.db.types import SECOND, holds
 
 Value = str | int | datetime
 COUNTED: Final = 10_000
@@ -66,10 +68,17 @@ Order = Sequence[tuple[str, bool]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column under its API name; `moment`: it holds microseconds, and is asked for by date and time."""
+    """A column under its API name; `moment`: it holds microseconds, and is asked for by date and time.
+
+    `parts`: the two columns it is put together of, with a / in between, of which the first has none.  `lower`: it has no
+    capital letters.  Neither changes what is found: PostgreSQL knows how often a text is in a column as it is, and nothing
+    about what is made of columns.
+    """
 
     column: ColumnElement[Any]
     moment: bool = False
+    parts: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None
+    lower: bool = False
 
 
 def walks(
@@ -111,10 +120,78 @@ class Listing:
 
     def order(self, order: Order = ()) -> list[ColumnElement[Any]]:
         """What to sort by."""
+        return _ordered(self._by(order))
+
+    def _by(self, order: Order) -> list[tuple[ColumnElement[Any], bool]]:
         known = [(name, falls) for name, falls in order if name in self._fields] or list(self._default)
         columns = [(self._fields[name].column, falls) for name, falls in known]
-        falls = columns[0][1]
-        return [column.desc() if down else column.asc() for column, down in [*columns, (self._tie, falls)]]
+        return [*columns, (self._tie, columns[0][1])]
+
+    def part(
+        self, chosen: Select[Any], order: Order, *, total: int | None, offset: int, limit: int
+    ) -> Select[Any]:
+        """Those of `chosen` that are on a page, in any order.
+
+        `total`: how many there are, counted to the end and in the same snapshot.  Then not what comes before the page is
+        passed over but what comes after it, where that is less.
+        """
+        by = self._by(order)
+        if total is not None and 0 < total - offset < total / 2:
+            by = [(column, not falls) for column, falls in by]
+            last = min(offset + limit, total)
+            offset, limit = total - last, last - offset
+        return chosen.order_by(*_ordered(by)).offset(offset).limit(limit)
+
+    async def found(
+        self, conn: Conn, chosen: Select[Any], order: Order, *, most: int, offset: int, limit: int
+    ) -> tuple[list[int], int]:
+        """Of `chosen`, a selection of ids: those on a page, in any order, and how many there are, in one walk.
+
+        It ends when it has seen `most`; then they are that many, and which are on the page is not known.
+        """
+        by = self._by(order)
+        columns = [column.label(f"by_{n}") for n, (column, _) in enumerate(by)]
+        walk = chosen.with_only_columns(*chosen.selected_columns, *columns).limit(most)
+        seen = walk.cte("seen").prefix_with("MATERIALIZED")
+        id, *keys = seen.c
+        counted = select(func.count().label("total")).select_from(seen).subquery("counted")
+        part = (
+            select(id.label("id"))
+            .where(select(func.count()).select_from(seen).scalar_subquery() < most)
+            .order_by(*_ordered([(key, falls) for key, (_, falls) in zip(keys, by, strict=True)]))
+            .offset(offset)
+            .limit(limit)
+            .subquery("part")
+        )
+        both = select(counted.c.total, part.c.id).select_from(counted.outerjoin(part, sql_true()))
+        rows = await conn.all(both)
+        return [row["id"] for row in rows if row["id"] is not None], rows[0]["total"]
+
+
+def _ordered(by: Sequence[tuple[ColumnElement[Any], bool]]) -> list[ColumnElement[Any]]:
+    return [column.desc() if falls else column.asc() for column, falls in by]
+
+
+def _contains(field: Field, text: str) -> ColumnElement[bool]:
+    if field.parts is not None and "/" not in text:
+        return or_(*(_contains(Field(part, lower=field.lower), text) for part in field.parts))
+    if field.lower:
+        return field.column.contains(text.lower(), autoescape=True)
+    return holds(field.column, text)
+
+
+def _is(field: Field, value: Any) -> ColumnElement[bool]:
+    if field.parts is None:
+        same: ColumnElement[bool] = field.column == value
+        return same
+    first, slash, rest = str(value).partition("/")
+    return and_(field.parts[0] == first, field.parts[1] == rest) if slash else sql_false()
+
+
+def _is_one_of(field: Field, values: Sequence[Any]) -> ColumnElement[bool]:
+    if field.parts is None:
+        return field.column.in_(values)
+    return or_(sql_false(), *(_is(field, value) for value in values))
 
 
 def _condition(name: str, field: Field, term: Term) -> ColumnElement[bool]:
@@ -126,19 +203,17 @@ def _condition(name: str, field: Field, term: Term) -> ColumnElement[bool]:
 
     match term:
         case Contains(text) if not (_is_number(column) or isinstance(column.type, Boolean)):
-            condition = folded(column).contains(text.lower(), autoescape=True)
-            if not text.isascii():  # letters that this engine, or this column, may not fold
-                condition = or_(condition, column.contains(text, autoescape=True))
+            condition = _contains(field, text)
         case Exact(text) | Contains(text):
-            condition = column == bound(text)
+            condition = _is(field, bound(text))
         case Between(low, high):
             bounds = [column >= bound(low)] if low is not None else []
             condition = and_(*bounds, *([column <= bound(high)] if high is not None else []))
         case AnyOf(values):
             # One look into a small set for each row: a hundred comparisons hold everybody up in a large table.
-            condition = column.in_([bound(value) for value in values])
+            condition = _is_one_of(field, [bound(value) for value in values])
         case AllOf(values):
-            condition = and_(sql_true(), *(column == bound(value) for value in values))
+            condition = and_(sql_true(), *(_is(field, bound(value)) for value in values))
     return condition
 
 

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal_column, select
 
 from fairway.core.oci.digest import Digest
 from fairway.frame.db import Conn, Row
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, tags
-from fairway.frame.db.types import within_ids
+from fairway.frame.db.types import one_of, within_ids
 
 MOST = 1_000
 """Tags, accessories and so on that are shown with one artifact; lists of their own have them all, by pages."""
@@ -37,24 +37,55 @@ def _first(chosen: Select[Any], owner: ColumnElement[int], *order: ColumnElement
     )
 
 
+_newest_first = (tags.c.artifact_id.desc(), tags.c.pushed_at.desc(), tags.c.id.desc())
+
 # In the order of an index, backwards: nothing is sorted, and what is too much is not read.
 _TAGS = (
     select(*tags.c)
     .where(within_ids(tags.c.artifact_id, _these))
-    .order_by(tags.c.artifact_id.desc(), tags.c.pushed_at.desc(), tags.c.id.desc())
+    .order_by(*_newest_first)
     .limit(bindparam("most"))
+)
+_counted = (
+    select(literal_column("1").label("one"))
+    .where(within_ids(tags.c.artifact_id, _these))
+    .limit(_MOST_TOGETHER + 1)
+    .subquery()
+)
+_TAGS_IF_FEW = _TAGS.where(select(func.count()).select_from(_counted).scalar_subquery() <= _MOST_TOGETHER)
+_own = tags.alias("own")
+_TAGS_OF_EACH = (
+    select(*tags.c)
+    .select_from(
+        artifacts.join(
+            tags,
+            one_of(
+                tags.c.id,
+                select(_own.c.id)
+                .where(_own.c.artifact_id == artifacts.c.id)
+                .order_by(_own.c.pushed_at.desc(), _own.c.id.desc())
+                .limit(bindparam("most"))
+                .correlate(artifacts)
+                .scalar_subquery(),
+            ),
+        )
+    )
+    .where(within_ids(artifacts.c.id, _these))
+    .order_by(*_newest_first)
 )
 
 
 async def tags_of(conn: Conn, ids: Sequence[int]) -> Grouped:
     """The tags of each artifact, the newest first, MOST at most.
 
-    One statement, and one for each artifact when there are very many tags among them.
+    One statement, and a second one when there are very many tags among them: nobody reads all of those.
     """
-    rows = await conn.all(_TAGS, ids=json.dumps(list(ids)), most=_MOST_TOGETHER + 1)
-    if len(rows) > _MOST_TOGETHER:
-        most = _share(len(ids))
-        rows = [row for each in ids for row in await conn.all(_TAGS, ids=json.dumps([each]), most=most)]
+    asked = json.dumps(list(ids))
+    if len(ids) == 1:
+        rows = await conn.all(_TAGS, ids=asked, most=MOST)
+    else:
+        rows = await conn.all(_TAGS_IF_FEW, ids=asked, most=_MOST_TOGETHER)
+        rows = rows or await conn.all(_TAGS_OF_EACH, ids=asked, most=_share(len(ids)))
     found = _grouped(rows, "artifact_id")
     return {artifact: some[:MOST] for artifact, some in found.items()}
 

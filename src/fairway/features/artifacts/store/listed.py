@@ -4,6 +4,7 @@ A list shows no accessories, and of what an index names only what has a tag; `ba
 Each page is one statement.  What belongs to its artifacts is in details.py, a statement per kind of detail.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from fairway.frame.db.listing import (
     Listing,
     Order,
     Term,
+    walks,
 )
 from fairway.frame.db.tables import (
     artifact_labels,
@@ -33,7 +35,7 @@ from fairway.frame.db.tables import (
     repositories,
     tags,
 )
-from fairway.frame.db.types import folded
+from fairway.frame.db.types import holds, within_ids
 
 FOUND_IN_PROJECT: Final = frozenset({"id", "digest"})
 FOUND_IN_REPOSITORY: Final = FOUND_IN_PROJECT | {"tags"}
@@ -89,27 +91,32 @@ async def page(
     Raises BadRequest for a filter that its field does not know.
     """
     source, conditions = _asked(within, filters)
-    total = await _count(conn, source, conditions, filters, offset + limit + 1)
+    most = max(COUNTED, offset + limit + 1)
+    rows: Select[Any] = select(*_shown).select_from(_FROM).order_by(*_LISTING.order(order))
+    exact: int | None = None
+    found = FOUND_IN_PROJECT if within.repository is None else FOUND_IN_REPOSITORY
+    if walks(filters, found=found):
+        every = select(artifacts.c.id).select_from(source).where(*conditions)
+        ids, total = await _LISTING.found(conn, every, order, most=most, offset=offset, limit=limit)
+        if total < most:
+            these = rows.where(within_ids(artifacts.c.id, bindparam("ids")))
+            return (await conn.all(these, ids=json.dumps(ids)) if ids else []), total
+    else:
+        total = await _count(conn, source, conditions, most if filters else None)
+        exact = None if filters and total == most else total
     if offset >= total:
         return [], total
-    ids = chosen(within, filters, order, offset=offset, limit=limit).scalar_subquery()
-    statement: Select[Any] = (
-        select(*_shown).select_from(_FROM).where(artifacts.c.id.in_(ids)).order_by(*_LISTING.order(order))
-    )
-    return await conn.all(statement), total
+    part = chosen(within, filters, order, offset=offset, limit=limit, total=exact).scalar_subquery()
+    return await conn.all(rows.where(artifacts.c.id.in_(part))), total
 
 
-def chosen(within: Within, filters: Filters, order: Order, *, offset: int, limit: int) -> Select[Any]:
+def chosen(
+    within: Within, filters: Filters, order: Order, *, offset: int, limit: int, total: int | None = None
+) -> Select[Any]:
     """The ids of a page.  Apart from what is shown, so that what comes before the page is passed over in the index."""
     source, conditions = _asked(within, filters)
-    return (
-        select(artifacts.c.id)
-        .select_from(source)
-        .where(*conditions)
-        .order_by(*_LISTING.order(order))
-        .offset(offset)
-        .limit(limit)
-    )
+    every = select(artifacts.c.id).select_from(source).where(*conditions)
+    return _LISTING.part(every, order, total=total, offset=offset, limit=limit)
 
 
 def _asked(within: Within, filters: Filters) -> tuple[FromClause, list[ColumnElement[bool]]]:
@@ -137,12 +144,10 @@ def _newest(wanted: list[ColumnElement[bool]]) -> Any:
 
 
 async def _count(
-    conn: Conn, source: FromClause, conditions: list[ColumnElement[bool]], filters: Filters, least: int
+    conn: Conn, source: FromClause, conditions: list[ColumnElement[bool]], most: int | None
 ) -> int:
-    chosen: Select[Any] = select(literal(1).label("one")).select_from(source).where(*conditions)
-    if filters:
-        chosen = chosen.limit(max(COUNTED, least))
-    return int(await conn.scalar(select(func.count()).select_from(chosen.subquery())))
+    found: Select[Any] = select(literal(1).label("one")).select_from(source).where(*conditions)
+    return int(await conn.scalar(select(func.count()).select_from(found.limit(most).subquery())))
 
 
 def _wanted(within: Within, filters: Filters) -> list[ColumnElement[bool]]:
@@ -189,7 +194,7 @@ def _by_tags(within: Within, term: Term) -> ColumnElement[bool]:
         case Exact(name):
             named: ColumnElement[bool] = tags.c.name == name
         case Contains(text):
-            named = folded(tags.c.name).contains(text.lower(), autoescape=True)
+            named = holds(tags.c.name, text)
         case AnyOf(values):
             named = tags.c.name.in_([str(value) for value in values])
         case _:

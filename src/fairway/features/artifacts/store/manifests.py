@@ -1,7 +1,7 @@
 """Repositories, and the manifests in them with what they name."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import bindparam, delete, exists, func, insert, literal, select, update
@@ -92,6 +92,35 @@ async def manifest(conn: Conn, project: int, name: str, ref: Tag | Digest) -> Ro
     """digest, media_type and payload of what a tag or digest names."""
     statement = _BY_DIGEST if isinstance(ref, Digest) else _BY_TAG
     return await conn.first(statement, project=project, name=name, ref=ref)
+
+
+_SMALL = (
+    select(artifacts.c.digest, artifacts.c.media_type, artifacts.c.payload)
+    .select_from(repositories.join(artifacts, artifacts.c.repository_id == repositories.c.id))
+    .where(
+        repositories.c.project_id == bindparam("project"),
+        within(repositories.c.name, bindparam("names")),
+        within(artifacts.c.digest, bindparam("digests")),
+        within(repositories.c.name + "@" + artifacts.c.digest, bindparam("places")),
+        artifacts.c.size <= bindparam("most"),
+        THERE,
+    )
+)
+
+
+async def small(
+    conn: Conn, project: int, places: Collection[tuple[str, Digest]], most: int
+) -> dict[Digest, Row]:
+    """The same for several digests, each in the repository it is wanted of; without those of more than `most` bytes."""
+    rows = await conn.all(
+        _SMALL,
+        project=project,
+        names=json.dumps(sorted({name for name, _ in places})),
+        digests=json.dumps(sorted({digest for _, digest in places})),
+        places=json.dumps([f"{name}@{digest}" for name, digest in places]),
+        most=most,
+    )
+    return {Digest(row["digest"]): row for row in rows}
 
 
 async def manifest_info(conn: Conn, project: int, name: str, ref: Tag | Digest) -> Row | None:

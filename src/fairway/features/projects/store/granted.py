@@ -44,6 +44,11 @@ def listable_by(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> 
     return and_(LIVE, or_(projects.c.public, and_(own, covered(viewer, permission, projects.c.id))))
 
 
+def lists_every(viewer: Principal) -> bool:
+    """Whether `listable_by` this viewer is every project that is there."""
+    return isinstance(viewer, User) and viewer.sysadmin and viewer.scope is None
+
+
 def shown_to(viewer: Principal, permission: Permission = REPOSITORY_LIST) -> ColumnElement[bool]:
     """Of repositories with their projects: those that the viewer may list, or do with what `permission` says."""
     whole = listable_by(viewer, permission)

@@ -147,7 +147,7 @@ async def quota_of(conn: Conn, project: int) -> tuple[int, int]:
 _LISTING = Listing(
     {
         "project_id": Field(projects.c.id),
-        "name": Field(projects.c.name),
+        "name": Field(projects.c.name, lower=True),
         "public": Field(projects.c.public),
         "owner": Field(users.c.username),
         "creation_time": Field(projects.c.created_at, moment=True),
@@ -168,11 +168,11 @@ async def listed(
     conditions = [visible_to(viewer), *_LISTING.where(filters)]
     counted: Select[Any] = select(func.count()).select_from(_owned).where(*conditions)
     sorted_by = _LISTING.order(order)
-    # Apart from what is shown: PostgreSQL would read the viewer's rights in every project that it passes over.
-    chosen = select(projects.c.id).select_from(_owned).where(*conditions).order_by(*sorted_by)
-    ids = chosen.offset(offset).limit(limit).scalar_subquery()
-    page = _PROJECT.where(projects.c.id.in_(ids)).order_by(*sorted_by)
     total = int(await conn.scalar(counted, viewer=viewer_id(viewer)))
+    # Apart from what is shown: PostgreSQL would read the viewer's rights in every project that it passes over.
+    chosen = select(projects.c.id).select_from(_owned).where(*conditions)
+    ids = _LISTING.part(chosen, order, total=total, offset=offset, limit=limit).scalar_subquery()
+    page = _PROJECT.where(projects.c.id.in_(ids)).order_by(*sorted_by)
     rows = await conn.all(page, viewer=viewer_id(viewer)) if offset < total else []
     return await _projects(conn, rows), total
 
