@@ -18,7 +18,7 @@ from fairway.core.oci.names import Repository
 from fairway.features.artifacts import facts
 from fairway.features.artifacts.facts import Describer, Facts, Kept
 from fairway.features.artifacts.store import blobs, details, manifests
-from fairway.features.projects.store import projects as projects_store
+from fairway.features.projects.store import granted
 from fairway.frame.db.statements import Compiler
 from fairway.frame.db.tables import artifacts
 from fairway.frame.jobs import apart
@@ -284,7 +284,7 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 async def test_by_which_indexes(world: World) -> None:
-    seen = blobs._LAYER_SEEN.where(projects_store.listable_by(world.admin.user))
+    seen = blobs._LAYER_SEEN.where(granted.listable_by(world.admin.user))
     found = await plan(world.db, seen, digest="x", largest=1, viewer=1)
     assert "SCAN" not in found.replace("SCAN holders", "")  # a thousand at most, found by the digest
     assert "Seq Scan" not in found

@@ -26,7 +26,6 @@ from fairway.frame.db.listing import (
     Listing,
     Order,
     Term,
-    walks,
 )
 from fairway.frame.db.tables import (
     artifact_labels,
@@ -94,8 +93,7 @@ async def page(
     most = max(COUNTED, offset + limit + 1)
     rows: Select[Any] = select(*_shown).select_from(_FROM).order_by(*_LISTING.order(order))
     exact: int | None = None
-    found = FOUND_IN_PROJECT if within.repository is None else FOUND_IN_REPOSITORY
-    if walks(filters, found=found):
+    if _finds_few(filters):
         every = select(artifacts.c.id).select_from(source).where(*conditions)
         ids, total = await _LISTING.found(conn, every, order, most=most, offset=offset, limit=limit)
         if total < most:
@@ -108,6 +106,11 @@ async def page(
         return [], total
     part = chosen(within, filters, order, offset=offset, limit=limit, total=exact).scalar_subquery()
     return await conn.all(rows.where(artifacts.c.id.in_(part))), total
+
+
+def _finds_few(filters: Filters) -> bool:
+    """Whether to look for a page in the list's order would often be to look at most of the list."""
+    return any(isinstance(term, Contains) or term == Exact("nil") for term in filters.values())
 
 
 def chosen(
