@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select
 
 from fairway.features.projects.store import projects as projects_store
+from fairway.features.projects.store.belonging import GOING
 from fairway.features.projects.store.granted import narrowly, somewhere
 from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.principals import Principal, User
@@ -16,7 +17,6 @@ CANDIDATES: Final = 2_000
 """How many are found before the search stops: of a text that more have, some are shown, and not the first by name."""
 
 _OF_NAMES: Final = re.compile(r"[a-z0-9._/-]*", re.ASCII)
-_GOING = select(projects.c.id).where(projects.c.deleted_at.is_not(None))
 _text: ColumnElement[str] = bindparam("text")
 _FOUND: Select[Any] = (
     select(
@@ -57,8 +57,7 @@ async def repositories_named(conn: Conn, viewer: Principal, text: str, most: int
         has_it.append(repositories.c.project_id.in_(named))
     candidates = select(repositories.c.id).where(or_(*has_it)).limit(CANDIDATES)
     if isinstance(viewer, User) and viewer.sysadmin and viewer.scope is None:
-        # There are few of those, with an index of their own.
-        candidates = candidates.where(repositories.c.project_id.not_in(_GOING))
+        candidates = candidates.where(repositories.c.project_id.not_in(GOING))
     else:
         candidates = candidates.where(or_(repositories.c.project_id.in_(visible), narrowed))
     return await conn.all(_FOUND.where(repositories.c.id.in_(candidates)), most=most)

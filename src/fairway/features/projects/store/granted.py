@@ -1,18 +1,24 @@
 """In which projects, and in which repositories of them, a robot was granted something, and which of them a person's token
-covers, as conditions."""
+covers, as conditions.
+
+What was granted in a project that was deleted since may still be remembered: it opens nothing.
+"""
 
 import json
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
+from fairway.features.projects.store.belonging import GOING
 from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.may import projects_where, repositories_where
 from fairway.frame.access.narrowing import Span, span
 from fairway.frame.access.principals import Principal, Robot, User
+from fairway.frame.db import Conn
+from fairway.frame.db.tables import robot_permissions, robots
 from fairway.frame.db.types import within_ids
 
 _SOME_PROJECT: Final = 1
@@ -58,11 +64,22 @@ def narrowly(
     if not isinstance(viewer, Robot) or not viewer.narrowed:
         return sql_false()
     where = repositories_where(viewer, permission)
-    return or_(sql_false(), *(and_(project == each, named(only, name)) for each, only in where.items()))
+    found = or_(sql_false(), *(and_(project == each, named(only, name)) for each, only in where.items()))
+    return and_(project.not_in(GOING), found)
 
 
 def somewhere(viewer: Principal, permission: Permission, project: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether this was granted for some repositories of `project`."""
     if not isinstance(viewer, Robot) or not viewer.narrowed:
         return sql_false()
-    return within_ids(project, literal(json.dumps(list(repositories_where(viewer, permission)))))
+    where = list(repositories_where(viewer, permission))
+    return and_(project.not_in(GOING), within_ids(project, literal(json.dumps(where))))
+
+
+_HOLDERS = select(robot_permissions.c.robot_id).where(robot_permissions.c.project_id == bindparam("project"))
+_HOLD_LESS = update(robots).where(robots.c.id.in_(_HOLDERS)).values(version=robots.c.version + 1)
+
+
+async def hold_less(conn: Conn, project: int) -> None:
+    """Say to all processes, which remember what robots hold, that a project with grants goes.  Needs a transaction."""
+    await conn.run(_HOLD_LESS, project=project)

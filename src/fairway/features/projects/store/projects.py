@@ -31,7 +31,7 @@ from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Wanted
 from fairway.features.projects.store import allowlists, belonging, names, settings
 from fairway.features.projects.store.belonging import LIVE, RIGHTS, membership, projects_of
-from fairway.features.projects.store.granted import covered, granted, named
+from fairway.features.projects.store.granted import covered, granted, hold_less, named
 from fairway.frame import events
 from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
 from fairway.frame.access.may import ProjectFacts, may
@@ -384,6 +384,7 @@ async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int)
     while await empty(conn, project, grace_seconds=grace_seconds):
         pass  # pushed since: what the row's deletion takes along must have been reviewed
     await allowlists.drop(conn, project)
+    await hold_less(conn, project)
     await conn.run(_DELETE, project=project)
     payload = {"project_id": project, "name": name, "by": by.name}
     await events.record(conn, f"project:{project}", "project.deleted", payload)
