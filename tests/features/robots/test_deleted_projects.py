@@ -7,7 +7,7 @@ import pytest
 
 from fairway.frame.events import hand_over
 from fairway.reactions import reactions
-from features.robots.making import on, robot
+from features.robots.making import ROBOTS, on, post, robot, send, shown
 from features.robots.test_narrowed import EVERYTHING, PROJECT, only
 from stories.world import World, image, replica
 
@@ -42,3 +42,18 @@ async def test_every_process_forgets_what_it_held(
         assert "delete" in {each["operation"] for each in (await world.admin("GET", LOGS)).json}
         for who in (ci, there):
             assert (await who("GET", LOGS)).json == []
+
+
+async def test_one_that_holds_nothing_any_more_is_still_locked_out(world: World) -> None:
+    """`fairway robot disable` sends it back as it was read."""
+    await world.project("team")
+    ci = await robot(world, "ci", on("team", "repository:pull"), level="system")
+    at = f"{ROBOTS}/{ci.id}"
+    nothing = await shown(world, ci.id) | {"permissions": []}
+    assert (await send(world.admin, "PUT", at, nothing)).status == 400
+    assert (await world.admin("DELETE", PROJECT)).status == 200
+    whole = await shown(world, ci.id)
+    assert whole["permissions"] == []
+    assert (await send(world.admin, "PUT", at, whole | {"disable": True})).status == 200
+    assert (await ci("GET", "/v2/")).status == 401
+    assert (await post(world.admin, "new", level="system")).status == 400
