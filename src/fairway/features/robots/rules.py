@@ -80,8 +80,12 @@ def wanted(
     duration: int,
     disabled: bool,
     permissions: Sequence[Asked],
+    holds_nothing: bool = False,
 ) -> Wanted:
-    """What a request asks for; raises BadRequest for what cannot be had."""
+    """What a request asks for; raises BadRequest for what cannot be had.
+
+    `holds_nothing` is said of a robot that lost all it had with its projects: it may stay so.
+    """
     if not is_name(name):
         raise BadRequest(
             f"a robot's name has 1 to {MAX_NAME} lower-case letters and digits, with single '.', '_' or '-' between them"
@@ -91,7 +95,9 @@ def wanted(
     check_description(description)
     if duration != FOR_EVER and not 0 < duration <= MAX_DAYS:
         raise BadRequest(f"duration is -1 for ever, or 1 to {MAX_DAYS} days")
-    return Wanted(name, Level(level), description, duration, disabled, _access(Level(level), permissions))
+    nothing = holds_nothing and not permissions and level == Level.SYSTEM
+    access = () if nothing else _access(Level(level), permissions)
+    return Wanted(name, Level(level), description, duration, disabled, access)
 
 
 def check_description(description: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select
 
+from fairway.features.projects.store.belonging import GOING
 from fairway.features.projects.store.granted import listable_by, lists_every, narrowly, somewhere
 from fairway.frame.access.catalogue import REPOSITORY_LIST
 from fairway.frame.access.principals import Principal
@@ -15,7 +16,6 @@ CANDIDATES: Final = 2_000
 """How many are found before the search stops: of a text that more have, some are shown, and not the first by name."""
 
 _OF_NAMES: Final = re.compile(r"[a-z0-9._/-]*", re.ASCII)
-_GOING = select(projects.c.id).where(projects.c.deleted_at.is_not(None))
 _text: ColumnElement[str] = bindparam("text")
 _FOUND: Select[Any] = (
     select(
@@ -56,8 +56,7 @@ async def repositories_named(conn: Conn, viewer: Principal, text: str, most: int
         has_it.append(repositories.c.project_id.in_(named))
     candidates = select(repositories.c.id).where(or_(*has_it)).limit(CANDIDATES)
     if lists_every(viewer):
-        # There are few of those, with an index of their own.
-        candidates = candidates.where(repositories.c.project_id.not_in(_GOING))
+        candidates = candidates.where(repositories.c.project_id.not_in(GOING))
     else:
         candidates = candidates.where(or_(repositories.c.project_id.in_(visible), narrowed))
     return await conn.all(_FOUND.where(repositories.c.id.in_(candidates)), most=most)

@@ -42,6 +42,10 @@ viewer = bindparam("viewer", type_=BigInteger)
 LIVE: Final = projects.c.deleted_at.is_(None)
 """The condition of projects that are there: of the others only what was in them is left, for a job to remove."""
 
+_going = projects.alias("going")
+GOING: Final = select(_going.c.id).where(_going.c.deleted_at.is_not(None))
+"""The ids of those others, of which there are few, with an index of their own."""
+
 _KEEP = (
     select(projects.c.id)
     .where(projects.c.id == bindparam("project"), LIVE)

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from fairway.features.projects.store import allowlists
 from fairway.features.projects.store import projects as store
 from fairway.features.projects.store.belonging import LIVE
+from fairway.features.projects.store.granted import hold_less
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, now_us
@@ -45,6 +46,7 @@ async def hide(conn: Conn, project: int, by: Principal) -> str | None:
     if name is None:
         return None
     await conn.run(_HIDE, project=project, nobodys=f"{name}#{project}")
+    await hold_less(conn, project)
     for statement in _DROPPED:
         await conn.run(statement, project=project)
     payload = {"project_id": project, "name": name, "by": by.name}

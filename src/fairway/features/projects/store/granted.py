@@ -1,23 +1,25 @@
 """Which projects and repositories somebody sees, and in which they hold something, as conditions.
 
-Who sees which project is said here once, in `visible_to`, and who sees which repository in `shown_to`.
+Who sees which project is said here once, in `visible_to`, and who sees which repository in `shown_to`.  What was granted in a
+project that was deleted since may still be remembered: it opens nothing.
 """
 
 import json
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
 from fairway.features.projects.store import belonging
-from fairway.features.projects.store.belonging import LIVE, projects_of
+from fairway.features.projects.store.belonging import GOING, LIVE, projects_of
 from fairway.frame.access.catalogue import PROJECT_LIST, PROJECT_READ, REPOSITORY_LIST, Permission
 from fairway.frame.access.may import may, projects_where, repositories_where
 from fairway.frame.access.narrowing import Span, span
 from fairway.frame.access.principals import Principal, Robot, User
-from fairway.frame.db.tables import projects, repositories
+from fairway.frame.db import Conn
+from fairway.frame.db.tables import projects, repositories, robot_permissions, robots
 from fairway.frame.db.types import within_ids
 
 _SOME_PROJECT: Final = 1
@@ -94,7 +96,8 @@ def narrowly(
     """Whether they hold this for the repository `name` of `project`, though not for all that are there."""
     if isinstance(viewer, Robot):
         where = repositories_where(viewer.narrowed, permission)
-        return or_(sql_false(), *(and_(project == each, named(only, name)) for each, only in where.items()))
+        found = or_(sql_false(), *(and_(project == each, named(only, name)) for each, only in where.items()))
+        return and_(project.not_in(GOING), found)
     if isinstance(viewer, User) and not viewer.sysadmin:
         held = belonging.partly(viewer.id, permission, project, name)
         return and_(held, covered(viewer, permission, project))
@@ -105,8 +108,17 @@ def somewhere(viewer: Principal, permission: Permission, project: ColumnElement[
     """Whether they hold this for some repositories of `project`."""
     if isinstance(viewer, Robot):
         where = repositories_where(viewer.narrowed, permission)
-        return within_ids(project, literal(json.dumps(list(where))))
+        return and_(project.not_in(GOING), within_ids(project, literal(json.dumps(list(where)))))
     if isinstance(viewer, User) and not viewer.sysadmin:
         held = project.in_(belonging.partly_of(viewer.id, permission))
         return and_(held, covered(viewer, permission, project))
     return sql_false()
+
+
+_HOLDERS = select(robot_permissions.c.robot_id).where(robot_permissions.c.project_id == bindparam("project"))
+_HOLD_LESS = update(robots).where(robots.c.id.in_(_HOLDERS)).values(version=robots.c.version + 1)
+
+
+async def hold_less(conn: Conn, project: int) -> None:
+    """Say to all processes, which remember what robots hold, that a project with grants goes.  Needs a transaction."""
+    await conn.run(_HOLD_LESS, project=project)

@@ -24,7 +24,7 @@ from fairway.features.projects import rules
 from fairway.features.projects.model import LIBRARY, UNLIMITED, Change, Project, Settings, Wanted
 from fairway.features.projects.store import allowlists, belonging, names, settings
 from fairway.features.projects.store.belonging import LIVE, RIGHTS, membership
-from fairway.features.projects.store.granted import named, visible_to
+from fairway.features.projects.store.granted import hold_less, named, visible_to
 from fairway.frame import events
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.principals import Principal, User
@@ -358,6 +358,7 @@ async def remove(conn: Conn, project: int, by: Principal, *, grace_seconds: int)
     while await empty(conn, project, grace_seconds=grace_seconds):
         pass  # pushed since: what the row's deletion takes along must have been reviewed
     await allowlists.drop(conn, project)
+    await hold_less(conn, project)
     await conn.run(_DELETE, project=project)
     payload = {"project_id": project, "name": name, "by": by.name}
     await events.record(conn, f"project:{project}", "project.deleted", payload)

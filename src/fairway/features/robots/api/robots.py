@@ -205,8 +205,9 @@ def _one_robot(made: Routes, db: Database) -> None:
             robot = await present(conn, robot_id, home, lock=True)
             called = await store.by_login(conn, asked.name)  # also with a former name of its project
             same = called is not None and called.id == robot.id
-            wanted = _wanted(asked, robot.name if same else rules.own_name(asked.name, robot))
             before = (await store.access_of(conn, [robot.id])).get(robot.id, ())
+            name = robot.name if same else rules.own_name(asked.name, robot)
+            wanted = _wanted(asked, name, holds_nothing=not before)
             ids = await store.project_ids(conn, {each.namespace for each in (*wanted.access, *before)})
             rules.check_still_narrowed(wanted, _saying(asked), before, ids)
             facts = None if home is None else await projects.facts(conn, by, home)
@@ -253,7 +254,7 @@ def _saying(asked: RobotIn) -> set[str]:
     return {each.namespace for each in asked.permissions or () if each.repositories is not None}
 
 
-def _wanted(asked: RobotIn, name: str) -> Wanted:
+def _wanted(asked: RobotIn, name: str, *, holds_nothing: bool = False) -> Wanted:
     return rules.wanted(
         name=name,
         level=asked.level,
@@ -269,4 +270,5 @@ def _wanted(asked: RobotIn, name: str) -> Wanted:
             )
             for each in asked.permissions or ()
         ],
+        holds_nothing=holds_nothing,
     )
