@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store.shown import on_its_own
+from fairway.features.projects.store.belonging import GOING
 from fairway.features.projects.store.granted import lists_every, named, shown_to
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
@@ -51,11 +52,7 @@ _LISTING = Listing(
 )
 
 # Few projects are being deleted: to look into their list takes half as long as to look every project up.
-_EVERY: Select[Any] = select(literal(1).label("one")).where(
-    repositories.c.project_id.not_in(
-        select(projects.c.id).where(projects.c.deleted_at.is_not(None)).scalar_subquery()
-    )
-)
+_EVERY: Select[Any] = select(literal(1).label("one")).where(repositories.c.project_id.not_in(GOING))
 
 
 async def page(
