@@ -21,7 +21,7 @@ from fairway.frame.db import Conn, Row
 from fairway.frame.db.listing import AllOf, Contains, Exact, Filters
 from fairway.frame.db.tables import artifact_labels, artifact_links, artifacts, labels, tags
 from fairway.frame.db.tables import repositories as repository_rows
-from stories.world import World
+from stories.world import World, image
 
 MANY = 3000
 """Enough for PostgreSQL to prefer an index to reading the whole table."""
@@ -245,3 +245,45 @@ async def test_filters_by_tag_find_what_they_should(full: World) -> None:
     _, everything = await listed.page(full.db, within, {"base": Exact("*")}, (), offset=0, limit=1)
     assert everything == len([n for n in range(1, MANY) if n % 2 == 0])
     assert json.loads(only["annotations"]) == {}
+
+
+WORDS = "{" + "%20".join(f"n{n}" for n in range(100)) + "}"
+OF_PROJECT = "/api/v2.0/projects/team"
+OF_REPOSITORY = f"{OF_PROJECT}/repositories/app"
+
+
+@pytest.mark.parametrize(
+    ("path", "slow"),
+    [
+        (f"/api/v2.0/repositories?q=name={WORDS}", True),
+        ("/api/v2.0/repositories?q=pull_count=7", True),
+        ("/api/v2.0/repositories?q=project_name=team", False),
+        (f"{OF_PROJECT}/repositories?q=name=team/app", True),
+        (f"{OF_PROJECT}/repositories?q=repository_name=app", False),
+        (f"{OF_PROJECT}/repositories", False),
+        (f"{OF_PROJECT}/artifacts?q=type=NONE", True),
+        (f"{OF_PROJECT}/artifacts?q=tags=v1", True),
+        (f"{OF_PROJECT}/artifacts?q=digest=none", False),
+        (f"{OF_PROJECT}/artifacts?q=digest=none&latest_in_repository=true", True),
+        (f"{OF_REPOSITORY}/artifacts?q=size=[1~2]", True),
+        (f"{OF_REPOSITORY}/artifacts?q=tags=v1", False),
+        (f"{OF_REPOSITORY}/artifacts/v1/tags?q=name=v1", False),
+        (f"/api/v2.0/audit-logs?q=resource={WORDS}", True),
+        ("/api/v2.0/audit-logs?q=operation=create", True),
+    ],
+)
+async def test_what_may_look_at_every_row_holds_nobody_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, slow: bool
+) -> None:
+    await world.project("team", public=True)
+    assert (await world.admin.push("team/app:v1", image("base"))).status == 201
+    walked = []
+    walk = world.db.walk
+
+    async def noted(body: Any) -> Any:
+        walked.append(body)
+        return await walk(body)
+
+    monkeypatch.setattr(world.db, "walk", noted)
+    assert (await world.admin("GET", path)).status == 200
+    assert bool(walked) is slow

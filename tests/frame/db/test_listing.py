@@ -137,7 +137,13 @@ def test_a_small_column_is_asked_for_small_numbers_only() -> None:
     [
         ({}, (), False),
         ({"name": Exact("v1")}, (), False),
+        ({"name": Exact("v1"), "tags": Exact("v1")}, (), False),
         ({"name": Contains("v1")}, (), True),
+        ({"name": AnyOf(("v1", "v2"))}, (), True),
+        ({"name": Between("v1", None)}, (), True),
+        ({"size": Exact("7")}, (), True),
+        ({"name": Exact("v1"), "size": Exact("7")}, (), True),
+        ({"tags": Exact("*")}, (), True),
         ({"tags": Exact("nil")}, (), True),
         ({}, [("at", True)], False),
         ({}, [("at", True), ("size", False)], True),
@@ -145,4 +151,12 @@ def test_a_small_column_is_asked_for_small_numbers_only() -> None:
     ],
 )
 def test_what_may_look_at_every_row_is_known(filters: Filters, order: Order, slow: bool) -> None:
-    assert walks(filters, order, indexed="at") is slow
+    assert walks(filters, order, indexed="at", found={"name", "tags"}) is slow
+
+
+@pytest.mark.parametrize("field", ["username", "user_id"])
+async def test_many_values_are_looked_up_in_a_set(people: Database, field: str) -> None:
+    [condition] = LISTING.where({field: AnyOf(tuple(range(100)))})
+    text = str(condition)
+    assert " IN " in text
+    assert " OR " not in text

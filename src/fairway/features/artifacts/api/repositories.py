@@ -1,6 +1,6 @@
 """Repositories: lists of all and of a project, one of them, its description, and deleting it."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, StringConstraints
@@ -35,6 +35,10 @@ from fairway.frame.web.paging import Page, Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
 from fairway.frame.web.routes import PUBLIC, AskedBy, Authoriser, InProject, Routes
 
+_FOUND_IN_PROJECT: Final = frozenset({"id", "repository_id", "repository_name"})
+_FOUND_IN_ALL: Final = frozenset({"id", "repository_id", "project_id", "project_name"})
+"""The fields of which an index finds one value."""
+
 
 class RepositoryIn(BaseModel):
     """What a client may change of a repository; other fields are ignored."""
@@ -68,7 +72,8 @@ def _lists(made: Routes, db: Database) -> None:
             counts = await store.artifact_counts(conn, [row["id"] for row in rows]) if rows else {}
             return [shown.repository(row, counts) for row in rows], total
 
-        return await (db.walk if walks(filters, order) else db.read)(read)
+        found = _FOUND_IN_ALL if project is None else _FOUND_IN_PROJECT
+        return await (db.walk if walks(filters, order, found=found) else db.read)(read)
 
     @made.get("/repositories", permission=PUBLIC, raises=(BadRequest,))
     async def list_all_repositories(

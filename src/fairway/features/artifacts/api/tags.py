@@ -1,6 +1,6 @@
 """Tags of an artifact: the list, adding one, deleting one."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -30,6 +30,9 @@ from fairway.frame.web.errors import Conflict, NotFound
 from fairway.frame.web.paging import Paged, page_headers
 from fairway.frame.web.query import Filtered, Ordered
 from fairway.frame.web.routes import AskedBy, Authoriser, InProject, Routes
+
+_FOUND: Final = frozenset({"id", "name"})
+"""The fields of which it is quick to find one value."""
 
 
 class NewTag(BaseModel):
@@ -67,7 +70,7 @@ def _listing(made: Routes, db: Database) -> None:
             )
             return [shown.tag(each) for each in rows], total
 
-        found, total = await (db.walk if walks(filters, order) else db.read)(read)
+        found, total = await (db.walk if walks(filters, order, found=_FOUND) else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return found
 

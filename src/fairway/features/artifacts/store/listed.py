@@ -7,7 +7,7 @@ Each page is one statement.  What belongs to its artifacts is in details.py, a s
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal, select
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BadRequest
@@ -35,6 +35,9 @@ from fairway.frame.db.tables import (
 )
 from fairway.frame.db.types import folded
 
+FOUND_IN_PROJECT: Final = frozenset({"id", "digest"})
+FOUND_IN_REPOSITORY: Final = FOUND_IN_PROJECT | {"tags"}
+"""The fields of which an index finds one value."""
 MOST_LABELS: Final = 10
 """How many labels can be asked for at once."""
 
@@ -188,7 +191,7 @@ def _by_tags(within: Within, term: Term) -> ColumnElement[bool]:
         case Contains(text):
             named = folded(tags.c.name).contains(text.lower(), autoescape=True)
         case AnyOf(values):
-            named = or_(*(tags.c.name == str(value) for value in values))
+            named = tags.c.name.in_([str(value) for value in values])
         case _:
             raise BadRequest("q: tags is *, nil, a tag, ~part of one, or {one two}")
     if within.repository is not None:
