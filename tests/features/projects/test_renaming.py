@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import select
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import BadRequest
+from fairway.core.oci.errors import BadRequest, NameInvalid
+from fairway.core.oci.names import Repository
+from fairway.features.artifacts.store.manifests import ensure_repository
 from fairway.features.projects.model import Wanted
 from fairway.features.projects.rules import MAX_ALIASES
 from fairway.features.projects.store import names, projects
+from fairway.features.registry.store import catalogue
 from fairway.frame.access.principals import ANONYMOUS, User
 from fairway.frame.access.roles import Role
 from fairway.frame.db import Database, UniqueViolation
@@ -339,6 +342,21 @@ async def test_a_rename_and_a_deletion_at_once(db: Database) -> None:
         assert renamed in (True, False)
         assert await projects.facts(db, ANONYMOUS, made) is None
     assert await db.all(select(project_aliases)) == []
+
+
+async def test_who_was_let_in_before_a_rename_makes_no_name_too_long(db: Database) -> None:
+    """A push, or having a deleted manifest back: the list of all repositories would fail for its sake."""
+    alice = await person(db, "alice")
+    made = await project(db, "team", alice)
+    short, long = "a" * 200, "a" * 250
+    assert await db.write(lambda conn: ensure_repository(conn, made, short))
+    assert await db.write(lambda conn: names.rename(conn, made, "department-of-teams", alice))
+    with pytest.raises(NameInvalid):
+        await db.write(lambda conn: ensure_repository(conn, made, long))
+    assert [name for name in await catalogue(db, "", 9) if Repository(name)] == [
+        f"department-of-teams/{short}"
+    ]
+    assert await db.write(lambda conn: ensure_repository(conn, made, short))
 
 
 async def test_a_push_and_a_rename_at_once(world: World, alice: Person) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import NameUnknown
 from fairway.core.oci.manifest import Link, Manifest
-from fairway.core.oci.names import Tag
+from fairway.core.oci.names import Repository, Tag
 from fairway.features.artifacts import rules
 from fairway.features.artifacts.processors import table
 from fairway.frame.db import Conn, Row, now_us
@@ -24,7 +24,7 @@ THERE: Final = exists(
 """The condition that the bound `project` is there, and not only something that was in it."""
 
 _KEEP_PROJECT = (
-    select(projects.c.id)
+    select(projects.c.name)
     .where(projects.c.id == bindparam("project"), projects.c.deleted_at.is_(None))
     .with_for_update(read=True, key_share=True)
 )
@@ -48,10 +48,13 @@ async def repository(conn: Conn, project: int, name: str) -> int | None:
 
 async def ensure_repository(conn: Conn, project: int, name: str) -> int:
     """The id of a repository, made if it is the first push; nobody removes it, or hides the project, until the
-    transaction ends.  Raises NameUnknown when the project is gone."""
-    if await conn.first(_KEEP_PROJECT, project=project) is None:
+    transaction ends.  Raises NameUnknown when the project is gone, and NameInvalid when it has been renamed meanwhile, so
+    that a new repository's whole name would be too long."""
+    called: str | None = await conn.scalar(_KEEP_PROJECT, project=project)
+    if called is None:
         raise NameUnknown("the project was deleted just now")
     while (row := await conn.first(_KEEP_REPOSITORY, project=project, name=name)) is None:
+        Repository(f"{called}/{name}")
         await conn.run(_MAKE_REPOSITORY, project=project, name=name)
     return int(row["id"])
 
