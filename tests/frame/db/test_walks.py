@@ -77,6 +77,27 @@ async def test_walks_that_nobody_gets_to_are_refused(
         await walk
 
 
+async def test_no_more_wait_for_their_turn_than_there_is_patience_for(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        f"fairway.frame.db.{'sqlite' if db.dialect == 'sqlite' else 'postgres'}.MOST_WALKS", 6
+    )
+    slow = ENDLESS_ROWS if db.dialect == "sqlite" else text("SELECT pg_sleep(1)")
+    walks = [asyncio.create_task(db.walk(lambda conn: conn.all(slow))) for _ in range(6)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(Unavailable):
+        await db.walk(lambda conn: conn.scalar(COUNT))
+    await asyncio.gather(*walks, return_exceptions=True)
+    assert await db.walk(lambda conn: conn.scalar(COUNT)) == 0
+    given_up = [asyncio.create_task(db.walk(lambda conn: conn.all(slow))) for _ in range(6)]
+    await asyncio.sleep(0.1)
+    for each in given_up:
+        each.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+    assert await db.walk(lambda conn: conn.scalar(COUNT)) == 0
+
+
 async def test_closing_does_not_wait_for_a_walk(tmp_path: Path) -> None:
     made = SqliteDatabase(tmp_path / "closing.db", walk_seconds=600)
     walk = asyncio.create_task(made.walk(lambda conn: conn.scalar(ENDLESS)))

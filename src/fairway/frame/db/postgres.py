@@ -15,7 +15,15 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import Body, ReferenceViolation, Row, TooBroad, UniqueViolation
+from fairway.frame.db.database import (
+    MOST_WALKS,
+    Body,
+    ReferenceViolation,
+    Row,
+    TooBroad,
+    TooManyWalks,
+    UniqueViolation,
+)
 from fairway.frame.db.statements import Compiler
 
 T = TypeVar("T")
@@ -97,6 +105,7 @@ class PostgresDatabase:
     def __init__(self, pool: asyncpg.Pool, wait_seconds: float) -> None:
         self._pool = pool
         self._walks = asyncio.Semaphore(max(pool.get_max_size() // 2, 1))
+        self._walking = 0
         self._wait = wait_seconds
         self._compiler = Compiler(dialect.dialect())  # type: ignore[no-untyped-call]
 
@@ -168,13 +177,18 @@ class PostgresDatabase:
             raise await self._gone(error) from error
 
     async def walk(self, body: Body[T]) -> T:
-        async with self._walks:  # the other connections are left to those who are quick
-            try:
+        if self._walking >= MOST_WALKS:
+            raise TooManyWalks
+        self._walking += 1
+        try:
+            async with self._walks:  # the other connections are left to those who are quick
                 return await self.read(body)
-            except Unavailable as error:
-                if isinstance(error.__cause__, asyncpg.QueryCanceledError):
-                    raise TooBroad from error
-                raise
+        except Unavailable as error:
+            if isinstance(error.__cause__, asyncpg.QueryCanceledError):
+                raise TooBroad from error
+            raise
+        finally:
+            self._walking -= 1
 
     async def write(self, body: Body[T], *, soft: bool = False) -> T:
         # Shielded for the same reason as on SQLite: cancellation must not leave a half-known commit.

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import Body, Row, TooBroad
+from fairway.frame.db.database import MOST_WALKS, Body, Row, TooBroad, TooManyWalks
 from fairway.frame.db.sqlite_errors import translated
 from fairway.frame.db.statements import Compiler
 
@@ -50,8 +50,6 @@ LOOK_SECONDS = 0.001
 
 WALKERS = 3
 """Threads that walk through many rows for one process, beside the event loop."""
-MOST_WALKS = 64
-"""Walks that run or wait for a thread; more are refused with 503."""
 WALK_STEPS = 100_000
 """Instructions of SQLite, some milliseconds of them, after which a walk looks at the clock."""
 
@@ -307,7 +305,7 @@ class _Walkers:
 
     async def walk(self, body: Body[T]) -> T:
         if self._closing or self._running >= MOST_WALKS:
-            raise Unavailable("many lists are being filtered just now; try again in a moment", retry_after=2)
+            raise TooManyWalks
         self._running += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._walk, body)
