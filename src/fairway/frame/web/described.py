@@ -116,7 +116,25 @@ def _describe_models(api: FastAPI) -> None:
         extra = getattr(context.original_route, "openapi_extra", None) or {}
         for content in extra.get("requestBody", {}).get("content", {}).values():
             if isinstance(content["schema"], type) and issubclass(content["schema"], BaseModel):
-                content["schema"] = content["schema"].model_json_schema()
+                content["schema"] = _in_one_piece(content["schema"].model_json_schema())
+
+
+def _in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
+    """A model's schema with what it refers to in place: `#/$defs/…` would be looked for in the document as a whole."""
+    parts = schema.pop("$defs", {})
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, list):
+            return [whole(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        other = {name: whole(each) for name, each in value.items() if name != "$ref"}
+        if "$ref" not in value:
+            return other
+        return {**whole(parts[value["$ref"].removeprefix("#/$defs/")]), **other}
+
+    made: dict[str, Any] = whole(schema)
+    return made
 
 
 def errors_of(kinds: Kinds, *, with_body: bool = False) -> dict[int | str, dict[str, Any]]:
