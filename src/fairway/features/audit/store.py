@@ -125,7 +125,7 @@ async def listed(
 ) -> tuple[list[Row], int]:
     """One page of the lines that `viewer` may see, the newest first, and how many there are on all pages.
 
-    `project`: of that one only, and whoever asks may see them.  With filters, lines are counted up to COUNTED.
+    `project`: of that one only, and whoever asks may see them.  With filters, lines are counted as far as COUNTED says.
     Raises BadRequest.
     """
     scope = (
@@ -134,22 +134,26 @@ async def listed(
         else [audit_log.c.project_id == project]
     )
     conditions = [*scope, *_LISTING.where(filters)]
-    total = await _count(conn, viewer, project, conditions if filters else None)
+    total = await _count(conn, viewer, project, conditions if filters else None, offset + limit + 1)
     page = select(audit_log).where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
     return await conn.all(page) if offset < total else [], total
 
 
 async def _count(
-    conn: Conn, viewer: Principal, project: int | None, conditions: list[ColumnElement[bool]] | None
+    conn: Conn,
+    viewer: Principal,
+    project: int | None,
+    conditions: list[ColumnElement[bool]] | None,
+    least: int,
 ) -> int:
-    """All lines, or those of `conditions` up to COUNTED."""
+    """All lines, or those of `conditions` as far as COUNTED says."""
     counted: Select[Any]
     if conditions is None:
         of = audit_totals.c.project_id
         scope = _visible_to(viewer, of) if project is None else [of == project]
         counted = select(func.coalesce(func.sum(audit_totals.c.lines), 0)).where(*scope)
     else:
-        some = select(audit_log.c.id).where(*conditions).limit(COUNTED)
+        some = select(audit_log.c.id).where(*conditions).limit(max(COUNTED, least))
         counted = select(func.count()).select_from(some.subquery())
     return int(await conn.scalar(counted))
 
