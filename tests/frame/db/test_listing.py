@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from fairway.core.oci.errors import BadRequest
 from fairway.frame.db import Database
@@ -97,6 +97,13 @@ async def test_filters(people: Database, name: str, term: Term, ids: list[int]) 
 async def test_values_that_a_field_cannot_have_are_refused(people: Database, name: str, term: Term) -> None:
     with pytest.raises(BadRequest):
         await found(people, {name: term})
+
+
+@pytest.mark.parametrize("text", ["Ö", "Özg", "ÖZG", "ürk", "RK"])
+async def test_letters_beyond_ascii_are_found_as_they_are_written(people: Database, text: str) -> None:
+    for field in ("username", "realname"):
+        await people.run(update(users).where(users.c.id == 4).values({field: "Özgür ÖZGÜRK Türk"}))
+        assert await found(people, {field: Contains(text)}) == [4]
 
 
 @pytest.mark.parametrize(

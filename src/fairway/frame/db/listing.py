@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, and_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, and_, or_
 from sqlalchemy import true as sql_true
 
 from fairway.core.oci.errors import BadRequest
@@ -127,6 +127,8 @@ def _condition(name: str, field: Field, term: Term) -> ColumnElement[bool]:
     match term:
         case Contains(text) if not (_is_number(column) or isinstance(column.type, Boolean)):
             condition = folded(column).contains(text.lower(), autoescape=True)
+            if not text.isascii():  # letters that this engine, or this column, may not fold
+                condition = or_(condition, column.contains(text, autoescape=True))
         case Exact(text) | Contains(text):
             condition = column == bound(text)
         case Between(low, high):
