@@ -1,10 +1,13 @@
 """Deleting a project with all that is in it: gone at once for everybody, emptied by a job.  On both databases."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,16 @@ import pytest
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts import changing
+from fairway.features.labels import store as label_store
+from fairway.features.labels.model import Wanted as LabelWanted
 from fairway.features.projects import deletions
+from fairway.features.projects.store import going
+from fairway.features.projects.store import members as member_store
+from fairway.features.robots import store as robot_store
+from fairway.features.robots.model import Access, Level, Wanted
+from fairway.frame.access.catalogue import REPOSITORY_PULL
 from fairway.frame.access.roles import Role
+from fairway.frame.db import Conn, ReferenceViolation
 from fairway.frame.db.tables import (
     artifact_links,
     artifacts,
@@ -254,6 +265,38 @@ async def test_its_process_dies_and_another_goes_on(
 
 
 class TestRaces:
+    async def test_who_was_let_in_before_makes_nothing_in_it(self, world: World, alice: Person) -> None:
+        """They would be told that it is made, and get a secret that is good for nothing."""
+        bob = await world.person("bob")
+        made = await world.project("team", alice)
+        held = (Access(Level.PROJECT, "team", frozenset({REPOSITORY_PULL})),)
+        wanted = Wanted("ci", Level.PROJECT, "", -1, False, held)
+        making: tuple[Callable[[Conn], Awaitable[Any]], ...] = (
+            lambda conn: member_store.add(conn, made, bob.id, Role.GUEST, alice.user),
+            lambda conn: label_store.create(conn, made, LabelWanted("stable", "", "#00FF00"), alice.user),
+            lambda conn: robot_store.create(conn, wanted, made, [], "", alice.user),
+        )
+        assert await world.db.write(partial(going.hide, project=made, by=alice.user)) == "team"
+        before = await world.stored()
+        for make in making:
+            with pytest.raises(ReferenceViolation):
+                await world.db.write(make)
+        assert await world.stored() == before
+
+    async def test_who_makes_something_while_it_is_deleted_is_told(self, world: World, alice: Person) -> None:
+        bob = await world.person("bob")
+        asked = json.dumps({"role_id": 3, "member_user": {"user_id": bob.id}}).encode()
+        for _ in range(6):
+            await world.project("team", alice)
+            added, gone = await asyncio.gather(
+                alice("POST", f"{API}/team/members", asked, headers={"content-type": "application/json"}),
+                force(world.admin),
+            )
+            assert gone.status == 200
+            assert added.status in (201, 403, 404)
+            assert await world.count(members) == 0
+            await world.work()
+
     async def test_pushes_while_it_is_deleted(
         self, world: World, alice: Person, database_url: str, tmp_path: Any
     ) -> None:

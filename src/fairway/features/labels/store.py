@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, select, update
 
 from fairway.features.labels.model import Label, Wanted
+from fairway.features.projects.store.belonging import keep as keep_project
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
@@ -100,6 +101,7 @@ async def create(conn: Conn, project: int | None, wanted: Wanted, by: Principal)
     Needs a transaction.  Raises UniqueViolation when there is one of this name, ReferenceViolation when the project is
     gone.
     """
+    await keep_project(conn, project)
     made = int(
         await conn.scalar(
             _CREATE,

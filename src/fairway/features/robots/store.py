@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from fairway.features.accounts.store import people
+from fairway.features.projects.store.belonging import keep as keep_project
 from fairway.features.projects.store.names import called
 from fairway.features.robots import rules
 from fairway.features.robots.model import (
@@ -313,6 +314,7 @@ async def create(
     Raises UniqueViolation when its project, or the system level, has one of this name, and ReferenceViolation when a
     project is gone.
     """
+    await keep_project(conn, project)
     moment = await now(conn)
     made = await conn.scalar(
         _CREATE,

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from fairway.frame.access.catalogue import PROJECT_READ, Permission
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.access.roles import FIRST_CUSTOM, HELD, Role, strongest
-from fairway.frame.db import Row
+from fairway.frame.db import Conn, ReferenceViolation, Row
 from fairway.frame.db.tables import members, projects, role_permissions, user_group_members
 from fairway.frame.db.types import together
 
@@ -33,6 +33,22 @@ viewer = bindparam("viewer", type_=BigInteger)
 
 LIVE: Final = projects.c.deleted_at.is_(None)
 """The condition of projects that are there: of the others only what was in them is left, for a job to remove."""
+
+_KEEP = (
+    select(projects.c.id)
+    .where(projects.c.id == bindparam("project"), LIVE)
+    .with_for_update(read=True, key_share=True)
+)
+
+
+async def keep(conn: Conn, project: int | None) -> None:
+    """Let nobody delete the project, if there is one, until the transaction ends, with all that is in it or without.
+
+    For whoever makes something in it.  Raises ReferenceViolation when it is gone, though its row may still be there.
+    """
+    if project is not None and await conn.first(_KEEP, project=project) is None:
+        raise ReferenceViolation("the project is gone")
+
 
 membership = projects.outerjoin(
     members, and_(members.c.project_id == projects.c.id, members.c.user_id == viewer)

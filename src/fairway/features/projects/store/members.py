@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, delete, fun
 
 from fairway.features.accounts.model import LDAP
 from fairway.features.projects.model import GROUP, PERSON, GroupRef, Member
+from fairway.features.projects.store.belonging import keep
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
@@ -134,6 +135,7 @@ async def add_group(conn: Conn, project: int, group: GroupRef, role: int, by: Pr
 
 
 async def _add(conn: Conn, project: int, found: Row, kind: str, role: int, by: Principal) -> int:
+    await keep(conn, project)
     entity = {"user": None, "group": None, "user" if kind == PERSON else "group": found["id"]}
     made = int(await conn.scalar(_ADD, project=project, role=int(role), **entity))
     await _record(conn, "created", await by_id(conn, project, made), by)
