@@ -24,7 +24,7 @@ from fairway.features.robots import store as robot_store
 from fairway.features.robots.model import Access, Level, Wanted
 from fairway.frame.access.catalogue import REPOSITORY_PULL
 from fairway.frame.access.roles import Role
-from fairway.frame.db import Conn, ReferenceViolation
+from fairway.frame.db import Conn, ReferenceViolation, ledger
 from fairway.frame.db.tables import (
     artifact_links,
     artifacts,
@@ -282,6 +282,39 @@ class TestRaces:
             with pytest.raises(ReferenceViolation):
                 await world.db.write(make)
         assert await world.stored() == before
+
+    @pytest.mark.parametrize("limit", [-1, 10_000_000])
+    async def test_what_is_let_go_of_meanwhile_is_charged_to_nobody(
+        self, world: World, alice: Person, limit: int
+    ) -> None:
+        """A deletion in it, or the collector, that asks for the limit, and then waits for the quota that goes."""
+        made = await world.project("team", alice, limit=limit)
+        asked, gone = asyncio.Event(), asyncio.Event()
+
+        class Slow:
+            def __init__(self, conn: Conn) -> None:
+                self.run = conn.run
+                self._conn = conn
+
+            async def scalar(self, statement: Any, /, **params: Any) -> Any:
+                found = await self._conn.scalar(statement, **params)
+                if not asked.is_set():
+                    asked.set()
+                    if world.db.dialect == "postgresql":
+                        await gone.wait()
+                return found
+
+        async def release(conn: Conn) -> None:
+            slow: Any = Slow(conn)
+            await ledger.charge(slow, made, -7)
+
+        releasing = asyncio.create_task(world.db.write(release))
+        await asyncio.wait_for(asked.wait(), 10)
+        assert await world.db.write(partial(going.hide, project=made, by=alice.user))
+        gone.set()
+        await releasing
+        assert await world.db.write(ledger.fold_deltas) in (0, 1)
+        assert await world.count(quotas) == await world.count(quota_deltas) == 0
 
     async def test_who_makes_something_while_it_is_deleted_is_told(self, world: World, alice: Person) -> None:
         bob = await world.person("bob")

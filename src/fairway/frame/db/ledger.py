@@ -119,6 +119,8 @@ async def charge(conn: Conn, project: int, delta: int) -> None:
     if hard == UNLIMITED:
         await conn.run(_APPEND, project=project, delta=delta)
     elif not await conn.run(_CHARGE, project=project, delta=delta):
+        if await conn.scalar(_HARD, project=project) is None:
+            return  # just now, while this waited
         raise QuotaExceeded(
             f"adding {delta} bytes will exceed the configured upper limit of {hard} bytes; "
             "delete what is not needed, or ask an administrator to raise the project's quota"
