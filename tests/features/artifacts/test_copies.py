@@ -8,6 +8,7 @@ import pytest
 
 from fairway.core.oci.digest import Digest
 from fairway.features.artifacts import copying
+from fairway.features.projects.store import names
 from fairway.frame.access.roles import Role
 from fairway.frame.db.tables import (
     artifacts,
@@ -119,6 +120,11 @@ async def test_what_is_there_already_is_no_error(world: World, alice: Person, te
     stored = await world.stored()
     assert (await copy(alice, "team/app", "team/app:v1")).status == 201
     assert await world.stored() == stored, "onto itself"
+    assert await world.db.write(lambda conn: names.rename(conn, team, "crew", alice.user))
+    stored = await world.stored()
+    for to, source in (("crew", "team"), ("team", "crew"), ("team", "team")):
+        assert (await copy(alice, f"{to}/app", f"{source}/app:v1")).status == 201
+        assert await world.stored() == stored, "onto itself, by whatever name"
 
 
 async def test_within_one_project_nothing_is_charged(world: World, alice: Person) -> None:

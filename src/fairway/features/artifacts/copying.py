@@ -59,7 +59,8 @@ class Copy:
         if root["accessory_of"] is not None:
             raise Denied(f"this belongs to {root['accessory_of']} and is copied with it; copy that")
         digest = Digest(root["digest"])
-        if (self.near.project, self.source) != (self.far.project, self.into):
+        # Not by whole names: either project may be called by a former one.
+        if (self.near.project, self.source.rest) != (self.far.project, self.into.rest):
             tags = await self._tags_of(root)
             if await self._there(digest):
                 tags = [ref] if isinstance(ref, Tag) else []
