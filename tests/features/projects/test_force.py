@@ -310,7 +310,7 @@ class TestRaces:
 
         releasing = asyncio.create_task(world.db.write(release))
         await asyncio.wait_for(asked.wait(), 10)
-        await world.db.write(partial(going.hide, project=made, by=alice.user))
+        assert await world.db.write(partial(going.hide, project=made, by=alice.user))
         gone.set()
         await releasing
         assert await world.db.write(ledger.fold_deltas) in (0, 1)

@@ -45,9 +45,8 @@ class Compiler:
         compiled = statement.compile(dialect=self._dialect)
         if compiled.post_compile_params:
             # An IN list: its length is part of the text, so this form is not remembered.
-            bound = statement.params(**params) if params else statement
-            compiled = bound.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})
-            return Compiled(compiled.string, tuple(compiled.positiontup or ()), compiled.params)
+            state = compiled.construct_expanded_state(dict(params))
+            return Compiled(state.statement, tuple(state.positiontup or ()), state.parameters)
         defaults = {
             name: value
             for name, value in compiled.construct_params(_check=False).items()

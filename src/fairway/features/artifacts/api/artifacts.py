@@ -92,9 +92,9 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
             rows, total = await listed.page(conn, within, filters, order, offset=page.offset, limit=page.size)
             return await shown.artifacts(conn, rows, wanted), total
 
-        quick = frozenset[str]() if latest_in_repository else listed.FOUND_IN_PROJECT
-        slow = walks(filters, order, indexed="push_time", found=quick)
-        found, total = await (db.walk if slow else db.read)(read)
+        slow = walks(filters, order, indexed="push_time", found=listed.FOUND_IN_PROJECT)
+        # The newest of each repository: all repositories are looked into.
+        found, total = await (db.walk if slow or latest_in_repository else db.read)(read)
         response.headers.update(page_headers(request, page, total))
         return await describe(db, describer, project.id, found)
 

@@ -62,4 +62,4 @@ def add_routes(made: Routes, db: Database) -> None:
                 ],
             )
 
-        return await db.read(read)
+        return await db.walk(read)  # all names are read
