@@ -147,7 +147,8 @@ class Listing:
     ) -> tuple[list[int], int]:
         """Of `chosen`, a selection of ids: those on a page, in any order, and how many there are, in one walk.
 
-        It ends when it has seen `most`; then they are that many, and which are on the page is not known.
+        It ends when it has seen `most`, which it keeps until then; then they are that many, and which are on the page is
+        not known.
         """
         by = self._by(order)
         columns = [column.label(f"by_{n}") for n, (column, _) in enumerate(by)]

@@ -219,7 +219,7 @@ def _folded_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class perhaps(FunctionElement[bool]):
-    """Whether a column has a text in it as it is, where that is quicker than to fold the column first; always true where
+    """Whether a column is LIKE a pattern as it is, where that is quicker than to fold the column first; always true where
     it is not."""
 
     type = Boolean()
@@ -229,8 +229,8 @@ class perhaps(FunctionElement[bool]):
 
 @compiles(perhaps, "postgresql")
 def _perhaps_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
-    column, text = (compiler.process(each, **kw) for each in element.clauses)
-    return f"strpos({column}, {text}) > 0"
+    column, pattern = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{column} LIKE {pattern} ESCAPE '/'"
 
 
 @compiles(perhaps, "sqlite")
@@ -251,4 +251,5 @@ def holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     if not text.isascii():  # letters that this engine, or this column, may not fold
         whole = or_(whole, column.contains(text, autoescape=True))
     rigid = max(_CASELESS.findall(text), key=len, default="")
-    return and_(perhaps(column, literal(rigid, Text())), whole) if rigid else whole
+    pattern = re.sub("[/%_]", r"/\g<0>", rigid)
+    return and_(perhaps(column, literal(f"%{pattern}%", Text())), whole) if rigid else whole

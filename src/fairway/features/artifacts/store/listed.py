@@ -93,7 +93,7 @@ async def page(
     most = max(COUNTED, offset + limit + 1)
     rows: Select[Any] = select(*_shown).select_from(_FROM).order_by(*_LISTING.order(order))
     exact: int | None = None
-    if _finds_few(filters):
+    if _finds_few(filters) and most == COUNTED:  # what is found is put down: not as much as somebody asks for
         every = select(artifacts.c.id).select_from(source).where(*conditions)
         ids, total = await _LISTING.found(conn, every, order, most=most, offset=offset, limit=limit)
         if total < most:
