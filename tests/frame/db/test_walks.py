@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, func, insert, select, text
@@ -13,6 +14,7 @@ from fairway.core.oci.errors import Unavailable
 from fairway.frame.db import Conn, Database, TooBroad
 from fairway.frame.db.sqlite import SqliteDatabase
 from fairway.frame.db.tables import generations
+from fairway.frame.db.walks import TooManyWalks, asker
 from fairway.frame.web.errors import reply_to
 
 ADD = insert(generations).values(name=bindparam("name"), value=bindparam("value"))
@@ -68,7 +70,7 @@ async def test_others_are_answered_while_somebody_walks(hurried: SqliteDatabase)
 async def test_walks_that_nobody_gets_to_are_refused(
     hurried: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fairway.frame.db.sqlite.MOST_WALKS", 1)
+    monkeypatch.setattr("fairway.frame.db.walks.MOST_WALKS", 1)
     walk = asyncio.create_task(hurried.walk(lambda conn: conn.scalar(ENDLESS)))
     await asyncio.sleep(0.05)
     with pytest.raises(Unavailable):
@@ -80,9 +82,7 @@ async def test_walks_that_nobody_gets_to_are_refused(
 async def test_no_more_wait_for_their_turn_than_there_is_patience_for(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        f"fairway.frame.db.{'sqlite' if db.dialect == 'sqlite' else 'postgres'}.MOST_WALKS", 6
-    )
+    monkeypatch.setattr("fairway.frame.db.walks.MOST_WALKS", 6)
     slow = ENDLESS_ROWS if db.dialect == "sqlite" else text("SELECT pg_sleep(1)")
     walks = [asyncio.create_task(db.walk(lambda conn: conn.all(slow))) for _ in range(6)]
     await asyncio.sleep(0.1)
@@ -96,6 +96,25 @@ async def test_no_more_wait_for_their_turn_than_there_is_patience_for(
         each.cancel()
     await asyncio.gather(*given_up, return_exceptions=True)
     assert await db.walk(lambda conn: conn.scalar(COUNT)) == 0
+
+
+async def test_nobody_alone_keeps_the_others_from_their_lists(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairway.frame.db.walks.MOST_OF_ONE", 2)
+    slow = ENDLESS_ROWS if db.dialect == "sqlite" else text("SELECT pg_sleep(1)")
+
+    async def walk(by: str, statement: Executable) -> Any:
+        asker.set(by)
+        return await db.walk(lambda conn: conn.all(statement))
+
+    walks = [asyncio.create_task(walk("192.0.2.1", slow)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(TooManyWalks, match="you are filtering many lists"):
+        await asyncio.create_task(walk("192.0.2.1", COUNT))
+    assert len(await asyncio.create_task(walk("bob", COUNT))) == 1
+    await asyncio.gather(*walks, return_exceptions=True)
+    assert len(await asyncio.create_task(walk("192.0.2.1", COUNT))) == 1
 
 
 async def test_closing_does_not_wait_for_a_walk(tmp_path: Path) -> None:

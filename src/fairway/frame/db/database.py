@@ -19,14 +19,10 @@ from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy.sql.base import Executable
 
-from fairway.core.oci.errors import BadRequest, FairwayError, Unavailable
+from fairway.core.oci.errors import BadRequest, FairwayError
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
-
-
-MOST_WALKS = 64
-"""Walks of one process that run or wait for their turn; more are refused with 503."""
 
 
 class UniqueViolation(FairwayError):
@@ -48,13 +44,6 @@ class TooBroad(BadRequest):
         super().__init__(
             "this looks at more than there is time for; narrow it: filter by another field too, or look into one project"
         )
-
-
-class TooManyWalks(Unavailable):
-    """As many walk as there is patience for."""
-
-    def __init__(self) -> None:
-        super().__init__("many lists are being filtered just now; try again in a moment", retry_after=2)
 
 
 class Conn(Protocol):

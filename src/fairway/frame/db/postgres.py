@@ -15,16 +15,9 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import (
-    MOST_WALKS,
-    Body,
-    ReferenceViolation,
-    Row,
-    TooBroad,
-    TooManyWalks,
-    UniqueViolation,
-)
+from fairway.frame.db.database import Body, ReferenceViolation, Row, TooBroad, UniqueViolation
 from fairway.frame.db.statements import Compiler
+from fairway.frame.db.walks import Line
 
 T = TypeVar("T")
 
@@ -106,7 +99,7 @@ class PostgresDatabase:
         self._url, self._size, self._statement_timeout_ms = url, pool, statement_timeout_ms
         self._wait = statement_timeout_ms / 1000
         self._walks = asyncio.Semaphore(max(pool // 2, 1))
-        self._walking = 0
+        self._line = Line()
         self._compiler = Compiler(dialect.dialect())  # type: ignore[no-untyped-call]
 
     async def open(self) -> Self:
@@ -176,18 +169,14 @@ class PostgresDatabase:
             raise await self._gone(error) from error
 
     async def walk(self, body: Body[T]) -> T:
-        if self._walking >= MOST_WALKS:
-            raise TooManyWalks
-        self._walking += 1
         try:
-            async with self._walks:  # the other connections are left to those who are quick
-                return await self.read(body)
+            with self._line.place():
+                async with self._walks:  # the other connections are left to those who are quick
+                    return await self.read(body)
         except Unavailable as error:
             if isinstance(error.__cause__, asyncpg.QueryCanceledError):
                 raise TooBroad from error
             raise
-        finally:
-            self._walking -= 1
 
     async def write(self, body: Body[T], *, soft: bool = False) -> T:
         # Shielded for the same reason as on SQLite: cancellation must not leave a half-known commit.

@@ -27,9 +27,10 @@ from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import MOST_WALKS, Body, Row, TooBroad, TooManyWalks
+from fairway.frame.db.database import Body, Row, TooBroad
 from fairway.frame.db.sqlite_errors import translated
 from fairway.frame.db.statements import Compiler
+from fairway.frame.db.walks import Line
 
 T = TypeVar("T")
 
@@ -300,34 +301,36 @@ class _Walkers:
         self._threads = ThreadPoolExecutor(WALKERS, "sqlite-walker")
         self._mine = threading.local()
         self._opened: list[sqlite3.Connection] = []
-        self._running = 0
+        self._line = Line()
         self._closing = False
 
     async def walk(self, body: Body[T]) -> T:
-        if self._closing or self._running >= MOST_WALKS:
-            raise TooManyWalks
-        self._running += 1
+        closed = Unavailable("the database is closed", retry_after=2)
+        if self._closing:
+            raise closed
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._walk, body)
+            with self._line.place():
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._walk, body)
         except TooBroad:
             if self._closing:
-                raise Unavailable("the database is closed", retry_after=2) from None
+                raise closed from None
             raise
-        finally:
-            self._running -= 1
 
     def _walk(self, body: Body[T]) -> T:
-        if not hasattr(self._mine, "raw"):
-            self._mine.raw = connect(self._path, writer=False)
-            self._opened.append(self._mine.raw)
-        raw: sqlite3.Connection = self._mine.raw
+        try:
+            if not hasattr(self._mine, "raw"):
+                self._mine.raw = connect(self._path, writer=False)
+                self._opened.append(self._mine.raw)
+            return self._drive(self._mine.raw, body)
+        except sqlite3.Error as error:  # no file can be opened any more, or while rows were fetched
+            raise translated(error) from error
+
+    def _drive(self, raw: sqlite3.Connection, body: Body[T]) -> T:
         deadline = time.monotonic() + self._seconds
         raw.set_progress_handler(lambda: self._closing or time.monotonic() > deadline, WALK_STEPS)
         try:
             raw.execute("BEGIN")
             return drive(cast(Coroutine[Any, Any, T], body(SqliteConn(raw, self._compiler))))
-        except sqlite3.Error as error:  # while rows were fetched
-            raise translated(error) from error
         finally:
             raw.set_progress_handler(None, 0)
             if raw.in_transaction:

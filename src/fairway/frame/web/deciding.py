@@ -16,6 +16,7 @@ from fairway.frame.access.catalogue import Permission
 from fairway.frame.access.changes import ALL_CHANGES, Changes
 from fairway.frame.access.may import ABSENT, ProjectFacts, may
 from fairway.frame.access.principals import ANONYMOUS, Anonymous, Principal, Session, User, narrowed_to
+from fairway.frame.db.walks import asker
 from fairway.frame.web.browsers import READS, Browsers
 from fairway.frame.web.errors import Forbidden, NotFound
 from fairway.frame.web.who import Authenticators
@@ -113,6 +114,7 @@ class Authoriser:
     async def _decide(self, request: Request, declared: Declared, find: FindRef | None) -> Caller:
         came = await self._who(request, declared)
         principal = came.principal
+        asker.set(came.client if isinstance(principal, Anonymous) else principal.name)
         if isinstance(declared, Everyone):
             if declared is AUTHENTICATED and isinstance(principal, Anonymous):
                 raise Unauthorized("log in first")
