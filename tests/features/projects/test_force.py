@@ -115,6 +115,16 @@ class TestGone:
         for table in (members, quotas, quota_deltas, robots):
             assert await world.count(table) == 0
 
+    async def test_its_labels_are_nobodys(self, world: World, alice: Person, team: int) -> None:
+        wanted = LabelWanted("stable", "", "#00FF00")
+        made = await world.db.write(lambda conn: label_store.create(conn, team, wanted, alice.user))
+        at = f"/api/v2.0/labels/{made}"
+        assert (await world.admin("GET", at)).status == 200
+        assert (await force(alice)).status == 200
+        for who in (world.admin, alice):
+            assert (await who("GET", at)).status == 404
+            assert (await who("DELETE", at)).status == 404
+
     async def test_its_name_is_free(self, world: World, alice: Person, team: int) -> None:
         old = await alice.with_token("repository:team/a:pull,push")
         assert (await force(alice)).status == 200
