@@ -39,7 +39,10 @@ def role_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Harbor's Project; `current_user_role_id` is 0 for who is no member, `metadata` has the settings as text."""
+    """Harbor's Project; `current_user_role_id` is 0 for who is no member of all of it, `metadata` has the settings as text.
+
+    `current_user_repositories`: patterns of those one is for, if that is not all.
+    """
 
     project_id: int
     name: str
@@ -48,6 +51,7 @@ class Project:
     update_time: str = ""
     repo_count: int = 0
     current_user_role_id: int = 0
+    current_user_repositories: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property

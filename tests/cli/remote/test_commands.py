@@ -151,6 +151,11 @@ class TestMembers:
             "m-team has no member kim; `fairway member list m-team` shows them"
         )
 
+    def test_who_has_some_repositories_sees_which(self, admin: Desk, kim: Desk) -> None:
+        admin.does("project", "create", "m-some")
+        admin.does("member", "add", "m-some", "kim", "--role", "guest", "--repository", "apples/**")
+        assert dict(kim.lines("project", "show", "m-some"))["your role"] == "for apples/**"
+
     def test_part_of_a_name_is_no_name(self, admin: Desk, kims: str) -> None:
         admin.does("project", "create", "m-part")
         admin.does("member", "add", "m-part", kims, "--role", "guest")

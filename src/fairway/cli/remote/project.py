@@ -53,10 +53,16 @@ StorageLimit = Annotated[
 _GONE: Final = 404
 _NOT_EMPTY: Final = 412
 
+
+def _part(project: Project) -> str:
+    only = project.current_user_repositories
+    return f"for {', '.join(only)}" if only else ""
+
+
 _COLUMNS: list[Column[Project]] = [
     Column("name", lambda found: found.name),
     Column("public", lambda found: found.public, yes_no),
-    Column("your role", lambda found: role_name(found.current_user_role_id)),
+    Column("your role", lambda found: role_name(found.current_user_role_id) or _part(found)),
     Column("repositories", lambda found: found.repo_count, number),
     Column("owner", lambda found: found.owner_name),
     Column("created", lambda found: found.creation_time, moment),
