@@ -7,8 +7,8 @@ import pytest
 
 from fairway.frame.events import hand_over
 from fairway.reactions import reactions
+from features.narrowed.places import EVERYTHING, PROJECT, only
 from features.robots.making import ROBOTS, on, post, robot, send, shown
-from features.robots.test_narrowed import EVERYTHING, PROJECT, only
 from stories.world import World, image, replica
 
 LOGS = "/api/v2.0/audit-logs"
