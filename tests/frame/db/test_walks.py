@@ -128,6 +128,15 @@ async def test_closing_does_not_wait_for_a_walk(tmp_path: Path) -> None:
         await walk
 
 
+async def test_a_walk_is_planned_for_what_is_asked(db: Database) -> None:
+    """However often: PostgreSQL would plan the sixth for no value in particular."""
+    if db.dialect != "postgresql":
+        pytest.skip("SQLite plans each statement once, and its plans know no values")
+    mode = text("SHOW plan_cache_mode")
+    assert await db.walk(lambda conn: conn.scalar(mode)) == "force_custom_plan"
+    assert await db.read(lambda conn: conn.scalar(mode)) == "auto"
+
+
 async def test_a_walk_that_the_server_cancels_is_too_broad(db: Database) -> None:
     if db.dialect != "postgresql":
         pytest.skip("the tests above are about SQLite")

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.sql.base import Executable
 
 from fairway.core.oci.errors import Unavailable
-from fairway.frame.db.database import Body, ReferenceViolation, Row, TooBroad, UniqueViolation
+from fairway.frame.db.database import Body, Conn, ReferenceViolation, Row, TooBroad, UniqueViolation
 from fairway.frame.db.statements import Compiler
 from fairway.frame.db.walks import Line
 
@@ -169,10 +169,16 @@ class PostgresDatabase:
             raise await self._gone(error) from error
 
     async def walk(self, body: Body[T]) -> T:
+        async def planned(conn: Conn) -> T:
+            # After five times the server may keep a plan that is made for no value in particular: of a text to look for
+            # in a million names it makes something that takes a thousand times as long.
+            await cast(PostgresConn, conn).raw.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            return await body(conn)
+
         try:
             with self._line.place():
                 async with self._walks:  # the other connections are left to those who are quick
-                    return await self.read(body)
+                    return await self.read(planned)
         except Unavailable as error:
             if isinstance(error.__cause__, asyncpg.QueryCanceledError):
                 raise TooBroad from error
