@@ -7,6 +7,7 @@ import typer
 
 from fairway.cli.remote.asking import HubName, NotThere, asking
 from fairway.cli.remote.group import the_group
+from fairway.cli.remote.narrowed import Repositories, only
 from fairway.cli.remote.project import Name
 from fairway.cli.remote.role import find_role
 from fairway.cli.remote.shown import All, AsJson, Column, Limit, rows
@@ -34,23 +35,9 @@ Role = Annotated[
 Username = Annotated[str, typer.Argument(help="The user's name", metavar="USER")]
 Usernames = Annotated[list[str], typer.Argument(help="The users' names", metavar="USER…")]
 
-Repositories = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--repository",
-        help="Only in these repositories of the project, such as 'team-a/**'; can be given several times",
-        show_default=False,
-    ),
-]
-
-
-def _only(patterns: Sequence[str]) -> str:
-    return f" ({', '.join(patterns)})" if patterns else ""
-
-
 _COLUMNS: list[Column[Member]] = [
     Column("name", lambda found: found.entity_name),
-    Column("role", lambda found: found.role + _only(found.repositories)),
+    Column("role", lambda found: found.role + only(found.repositories)),
     Column("kind", lambda found: "group" if found.entity_type == "g" else "user"),
 ]
 
@@ -74,15 +61,15 @@ def add(
     hub: HubName = "",
 ) -> None:
     """Take people into a project, or with --group all who are in a group."""
-    only = repository or ()
+    patterns = repository or ()
     with asking(hub) as opened:
         number = _number(opened, role)
         for user in users:
             if groups:
-                opened.ask(projects.add_group(project, the_group(opened, user).id, number, only))
+                opened.ask(projects.add_group(project, the_group(opened, user).id, number, patterns))
             else:
-                opened.ask(projects.add_member(project, user, number, only))
-            typer.echo(f"{user} is {role} in {_where(project, only)} now.")
+                opened.ask(projects.add_member(project, user, number, patterns))
+            typer.echo(f"{user} is {role} in {_where(project, patterns)} now.")
 
 
 @app.command("set")
@@ -97,18 +84,17 @@ def change(
     """Give a member another role. Which repositories it is for stays as it is unless said otherwise."""
     if whole and repository:
         raise typer.BadParameter("say one of the two", param_hint="--repository and --all-repositories")
-    only = () if whole else repository or None
+    patterns = () if whole else repository or None
     with asking(hub) as opened:
         number = _number(opened, role)
         member = _member(opened, project, user)
-        opened.ask(projects.set_role(project, member.id, number, only))
-        typer.echo(
-            f"{user} is {role} in {_where(project, member.repositories if only is None else only)} now."
-        )
+        opened.ask(projects.set_role(project, member.id, number, patterns))
+        where = _where(project, member.repositories if patterns is None else patterns)
+        typer.echo(f"{user} is {role} in {where} now.")
 
 
-def _where(project: str, only: Sequence[str]) -> str:
-    return f"{', '.join(only)} of {project}" if only else project
+def _where(project: str, patterns: Sequence[str]) -> str:
+    return f"{', '.join(patterns)} of {project}" if patterns else project
 
 
 @app.command()

@@ -8,6 +8,7 @@ import typer
 from fairway.cli.progress import over, say
 from fairway.cli.remote.asking import HubName, NotThere, Yes, asking, sure
 from fairway.cli.remote.complete import project_names
+from fairway.cli.remote.narrowed import Repositories, only
 from fairway.cli.remote.shown import All, AsJson, Column, Limit, joined, moment, one, rows, yes_no
 from fairway.client import projects, robots
 from fairway.client.robots import Access, Created, Granted, Robot, Secret
@@ -37,14 +38,10 @@ def _until(seconds: int) -> str:
 
 def _rights(found: Robot) -> list[str]:
     return [
-        f"{each.namespace}{_only(each)} {access.resource}:{access.action}"
+        f"{each.namespace}{only(each.repositories)} {access.resource}:{access.action}"
         for each in found.permissions
         for access in each.access
     ]
-
-
-def _only(granted: Granted) -> str:
-    return f" ({', '.join(granted.repositories)})" if granted.repositories else ""
 
 
 _COLUMNS: list[Column[Robot]] = [
@@ -105,13 +102,7 @@ def create(
             show_default=False,
         ),
     ] = None,
-    repository: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only in these repositories of the project, such as 'team-a/**'; can be given several times",
-            show_default=False,
-        ),
-    ] = None,
+    repository: Repositories = None,
     days: Annotated[int, typer.Option(help="How long it is good for", min=1)] = 30,
     for_ever: Annotated[bool, typer.Option("--for-ever", help="It does not end by itself")] = False,
     description: Annotated[str, typer.Option(help="What it is for")] = "",

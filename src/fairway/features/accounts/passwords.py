@@ -38,9 +38,9 @@ from fairway.frame.clock import Clock
 from fairway.frame.db import Database
 
 AT_ONCE: Final = 2
+"""Hashes computed at the same time in one process."""
 MOST_ASIDE: Final = 10
 """Passwords that are being set at the same time in one process."""
-"""Hashes computed at the same time in one process."""
 MOST_WAITING: Final = 1000
 """Different credentials that wait to be checked."""
 MOST_WAITING_OF_ADDRESS: Final = 20
@@ -130,9 +130,8 @@ class Passwords:
 
     @cached_property
     def _key(self) -> bytes:
-        return secrets.token_bytes(
-            32
-        )  # drawn at the first login, since this may have been made before a fork
+        # Drawn at the first login: the rest may be made before a fork, and no two processes shall have the same.
+        return secrets.token_bytes(32)
 
     async def __call__(self, username: str, password: str, client: str) -> User | Robot:
         """Who these credentials belong to.

@@ -127,13 +127,8 @@ class Gate(Refusing):
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository | None) -> bool:
         place = await self._enter(repo, PUSH, begins=True)
-        there: ProjectFacts | None = None
-        if source is not None:
-            there = await self._source(repo, source)
-            if there is None:
-                return False
-        seen = place.sight if there is None else await self._sight(there, PUSH, repo)
-        if await sight.hides(self.hub.db, seen, digest):
+        allowed, seen = (True, place.sight) if source is None else await self._source(repo, source)
+        if not allowed or await sight.hides(self.hub.db, seen, digest):
             return False
         if not await place.local.mount_blob(place.repo, digest, source):
             return False
@@ -195,9 +190,6 @@ class Gate(Refusing):
     async def _see(self, place: Place, repo: Repository, digest: Digest) -> None:
         if await sight.hides(self.hub.db, place.sight, digest):
             raise BlobUnknown(f"{repo} has no blob {digest}")
-
-    async def _sight(self, facts: ProjectFacts, action: str, repo: Repository) -> Sight | None:
-        return sight_in(await self._current(_scopes(repo, action)), facts)
 
     async def _and_again(
         self, body: AsyncIterable[bytes], repo: Repository, place: Place
@@ -284,8 +276,9 @@ class Gate(Refusing):
         facts = await projects.facts(self.hub.db, principal, repo.project)
         return may(principal, rights.PERMISSIONS[PUSH], facts, repo.rest)
 
-    async def _source(self, repo: Repository, source: Repository) -> ProjectFacts | None:
-        """The project of `source`, if the caller may mount from there.  Where it may not, nobody can tell that from a blob that is not there."""
+    async def _source(self, repo: Repository, source: Repository) -> tuple[bool, Sight | None]:
+        """May the caller mount from there, and which blobs are there for them?  Where they may not, nobody can tell that
+        from a blob that is not there."""
         access = None
         if self.identity.token is not None:
             access = rights.access_to(self.identity.token, source)
@@ -294,12 +287,12 @@ class Gate(Refusing):
                     [rights.repository_scope(repo, (PULL, PUSH)), rights.repository_scope(source, (PULL,))]
                 )
             if PULL not in access.actions:
-                return None
+                return False, None
         principal = await self._current(_scopes(repo, PUSH))
         facts = await projects.facts(self.hub.db, principal, source.project)
         if facts is None or not may(principal, rights.PERMISSIONS[PULL], facts, source.rest):
-            return None
-        return facts if access is None or access.project in (None, facts.id) else None
+            return False, None
+        return access is None or access.project in (None, facts.id), sight_in(principal, facts)
 
     async def _project_on_push(self, repo: Repository, principal: Principal) -> ProjectFacts | None:
         """A private project for a first push, where the operator allows it."""

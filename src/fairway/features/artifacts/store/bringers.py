@@ -37,9 +37,7 @@ _named_in = (
     .where(
         artifact_links.c.project_id == project_blobs.c.project_id,
         artifact_links.c.digest == project_blobs.c.digest,
-        artifact_links.c.kind.in_(
-            [bindparam("config", "config"), bindparam("layer", "layer"), bindparam("foreign", "foreign")]
-        ),
+        artifact_links.c.kind.in_(("config", "layer", "foreign")),
     )
     .correlate(project_blobs)
 )
