@@ -12,7 +12,7 @@ from sqlalchemy import select
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import BadRequest, NameInvalid
 from fairway.core.oci.names import Repository
-from fairway.features.artifacts.store.manifests import ensure_repository
+from fairway.features.artifacts.store.kept import ensure_repository
 from fairway.features.projects.model import Wanted
 from fairway.features.projects.rules import MAX_ALIASES
 from fairway.features.projects.store import names, projects

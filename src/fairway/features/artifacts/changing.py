@@ -11,7 +11,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import ManifestUnknown, NameUnknown, PreconditionFailed
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.features.artifacts.model import Periods
-from fairway.features.artifacts.store import blobs, deleted, manifests, repositories, shown
+from fairway.features.artifacts.store import blobs, deleted, kept, manifests, repositories, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame import events
 from fairway.frame.db import Body, Conn, Database, UniqueViolation, ledger
@@ -54,6 +54,13 @@ class Place:
             raise NameUnknown(f"there is no repository {repo}")
         return found
 
+    async def ensure(self, conn: Conn, repo: Repository) -> kept.Kept:
+        """A repository to push to; that it was made for it is recorded.  Raises NameUnknown and NameInvalid."""
+        repository = await kept.ensure_repository(conn, self.project, repo.rest)
+        if repository.new:
+            await self.record(conn, repo, "repository.created", repository.facts)
+        return repository
+
 
 async def delete_manifest(conn: Conn, place: Place, repo: Repository, digest: Digest) -> None:
     """Delete a manifest with its tags.  Raises NameUnknown, ManifestUnknown, and PreconditionFailed when an index
@@ -89,8 +96,9 @@ async def empty_repository(
         continue  # once more, for what was named by an index that is gone now
 
     async def remove(conn: Conn) -> None:
+        facts = await kept.facts(conn, repository)
         if await repositories.remove_empty(conn, repository):
-            await place.record(conn, repo, "repository.deleted", {})
+            await place.record(conn, repo, "repository.deleted", facts)
 
     await write(remove)
 
@@ -170,14 +178,14 @@ async def _delete(
     for digest in rows:
         await ledger.lock_link(conn, place.project, digest)  # before the reviews, as whoever pushes it does
     await _review(conn, place, repository, rows)
-    released = 0
+    released, facts = 0, await kept.facts(conn, repository)
     for digest, artifact in rows.items():
         tags = tag_names[digest]
         if place.periods.undo:
             await deleted.keep(conn, artifact, repo.rest, tags, place.actor, place.periods.undo)
-        await manifests.remove_artifact(conn, artifact)
+        told = {"digest": digest, "tags": tags, **await manifests.remove_artifact(conn, artifact), **facts}
         released += await _release(conn, place, digest)
-        await place.record(conn, repo, "artifact.deleted", {"digest": digest, "tags": tags})
+        await place.record(conn, repo, "artifact.deleted", told)
     await shown.refresh(conn, repository, children - rows.keys())
     await ledger.charge(conn, place.project, -released)
     return list(rows)
@@ -215,7 +223,8 @@ async def delete_tag(
         raise ManifestUnknown(f"{repo if on is None else f'{repo}@{expected}'} has no tag {tag}")
     await ledger.review(conn, place.project, Digest(digest), "tag deleted", place.periods.grace)
     await shown.refresh(conn, repository, [Digest(digest)])
-    await place.record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
+    facts = await kept.facts(conn, repository)
+    await place.record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest, **facts})
 
 
 async def keep(conn: Conn, place: Place, repo: Repository, ref: Reference) -> tuple[int, Digest]:

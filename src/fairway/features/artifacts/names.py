@@ -24,7 +24,7 @@ from fairway.core.oci.errors import (
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Session, Stored
-from fairway.features.artifacts import changing, rules
+from fairway.features.artifacts import changing, charges, rules
 from fairway.features.artifacts.model import Caller, Periods
 from fairway.features.artifacts.store import blobs, manifests, shown, uploads
 from fairway.features.artifacts.store import tags as tag_rows
@@ -32,7 +32,6 @@ from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, R
 from fairway.frame.db.tables.content import LIVE
 
 T = TypeVar("T")
-
 
 __all__ = ["Caller", "Periods", "SqlNames"]
 
@@ -108,6 +107,9 @@ class SqlNames:
             return await self.db.write(body, soft=soft)
         except ReferenceViolation as error:
             raise NameUnknown("the project was deleted just now") from error
+        except charges.Refused as error:
+            charges.tell(self.db, error)
+            raise
 
     async def _promise(self, digest: Digest, gone: Exception) -> None:
         """Keep a positive answer true: renew the lease when less than half is left, or raise `gone`."""
@@ -142,7 +144,7 @@ class SqlNames:
             await self._record_blob(conn, repo, digest, stored.size)
             if upload is not None:
                 await uploads.close(conn, self._upload_key(repo, upload))
-            await ledger.charge(conn, self.project, charge)
+            await charges.charge(conn, self._place, repo, charge, digest)
             return needless
 
         crashpoint("blob.before_transaction")
@@ -172,7 +174,7 @@ class SqlNames:
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository) -> bool:
         async def body(conn: Conn) -> bool:
             found, charge = await self._mount(conn, repo, [digest], source)
-            await ledger.charge(conn, self.project, charge)
+            await charges.charge(conn, self._place, repo, charge, digest)
             return found == 1
 
         return await self._write(body)
@@ -228,22 +230,15 @@ class SqlNames:
     # -- manifests and tags
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
-        async def body(conn: Conn) -> None:
-            await ledger.charge(conn, self.project, await self._put(conn, repo, manifest, tags))
-
         crashpoint("manifest.before_transaction")
-        await self._write(body)
+        await self._write(lambda conn: self._put(conn, repo, manifest, tags))
         crashpoint("manifest.after_commit")
 
     async def copy_manifest(
         self, source: Repository, repo: Repository, manifest: Manifest, tags: Sequence[Tag]
     ) -> None:
         """The same for what is in `source` already: the blobs it needs come from there, in the same transaction."""
-
-        async def body(conn: Conn) -> None:
-            await ledger.charge(conn, self.project, await self._put(conn, repo, manifest, tags, source))
-
-        await self._write(body)
+        await self._write(lambda conn: self._put(conn, repo, manifest, tags, source))
 
     async def _mount_missing(
         self, conn: Conn, repo: Repository, manifest: Manifest, source: Repository
@@ -261,16 +256,16 @@ class SqlNames:
         manifest: Manifest,
         tags: Sequence[Tag],
         source: Repository | None = None,
-    ) -> int:
-        """The bytes to charge."""
-        repository = await manifests.ensure_repository(conn, self.project, repo.rest)
+    ) -> None:
+        kept = await self._place.ensure(conn, repo)
+        repository = kept.id
         children = set(manifest.children())
         before = await shown.behind(conn, repository, tags) - {manifest.digest} if tags else set()
         around = children | before
         held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else {}
         mounted = 0 if source is None else await self._mount_missing(conn, repo, manifest, source)
         await self._require(conn, manifest, held)
-        artifact, new = await self._add(conn, repository, manifest, tags)
+        artifact, new = await self._add(conn, repo, repository, manifest, tags)
         crashpoint("manifest.after_row")
         moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
         charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
@@ -279,11 +274,11 @@ class SqlNames:
         await self._review(conn, changed, "manifest pushed")
         if around or not new or any(moved.values()):  # the last: a tag that was set since `around` was read
             await shown.refresh(conn, repository, changed | children)
-        await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
-        return charge + mounted
+        await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved) | kept.facts)
+        await charges.charge(conn, self._place, repo, charge + mounted, manifest.digest, tags)
 
     async def _add(
-        self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]
+        self, conn: Conn, repo: Repository, repository: int, manifest: Manifest, tags: Sequence[Tag]
     ) -> tuple[int, bool]:
         """The id, and whether it is new."""
         children = manifest.children()
@@ -292,7 +287,10 @@ class SqlNames:
             conn, self.project, repository, manifest, total_size=rules.total_size(manifest, sizes)
         )
         if (found := rules.accessory(manifest, tags)) is not None:
-            await manifests.make_accessory(conn, artifact, found.kind, found.subject)
+            added = await manifests.make_accessory(conn, artifact, found.kind, found.subject)
+            if added and found.kind in rules.SIGNATURES:
+                facts = {"digest": found.subject, "signature": manifest.digest, "kind": found.kind}
+                await self._record(conn, repo, "signature.added", facts)
         return artifact, new
 
     async def _require(self, conn: Conn, manifest: Manifest, held: Collection[Digest]) -> None:

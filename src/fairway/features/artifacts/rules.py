@@ -20,6 +20,7 @@ NOTATION: Final = "signature.notation"
 NYDUS: Final = "accelerator.nydus"
 SBOM: Final = "sbom.harbor"
 SUBJECT: Final = "subject.accessory"
+SIGNATURES: Final = frozenset({COSIGN, NOTATION})
 
 WASM: Final = "application/vnd.wasm.config.v1+json"
 

@@ -6,11 +6,12 @@ from collections.abc import Set as AbstractSet
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.names import Repository, Tag
+from fairway.features.artifacts import charges
+from fairway.features.artifacts.changing import Place
 from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import blobs, deleted, manifests, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.features.gc.model import Deleted, NothingToUndo, Restored, UndoRefused
-from fairway.frame import events
 from fairway.frame.db import Conn, Database, ReferenceViolation, Row, ledger
 
 
@@ -23,6 +24,8 @@ async def undo(
     or something it needs is gone) and QuotaExceeded.
     """
 
+    place = Place(project, by, periods)
+
     async def body(conn: Conn) -> Restored:
         row = await deleted.newest(conn, project, repo.rest, digest)
         if row is None:
@@ -31,7 +34,8 @@ async def undo(
             raise NothingToUndo(
                 f"{repo} has no deleted manifest {digest} that can be had back: its time is over, or it never was there"
             )
-        repository = await manifests.ensure_repository(conn, project, repo.rest)
+        kept = await place.ensure(conn, repo)
+        repository = kept.id
         links = await deleted.links(conn, row["id"])
         children = {Digest(link["digest"]) for link in links if link["kind"] == "child"}
         held = await shown.hold(conn, repository, children) if children else {}
@@ -46,15 +50,17 @@ async def undo(
         await ledger.review(conn, project, digest, "deletion undone", periods.grace)
         await deleted.forget(conn, project, repo.rest, digest)
         await shown.refresh(conn, repository, {digest, *children})
-        facts = {"project_id": project, "repository": repo, "actor": by, "digest": digest, "tags": free}
-        await events.record(conn, f"project:{project}", "artifact.restored", facts)
-        await ledger.charge(conn, project, charge)
+        await place.record(conn, repo, "artifact.restored", {"digest": digest, "tags": free, **kept.facts})
+        await charges.charge(conn, place, repo, charge, digest, free)
         return Restored(tuple(free), tuple(tag for tag in wanted if tag not in free))
 
     try:
         return await db.write(body)
     except ReferenceViolation as error:
         raise NothingToUndo(f"the project of {repo} was deleted") from error
+    except charges.Refused as error:
+        charges.tell(db, error)
+        raise
 
 
 async def _require(

@@ -4,10 +4,11 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, cast, delete, func, select, update
 
+from fairway.features.artifacts import charges
 from fairway.features.quotas.model import Quota
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
-from fairway.frame.db import Conn, Row, now_us
+from fairway.frame.db import Conn, Row, ledger, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
 from fairway.frame.db.tables import project_blobs, projects, quota_deltas, quotas, users
 
@@ -76,7 +77,9 @@ async def listed(
 
 
 _TAKE = delete(quota_deltas).where(quota_deltas.c.project_id == bindparam("project"))
-_LOCK = select(quotas.c.project_id).where(quotas.c.project_id == bindparam("project")).with_for_update()
+_LOCK = (
+    select(quotas.c.used, quotas.c.hard).where(quotas.c.project_id == bindparam("project")).with_for_update()
+)
 
 
 def _sum(column: Any, project: Any) -> Any:
@@ -94,6 +97,7 @@ _RECOUNT = (
         - _sum(quota_deltas.c.delta, quota_deltas.c.project_id),
         changed_at=now_us(),
     )
+    .returning(quotas.c.used, quotas.c.hard)
 )
 _NAME = select(projects.c.name).where(projects.c.id == bindparam("project"))
 
@@ -104,17 +108,30 @@ async def set_limit(conn: Conn, project: int, hard: int, by: Principal) -> bool:
     Needs a transaction.  What is stored is counted anew under the lock of the quota's row, in one statement and so in one
     view of the database.  Deltas that a push without a limit appended meanwhile are subtracted: they are added again
     when they are folded.  They are taken before the row is locked, as folding does, so that the two never wait for each
-    other.
+    other.  A project whose room is scarce by its new limit, and was not by the old one, is warned.
     """
     await conn.run(_TAKE, project=project)
-    if await conn.first(_LOCK, project=project) is None:
+    before = await conn.first(_LOCK, project=project)
+    if before is None:
         return False
-    await conn.run(_RECOUNT, project=project, new_hard=hard)
-    payload = {
-        "project_id": project,
-        "name": await conn.scalar(_NAME, project=project),
-        "hard": hard,
-        "by": by.name,
-    }
+    after = await conn.first(_RECOUNT, project=project, new_hard=hard)
+    name = await conn.scalar(_NAME, project=project)
+    payload = {"project_id": project, "name": name, "hard": hard, "by": by.name}
     await events.record(conn, f"project:{project}", "quota.updated", payload)
+    if after is not None:
+        standing = ledger.Standing(after["used"], after["hard"])
+        if standing.now_scarce(ledger.Standing(before["used"], before["hard"])):
+            await charges.warn(conn, project, standing, name=name, actor=by.name)
     return True
+
+
+async def fold(conn: Conn) -> int:
+    """Add the appended deltas to each project's use; how many projects had any.  Needs a transaction.
+
+    One that was given a limit while pushes without a limit were on their way may become scarce of room by theirs.
+    """
+    folded = await ledger.fold_deltas(conn)
+    for project, scarce in folded.items():
+        if scarce is not None:
+            await charges.warn(conn, project, scarce, name=await conn.scalar(_NAME, project=project))
+    return len(folded)

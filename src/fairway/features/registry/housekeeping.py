@@ -11,7 +11,9 @@ from fairway.core.oci.errors import BlobUploadUnknown, FairwayError, Unavailable
 from fairway.core.stores import scrub
 from fairway.core.stores.protocols import BlobStore, Session, Stored, UploadBusy
 from fairway.features.accounts.store import refresh
+from fairway.features.artifacts import charges
 from fairway.features.artifacts.store import blobs, uploads
+from fairway.features.quotas import store as quotas
 from fairway.frame.db import Conn, Database, Row, ledger
 from fairway.frame.db.tables.content import CORRUPT
 from fairway.frame.log import get_logger
@@ -94,13 +96,13 @@ async def _emptied(conn: Conn, gone: Sequence[str], stuck: Sequence[str]) -> Non
 
 async def fold_quota_deltas(db: Database) -> int:
     """Add appended quota deltas to the projects' use; how many projects."""
-    return await db.write(ledger.fold_deltas, soft=True)
+    return await db.write(quotas.fold, soft=True)
 
 
 async def forget_expired(db: Database) -> int:
-    """Drop refresh tokens and leases whose time is over; how many."""
+    """Drop refresh tokens, leases and notes about refusals whose time is over; how many."""
     dropped = 0
-    for drop in (refresh.expire, ledger.drop_expired_leases):
+    for drop in (refresh.expire, ledger.drop_expired_leases, charges.forget_refusals):
         while some := await db.write(partial(drop, limit=_BATCH), soft=True):
             dropped += some
     return dropped

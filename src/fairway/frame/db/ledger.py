@@ -11,13 +11,14 @@ Callers write in this order: rows, lease, review, `charge`.  Quota rows are thus
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import QuotaExceeded
-from fairway.frame.db.database import Conn
+from fairway.frame.db.database import Conn, Row
 from fairway.frame.db.tables import gc_reviews, leases, project_blobs, quota_deltas, quotas, trash
 from fairway.frame.db.types import SECOND, now_us, within
 
@@ -92,7 +93,41 @@ async def unlink(conn: Conn, project: int, digest: Digest) -> int:
     return size or 0
 
 
+SCARCE_PERCENT = 85
+"""Of a limit; who uses as much should be told before there is no room at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Bytes that a project uses, and those it may (UNLIMITED: any)."""
+
+    used: int
+    hard: int
+
+    @property
+    def scarce(self) -> bool:
+        """Little room is left, or none."""
+        return self.hard > 0 and self.used * 100 >= self.hard * SCARCE_PERCENT
+
+    def now_scarce(self, before: "Standing") -> bool:
+        """It was not `before`.  A change that finds out about both under the lock of the quota's row is the only one."""
+        return self.scarce and not before.scarce
+
+
+class NoRoom(QuotaExceeded):
+    """A project's limit, as it stands, does not allow `requested` bytes more."""
+
+    def __init__(self, standing: Standing, requested: int) -> None:
+        super().__init__(
+            f"adding {requested} bytes will exceed the configured upper limit of {standing.hard} bytes; "
+            "delete what is not needed, or ask an administrator to raise the project's quota"
+        )
+        self.standing = standing
+        self.requested = requested
+
+
 _HARD = select(quotas.c.hard).where(quotas.c.project_id == bindparam("project"))
+_STANDING = select(quotas.c.used, quotas.c.hard).where(quotas.c.project_id == bindparam("project"))
 _APPEND = insert(quota_deltas).values(project_id=bindparam("project"), delta=bindparam("delta"))
 _CHARGE = (
     update(quotas)
@@ -103,28 +138,37 @@ _CHARGE = (
         | (quotas.c.used + bindparam("delta", type_=BigInteger) <= quotas.c.hard),
     )
     .values(used=quotas.c.used + bindparam("delta", type_=BigInteger))
+    .returning(quotas.c.used, quotas.c.hard)
 )
 
 
-async def charge(conn: Conn, project: int, delta: int) -> None:
+async def charge(conn: Conn, project: int, delta: int) -> Standing | None:
     """Add `delta` bytes (negative: release) to a project's use; the last statement before COMMIT.
 
-    Raises QuotaExceeded when the project has a limit and this would pass it.
+    Answers how the project stands if its room became scarce by this, and nothing else before it: that is to be recorded.
+    Raises NoRoom when the project has a limit and this would pass it.
     """
     if not delta:
-        return
+        return None
     hard = await conn.scalar(_HARD, project=project)
     if hard is None:
-        return  # the project was deleted: nobody counts for it any more
+        return None  # the project was deleted: nobody counts for it any more
     if hard == UNLIMITED:
         await conn.run(_APPEND, project=project, delta=delta)
-    elif not await conn.run(_CHARGE, project=project, delta=delta):
-        if await conn.scalar(_HARD, project=project) is None:
-            return  # just now, while this waited
-        raise QuotaExceeded(
-            f"adding {delta} bytes will exceed the configured upper limit of {hard} bytes; "
-            "delete what is not needed, or ask an administrator to raise the project's quota"
-        )
+        return None
+    row = await conn.first(_CHARGE, project=project, delta=delta)
+    if row is not None:
+        return _turned_scarce(row, delta)
+    row = await conn.first(_STANDING, project=project)
+    if row is None:
+        return None  # deleted just now, while this waited
+    raise NoRoom(Standing(row["used"], row["hard"]), delta)
+
+
+def _turned_scarce(after: Row, delta: int) -> Standing | None:
+    standing = Standing(after["used"], after["hard"])
+    before = Standing(standing.used - delta, standing.hard)
+    return standing if standing.now_scarce(before) else None
 
 
 FOLDED = 10_000
@@ -147,16 +191,24 @@ _FOLD = (
     update(quotas)
     .where(quotas.c.project_id == bindparam("project"))
     .values(used=quotas.c.used + bindparam("delta", type_=BigInteger))
+    .returning(quotas.c.used, quotas.c.hard)
 )
 
 
-async def fold_deltas(conn: Conn) -> int:
-    """Add the appended deltas to each project's use; how many projects had any."""
-    rows = await conn.all(_SUM)
-    for row in rows:
-        taken = await conn.all(_TAKE, project=row["project_id"], last=row["last"])
-        await conn.run(_FOLD, project=row["project_id"], delta=sum(r["delta"] for r in taken))
-    return len(rows)
+async def fold_deltas(conn: Conn) -> dict[int, Standing | None]:
+    """Add the appended deltas to each project's use: to those of the projects that had any.
+
+    A project that was given a limit while pushes without one were on their way can become scarce of room by it: how it
+    stands then, as `charge` answers it.
+    """
+    folded: dict[int, Standing | None] = {}
+    for row in await conn.all(_SUM):
+        project = row["project_id"]
+        taken = await conn.all(_TAKE, project=project, last=row["last"])
+        delta = sum(r["delta"] for r in taken)
+        after = await conn.first(_FOLD, project=project, delta=delta)
+        folded[project] = None if after is None else _turned_scarce(after, delta)
+    return folded
 
 
 _USED = select(

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Text, bindparam, delete, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fairway.core.oci.digest import Digest
-from fairway.core.oci.errors import NameUnknown
 from fairway.core.oci.manifest import Link, Manifest
-from fairway.core.oci.names import Repository, Tag
+from fairway.core.oci.names import Tag
 from fairway.features.artifacts import rules
 from fairway.features.artifacts.processors import table
 from fairway.frame.db import Conn, Row, now_us
@@ -23,20 +22,8 @@ THERE: Final = exists(
 )
 """The condition that the bound `project` is there, and not only something that was in it."""
 
-_KEEP_PROJECT = (
-    select(projects.c.name)
-    .where(projects.c.id == bindparam("project"), projects.c.deleted_at.is_(None))
-    .with_for_update(read=True, key_share=True)
-)
-_ANY_REPOSITORY = select(repositories.c.id).where(
-    repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("name")
-)
-_REPOSITORY = _ANY_REPOSITORY.where(THERE)
-_KEEP_REPOSITORY = _ANY_REPOSITORY.with_for_update(read=True, key_share=True)
-_MAKE_REPOSITORY = (
-    upsert(repositories)
-    .values(project_id=bindparam("project"), name=bindparam("name"), created_at=now_us(), updated_at=now_us())
-    .on_conflict_do_nothing(index_elements=["project_id", "name"])
+_REPOSITORY = select(repositories.c.id).where(
+    repositories.c.project_id == bindparam("project"), repositories.c.name == bindparam("name"), THERE
 )
 
 
@@ -44,19 +31,6 @@ async def repository(conn: Conn, project: int, name: str) -> int | None:
     """The id of a repository, by its name without the project."""
     found: int | None = await conn.scalar(_REPOSITORY, project=project, name=name)
     return found
-
-
-async def ensure_repository(conn: Conn, project: int, name: str) -> int:
-    """The id of a repository, made if it is the first push; nobody removes it, or hides the project, until the
-    transaction ends.  Raises NameUnknown when the project is gone, and NameInvalid when it has been renamed meanwhile, so
-    that a new repository's whole name would be too long."""
-    called: str | None = await conn.scalar(_KEEP_PROJECT, project=project)
-    if called is None:
-        raise NameUnknown("the project was deleted just now")
-    while (row := await conn.first(_KEEP_REPOSITORY, project=project, name=name)) is None:
-        Repository(f"{called}/{name}")
-        await conn.run(_MAKE_REPOSITORY, project=project, name=name)
-    return int(row["id"])
 
 
 _BY_DIGEST = (
@@ -178,8 +152,12 @@ _ADD_LINK = insert(artifact_links).values(
 )
 _BELONGS = (
     update(artifacts)
-    .where(artifacts.c.id == bindparam("artifact"))
-    .values(accessory=bindparam("accessory"), accessory_of=bindparam("of"))
+    .where(
+        artifacts.c.id == bindparam("artifact"),
+        (artifacts.c.accessory != bindparam("accessory"))
+        | artifacts.c.accessory_of.is_distinct_from(bindparam("of", type_=Text)),
+    )
+    .values(accessory=bindparam("accessory"), accessory_of=bindparam("of", type_=Text))
 )
 _SIZES = select(artifacts.c.total_size).where(
     artifacts.c.repository_id == bindparam("repository"), within(artifacts.c.digest, bindparam("digests"))
@@ -230,9 +208,9 @@ def _link_row(artifact: int, project: int, link: Link, about: Mapping[Digest, st
     }
 
 
-async def make_accessory(conn: Conn, artifact: int, kind: str, of: Digest) -> None:
-    """Note that an artifact belongs to another manifest, whether that is here or not."""
-    await conn.run(_BELONGS, artifact=artifact, accessory=kind, of=of)
+async def make_accessory(conn: Conn, artifact: int, kind: str, of: Digest) -> bool:
+    """Note that an artifact belongs to another manifest, whether that is here or not; False when it did before."""
+    return bool(await conn.run(_BELONGS, artifact=artifact, accessory=kind, of=of))
 
 
 async def total_sizes(conn: Conn, repository: int, digests: Sequence[Digest]) -> list[int]:
@@ -255,7 +233,11 @@ _PARENTS = (
     )
     .limit(1_000)
 )
-_REMOVE_ARTIFACT = delete(artifacts).where(artifacts.c.id == bindparam("artifact"))
+_REMOVE_ARTIFACT = (
+    delete(artifacts)
+    .where(artifacts.c.id == bindparam("artifact"))
+    .returning(artifacts.c.media_type, artifacts.c.artifact_type, artifacts.c.size)
+)
 _ELSEWHERE = select(
     exists().where(artifacts.c.project_id == bindparam("project"), artifacts.c.digest == bindparam("digest"))
 )
@@ -316,9 +298,10 @@ async def parents(conn: Conn, project: int, repository: int, digest: Digest) -> 
     return {row["digest"] for row in rows}
 
 
-async def remove_artifact(conn: Conn, artifact: int) -> None:
-    """Delete an artifact, its tags and its links."""
-    await conn.run(_REMOVE_ARTIFACT, artifact=artifact)
+async def remove_artifact(conn: Conn, artifact: int) -> dict[str, Any]:
+    """Delete an artifact, its tags and its links; what is told of it besides: media_type, artifact_type and size."""
+    row = await conn.first(_REMOVE_ARTIFACT, artifact=artifact)
+    return {} if row is None else {name: row[name] for name in ("media_type", "artifact_type", "size")}
 
 
 async def manifest_in_project(conn: Conn, project: int, digest: Digest) -> bool:
