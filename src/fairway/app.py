@@ -32,6 +32,7 @@ from fairway.core.wire.replies import Send, error_reply, send_reply
 from fairway.core.wire.server import App
 from fairway.features.accounts import api as accounts
 from fairway.features.artifacts import api as artifacts
+from fairway.features.artifacts import charges
 from fairway.features.audit import api as audit
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
@@ -237,6 +238,7 @@ async def _flushing(parts: Parts) -> AsyncIterator[None]:
             await task
         await parts.hub.pulls.flush()
         await parts.personal.flush()
+        await charges.all_told(parts.db)
 
 
 @asynccontextmanager

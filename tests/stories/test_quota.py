@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from fairway.core.oci.digest import Digest
+from fairway.features.artifacts import charges
 from fairway.features.registry.housekeeping import fold_quota_deltas
 from fairway.frame.db import ledger
 from fairway.frame.db.tables import quota_deltas, quotas, uploads
@@ -21,8 +22,12 @@ async def alice(world: World) -> Person:
 
 @pytest.fixture
 async def small(world: World, alice: Person) -> int:
-    """Her project with room for a thousand bytes."""
-    return await world.project("small", alice, limit=LIMIT)
+    """Her project with room for a thousand bytes, which has just been told that this is not enough: so that no later
+    refusal is recorded, and leaves nothing at all."""
+    project = await world.project("small", alice, limit=LIMIT)
+    assert (await alice.push_blob("small/app", bytes(LIMIT + 1))).status == 403
+    await charges.all_told(world.db)
+    return project
 
 
 async def used(world: World, project: int) -> int:

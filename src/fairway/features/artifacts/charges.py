@@ -105,6 +105,11 @@ def tell(db: Database, refused: Refused) -> None:
         task.add_done_callback(lambda _: tasks.pop(refused.project, None))
 
 
+async def all_told(db: Database) -> None:
+    """Wait for what this process has to record about refusals: before it ends."""
+    await asyncio.gather(*_telling.get(db, {}).values())
+
+
 async def _tell(db: Database, refused: Refused) -> None:
     async def body(conn: Conn) -> None:
         if await refusals.tell_now(conn, refused.project, SELDOM_SECONDS):
