@@ -90,7 +90,7 @@ class Gate(Refusing):
     async def manifest(self, repo: Repository, ref: Reference) -> StoredManifest:
         place = await self._enter(repo, PULL)
         found = await place.local.manifest(repo, ref)
-        self.hub.pulls.note(place.project, repo, ref, found.digest)
+        self.hub.pulls.note(place.project, repo, ref, found.digest, self.identity.principal.name)
         return found
 
     async def manifest_info(self, repo: Repository, ref: Reference) -> ManifestInfo:

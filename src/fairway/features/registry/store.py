@@ -1,13 +1,15 @@
 """SQL that belongs to no single page of content: pull counts, and the catalogue of all repositories."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Collection, Sequence
+from typing import Any, TypedDict
 
 from sqlalchemy import BigInteger, bindparam, select, update
 
 from fairway.frame.db import Conn, now_us
 from fairway.frame.db.tables import artifacts, projects, repositories, tags
+from fairway.frame.db.types import within, within_ids
 
 
 class PullRow(TypedDict):
@@ -57,6 +59,45 @@ async def add_pulls(conn: Conn, rows: Sequence[PullRow]) -> None:
     )
     await conn.many(_ARTIFACT_PULLED, rows)
     await conn.many(_TAG_PULLED, [row for row in rows if row["tag"]])
+
+
+async def projects_wanting_pulls(conn: Conn, project_ids: Collection[int]) -> set[int]:
+    """Which of these projects want to be told of pulls."""
+    return set()
+
+
+_PLACES = (
+    select(
+        projects.c.id,
+        repositories.c.name,
+        (projects.c.name + "/" + repositories.c.name).label("repository"),
+        repositories.c.created_at.label("repository_created_at"),
+        projects.c.public,
+    )
+    .join(repositories, repositories.c.project_id == projects.c.id)
+    .where(
+        within_ids(projects.c.id, bindparam("projects")),
+        within(repositories.c.name, bindparam("names")),
+        projects.c.deleted_at.is_(None),
+    )
+)
+
+
+async def places(conn: Conn, wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], dict[str, Any]]:
+    """What is told of repositories, each by its project's id and its name in it; of those that are there."""
+    rows = await conn.all(
+        _PLACES,
+        projects=json.dumps(sorted({project for project, _ in wanted})),
+        names=json.dumps(sorted({name for _, name in wanted})),
+    )
+    return {
+        (row["id"], row["name"]): {
+            "repository": row["repository"],
+            "repository_created_at": row["repository_created_at"],
+            "public": bool(row["public"]),
+        }
+        for row in rows
+    }
 
 
 _CATALOGUE = (
