@@ -29,7 +29,7 @@ from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
 from fairway.features.robots.logins import Logins, Robots
 from fairway.features.webhooks.jobs import Notifications
-from fairway.features.webhooks.model import endpoints
+from fairway.features.webhooks.registry.model import endpoints
 from fairway.frame.access.changes import Changes
 from fairway.frame.clock import utc_now
 from fairway.frame.configuration import Configuration

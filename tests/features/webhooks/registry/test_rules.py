@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fairway.features.webhooks.model import Endpoint
-from fairway.features.webhooks.rules import notifications, wanted
+from fairway.features.webhooks.registry.model import Endpoint
+from fairway.features.webhooks.registry.rules import notifications, wanted
 
 DIGEST = "sha256:" + "a" * 64
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"

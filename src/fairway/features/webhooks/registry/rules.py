@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fairway.features.webhooks.model import Endpoint
+from fairway.features.webhooks.registry.model import Endpoint
 
 _BLOB = "application/octet-stream"
 
