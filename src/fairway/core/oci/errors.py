@@ -5,7 +5,8 @@ specification where it has one).  Status numbers are not here: `core/wire/status
 
     FairwayError
     ├── about content      BlobUnknown, ManifestUnknown, NameUnknown, ManifestBlobUnknown, InUse …
-    ├── about the request  NameInvalid, DigestInvalid, TagInvalid, ManifestInvalid, RangeInvalid, BadRequest …
+    ├── about the request  NameInvalid, DigestInvalid, TagInvalid, ManifestInvalid, RangeInvalid,
+    │                      BadRequest ─ PatternInvalid …
     ├── about the caller   Unauthorized, Denied ─ QuotaExceeded, TooManyRequests
     └── about ourselves    Unavailable ─ StorageFull, StorageReadOnly
 
@@ -190,6 +191,10 @@ class BadRequest(FairwayError):
     """A request that is wrong in a way no other class names."""
 
     code = "BAD_REQUEST"
+
+
+class PatternInvalid(BadRequest):
+    """A pattern for names that does not follow the syntax of its kind."""
 
 
 class BodyTooLarge(FairwayError):
