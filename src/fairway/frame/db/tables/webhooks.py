@@ -6,6 +6,9 @@ webhook_policies ──< webhook_targets (each a queue) ──< webhook_deliveri
 
 A delivery is open until it ends: taken, refused for good, or too old.  `webhook_targets.due_at` is when somebody should look
 at a queue next or, while somebody works through it, when their lease on it ends; null when nothing waits in it.
+Of each topic only the first open delivery, its head, can have its turn.  A head that failed is put off: `next_at` is a moment.
+Whatever is then found behind it is parked (`next_at` is PARKED) until it is the head itself, so that nobody passes it again on
+the way to what is next.  Everything else that is open has 0.
 No row here is tied to a project's: that a project was deleted is told after it is gone.
 """
 
@@ -13,6 +16,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text,
 
 from fairway.frame.db.tables.base import metadata
 from fairway.frame.db.types import Id, Micros, Name
+
+PARKED = 2**62
+"""`next_at` of a delivery behind one of its topic that is put off."""
 
 webhook_policies = Table(
     "webhook_policies",
@@ -55,6 +61,8 @@ webhook_targets = Table(
         "attempt", Integer, nullable=False, server_default="0"
     ),  # one more each time somebody takes the queue
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("paused_until", Micros, nullable=False, server_default="0"),  # whatever is added meanwhile
+    Column("waiting", BigInteger, nullable=False, server_default="0"),  # so many open deliveries, or fewer
     Column("last_error", Text, nullable=False, server_default=""),
     Column("dropped", BigInteger, nullable=False, server_default="0"),  # the oldest, since too many waited
     UniqueConstraint("policy_id", "number"),
@@ -68,7 +76,7 @@ webhook_targets = Table(
 )
 
 _OPEN = text("ended_at IS NULL")
-_PUT_OFF = text("ended_at IS NULL AND next_at > 0")
+_ENDED = text("ended_at IS NOT NULL")
 
 webhook_deliveries = Table(
     "webhook_deliveries",
@@ -83,7 +91,7 @@ webhook_deliveries = Table(
     Column("body", Text, nullable=False),
     Column("status", Text, nullable=False),  # Pending | Running | Stopped | Error | Success
     Column("tries", Integer, nullable=False, server_default="0"),
-    Column("next_at", Micros, nullable=False, server_default="0"),  # 0: as soon as it is its turn
+    Column("next_at", Micros, nullable=False, server_default="0"),  # 0, a moment, or PARKED
     Column("created_at", Micros, nullable=False),
     Column("started_at", Micros),  # of the last try
     Column("ended_at", Micros),
@@ -92,12 +100,22 @@ webhook_deliveries = Table(
     Column("message", Text, nullable=False, server_default=""),
     Index("ix_webhook_deliveries_open", "target_id", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index(
-        "ix_webhook_deliveries_put_off",
+        "ix_webhook_deliveries_turn",
         "target_id",
         "next_at",
-        sqlite_where=_PUT_OFF,
-        postgresql_where=_PUT_OFF,
+        "id",
+        sqlite_where=_OPEN,
+        postgresql_where=_OPEN,
     ),
+    Index(
+        "ix_webhook_deliveries_topic",
+        "target_id",
+        "topic",
+        "id",
+        sqlite_where=_OPEN,
+        postgresql_where=_OPEN,
+    ),
+    Index("ix_webhook_deliveries_ended", "policy_id", "id", sqlite_where=_ENDED, postgresql_where=_ENDED),
     Index(None, "policy_id", "id"),
     sqlite_autoincrement=True,
 )

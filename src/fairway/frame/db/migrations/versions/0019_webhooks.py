@@ -51,6 +51,8 @@ def _policies() -> None:
         sa.Column("worker", NAME, nullable=True),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("waiting", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("last_error", sa.Text(), server_default="", nullable=False),
         sa.Column("dropped", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_webhook_targets"),
@@ -93,21 +95,20 @@ def _deliveries() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_webhook_deliveries"),
         sqlite_autoincrement=True,
     )
-    opened, put_off = sa.text("ended_at IS NULL"), sa.text("ended_at IS NULL AND next_at > 0")
-    op.create_index(
-        "ix_webhook_deliveries_open",
-        "webhook_deliveries",
-        ["target_id", "id"],
-        sqlite_where=opened,
-        postgresql_where=opened,
-    )
-    op.create_index(
-        "ix_webhook_deliveries_put_off",
-        "webhook_deliveries",
-        ["target_id", "next_at"],
-        sqlite_where=put_off,
-        postgresql_where=put_off,
-    )
+    opened, ended = sa.text("ended_at IS NULL"), sa.text("ended_at IS NOT NULL")
+    for name, columns, which in (
+        ("open", ["target_id", "id"], opened),
+        ("turn", ["target_id", "next_at", "id"], opened),
+        ("topic", ["target_id", "topic", "id"], opened),
+        ("ended", ["policy_id", "id"], ended),
+    ):
+        op.create_index(
+            f"ix_webhook_deliveries_{name}",
+            "webhook_deliveries",
+            columns,
+            sqlite_where=which,
+            postgresql_where=which,
+        )
     op.create_index("ix_webhook_deliveries_policy_id_id", "webhook_deliveries", ["policy_id", "id"])
 
 
