@@ -37,7 +37,7 @@ class Policy:
     project: int
     name: str
     description: str
-    event_types: frozenset[str]
+    event_types: tuple[str, ...]
     tags: tuple[Selector, ...]
     """Which tags it is about; none: all, and what has no tag."""
     repositories: tuple[Selector, ...]
@@ -46,6 +46,62 @@ class Policy:
     creator: str
     created_at: int
     updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a target takes what it is told.  `paused_until`: microseconds since the epoch, 0 for not at all."""
+
+    waiting: int
+    """Open deliveries, or somewhat fewer than there are."""
+    failures: int
+    """In a row."""
+    paused_until: int
+    last_error: str
+    dropped: int
+    """The oldest, since too many waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTarget:
+    """A target as people may see it: of its secrets only whether it has them."""
+
+    id: int
+    policy: int
+    type: str
+    address: str = field(repr=False)
+    payload_format: str
+    fields: Any
+    has_auth_header: bool
+    has_secret: bool
+    skip_cert_verify: bool
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTarget:
+    """A target as it should be; a secret that is None is to stay as it is, "" is none."""
+
+    type: str
+    address: str = field(repr=False)
+    payload_format: str
+    fields: Any
+    auth_header: str | None = field(repr=False)
+    secret: str | None = field(repr=False)
+    skip_cert_verify: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A policy as it should be; selectors that are None are to stay as they are."""
+
+    name: str
+    description: str
+    event_types: tuple[str, ...]
+    tags: tuple[Selector, ...] | None
+    repositories: tuple[Selector, ...] | None
+    enabled: bool
+    targets: tuple[WantedTarget, ...]
 
 
 @dataclass(frozen=True, slots=True)

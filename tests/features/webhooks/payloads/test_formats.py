@@ -216,7 +216,7 @@ def policy(
         "project": 7,
         "name": "p",
         "description": "",
-        "event_types": frozenset({"PUSH_ARTIFACT", "PROJECT_UPDATED", "REPOSITORY_CREATED"}),
+        "event_types": ("PUSH_ARTIFACT", "PROJECT_UPDATED", "REPOSITORY_CREATED"),
         "enabled": True,
         "creator": "alice",
         "created_at": 0,

@@ -134,6 +134,20 @@ def test_notices_of_one_event_are_told_apart() -> None:
     assert made[0].id == "e1"
 
 
+def test_where_tags_were_is_as_good_as_what_moved() -> None:
+    facts = {**COMMON, "digest": D, "tags": {"new": {"was": None}, "old": {"was": E}, "same": {"was": D}}}
+    made = {each.type: each.data for each in notices("artifact.pushed", facts, HERE, id="e1", at=1)}
+    assert [each["tag"] for each in made["PUSH_ARTIFACT"]["resources"]] == ["new", "old", "same"]
+    assert made["TAG_CREATED"] == of_tags(resource("new"))
+    assert made["TAG_MOVED"] == of_tags(resource("old", previous_digest=E))
+
+
+def test_what_an_event_says_of_its_time_counts() -> None:
+    facts = {**COMMON, "digest": D, "tag": "v1", "repository_created_at": 5_000_000, "public": True}
+    (told,) = notices("tag.deleted", facts, HERE, id="e1", at=1)
+    assert told.data["repository"] == {**REPOSITORY, "date_created": 5, "repo_type": "public"}
+
+
 def test_a_push_that_moves_no_tag_tells_of_none() -> None:
     facts = {**COMMON, "digest": D, "tags": ["a"], "moved": {}}
     assert [each.type for each in notices("artifact.pushed", facts, HERE, id="e1", at=1)] == ["PUSH_ARTIFACT"]

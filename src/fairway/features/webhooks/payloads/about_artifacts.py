@@ -1,7 +1,8 @@
 """The `event_data` of what happens to artifacts, tags and repositories.
 
 ```text
-artifact.pushed      repository (full name), actor, digest, tags, moved {tag: digest before, or null}
+artifact.pushed      repository (full name), actor, digest, tags {tag: {was: digest before, or null}}, moved
+                     {tag: digest before, or null} of those whose target changed; without it `was` says it
 artifact.restored    repository, actor, digest, tags
 artifact.deleted     repository, actor, digest, tags
 artifact.pulled      repository, actor, digest, tag ("" for a pull by digest), count (of pulls since the last event)
@@ -9,6 +10,7 @@ tag.created, tag.moved, tag.deleted      repository, actor, digest, tag, before 
 signature.added      repository, actor, digest (of what is signed), signature (digest of it), kind
 repository.created, repository.deleted   repository, actor
 ```
+Each may say `repository_created_at` (µs) and `public`, as it was at that time; else it is looked up.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,14 +48,12 @@ def all_tags(facts: Facts, where: Surroundings) -> dict[str, Any] | None:
 
 def created_tags(facts: Facts, where: Surroundings) -> dict[str, Any] | None:
     """The tags that a push made."""
-    moved: Mapping[str, str | None] = facts.get("moved") or {}
-    return _tags(facts, where, {tag: None for tag, before in sorted(moved.items()) if before is None})
+    return _tags(facts, where, {tag: None for tag, before in _moved(facts) if before is None})
 
 
 def moved_tags(facts: Facts, where: Surroundings) -> dict[str, Any] | None:
     """The tags that a push took from another artifact."""
-    moved: Mapping[str, str | None] = facts.get("moved") or {}
-    return _tags(facts, where, {tag: before for tag, before in sorted(moved.items()) if before is not None})
+    return _tags(facts, where, {tag: before for tag, before in _moved(facts) if before is not None})
 
 
 def signature(facts: Facts, where: Surroundings) -> dict[str, Any]:
@@ -66,8 +66,8 @@ def signature(facts: Facts, where: Surroundings) -> dict[str, Any]:
 def repository(facts: Facts, where: Surroundings) -> dict[str, Any]:
     """Harbor's Repository, with when it was made unless that is not known any more."""
     shown = repository_of(facts, where)
-    if where.created_at:
-        shown = {"date_created": where.created_at // 1_000_000, **shown}
+    if created_at := facts.get("repository_created_at") or where.created_at:
+        shown = {"date_created": created_at // 1_000_000, **shown}
     return {"repository": shown}
 
 
@@ -79,13 +79,20 @@ def repository_of(facts: Facts, where: Surroundings) -> dict[str, Any]:
         "name": rest,
         "namespace": project or where.name,
         "repo_full_name": full,
-        "repo_type": "public" if where.public else "private",
+        "repo_type": "public" if facts.get("public", where.public) else "private",
     }
 
 
 def resource_url(facts: Facts, where: Surroundings, reference: str) -> str:
     """How clients call it: `host/project/app:tag`, or with `@` a digest."""
     return f"{where.host}/{facts.get('repository') or ''}{'@' if ':' in reference else ':'}{reference}"
+
+
+def _moved(facts: Facts) -> list[tuple[str, str | None]]:
+    moved = facts.get("moved")
+    if moved is None and isinstance(tags := facts.get("tags"), Mapping):
+        moved = {tag: each["was"] for tag, each in tags.items() if each["was"] != facts.get("digest")}
+    return sorted((moved or {}).items())
 
 
 def _tags(facts: Facts, where: Surroundings, before: Mapping[str, str | None]) -> dict[str, Any] | None:

@@ -39,7 +39,7 @@ def _policies() -> None:
         "webhook_targets",
         sa.Column("id", ID, nullable=False),
         sa.Column("policy_id", ID, nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", ID, nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("payload_format", sa.Text(), nullable=False),
@@ -62,6 +62,14 @@ def _policies() -> None:
     due = sa.text("due_at IS NOT NULL")
     op.create_index(
         "ix_webhook_targets_due", "webhook_targets", ["due_at"], sqlite_where=due, postgresql_where=due
+    )
+    removed = sa.text("number < 0")
+    op.create_index(
+        "ix_webhook_targets_removed",
+        "webhook_targets",
+        ["id"],
+        sqlite_where=removed,
+        postgresql_where=removed,
     )
     op.create_table(
         "webhook_triggers",
