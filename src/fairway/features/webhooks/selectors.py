@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairway.core.oci.errors import BadRequest
-from fairway.core.oci.patterns import Kind, PatternInvalid, Selector, matcher
+from fairway.core.oci.errors import BadRequest, PatternInvalid
+from fairway.core.oci.patterns import Kind, Selector, matcher
 
 MOST: Final = 20
 """Selectors of tags, and of repositories, that a policy has."""

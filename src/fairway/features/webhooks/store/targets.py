@@ -18,7 +18,7 @@ from fairway.frame.sealing import Sealer
 Pair = tuple[WantedTarget, KnownTarget | None]
 """A target as it should be, and the one that it is a change of."""
 
-AUTH_HEADER, SECRET = "auth_header", "secret"  # noqa: S105 - names of columns
+AUTH_HEADER, SECRET = "auth_header", "secret"
 
 _table = webhook_targets
 _OF = (
@@ -38,7 +38,7 @@ _LET_GO = (
     .where(_table.c.policy_id == bindparam("policy"), _table.c.number < 0)
     .values(due_at=null(), auth_header="", secret="")
 )
-_said = {
+_said: dict[str, Any] = {
     "number": bindparam("place"),
     "type": bindparam("new_type"),
     "address": bindparam("new_address"),

@@ -9,7 +9,6 @@ at a queue next or, while somebody works through it, when their lease on it ends
 Of each topic only the first open delivery, its head, can have its turn.  A head that failed is put off: `next_at` is a moment.
 Whatever is then found behind it is parked (`next_at` is PARKED) until it is the head itself, so that nobody passes it again on
 the way to what is next.  Everything else that is open has 0.
-A target that is removed keeps its row, with a `number` below zero, until nothing of it is left that is open.
 No row here is tied to a project's: that a project was deleted is told after it is gone.
 """
 
@@ -46,9 +45,7 @@ webhook_targets = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("policy_id", Id, nullable=False),
-    Column(
-        "number", Id, nullable=False
-    ),  # its place among the targets of its policy; once it is none any more, its id below zero
+    Column("number", Id, nullable=False),  # its place among the targets of its policy
     Column("type", Text, nullable=False),  # http | slack | teams
     Column("address", Text, nullable=False),
     Column(
@@ -74,12 +71,6 @@ webhook_targets = Table(
         "due_at",
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_webhook_targets_removed",
-        "id",
-        sqlite_where=text("number < 0"),
-        postgresql_where=text("number < 0"),
     ),
     sqlite_autoincrement=True,
 )

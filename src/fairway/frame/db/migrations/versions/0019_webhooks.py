@@ -63,14 +63,6 @@ def _policies() -> None:
     op.create_index(
         "ix_webhook_targets_due", "webhook_targets", ["due_at"], sqlite_where=due, postgresql_where=due
     )
-    removed = sa.text("number < 0")
-    op.create_index(
-        "ix_webhook_targets_removed",
-        "webhook_targets",
-        ["id"],
-        sqlite_where=removed,
-        postgresql_where=removed,
-    )
     op.create_table(
         "webhook_triggers",
         sa.Column("policy_id", ID, nullable=False),
