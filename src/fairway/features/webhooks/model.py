@@ -139,3 +139,28 @@ class Delivery:
     """The HTTP status of the last answer."""
     reply: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery on its way to its turn.  `head` is the first open one of its topic: only that one has its turn."""
+
+    id: int
+    topic: str
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of sending something once."""
+
+    status: int | None
+    """The HTTP status; None when nothing was heard."""
+    message: str = ""
+    """Why it was not taken, in words that hold no secret."""
+    reply: str = field(default="", repr=False)
+    """The reply's beginning, as far as those who look after the policy may read it."""
+    retry_after: float = 0.0
+    """Seconds to wait, as the target asks."""
+    forbidden: bool = False
+    """Nothing was sent, since nothing may be sent there."""

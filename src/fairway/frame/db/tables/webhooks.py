@@ -91,6 +91,7 @@ webhook_deliveries = Table(
     Column("body", Text, nullable=False),
     Column("status", Text, nullable=False),  # Pending | Running | Stopped | Error | Success
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("refusals", Integer, nullable=False, server_default="0"),  # tries that were answered so
     Column("next_at", Micros, nullable=False, server_default="0"),  # 0, a moment, or PARKED
     Column("created_at", Micros, nullable=False),
     Column("started_at", Micros),  # of the last try
@@ -115,7 +116,9 @@ webhook_deliveries = Table(
         sqlite_where=_OPEN,
         postgresql_where=_OPEN,
     ),
-    Index("ix_webhook_deliveries_ended", "policy_id", "id", sqlite_where=_ENDED, postgresql_where=_ENDED),
+    Index(
+        "ix_webhook_deliveries_ended", "policy_id", "ended_at", sqlite_where=_ENDED, postgresql_where=_ENDED
+    ),
     Index(None, "policy_id", "id"),
     sqlite_autoincrement=True,
 )

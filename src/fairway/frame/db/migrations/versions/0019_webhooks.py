@@ -85,6 +85,7 @@ def _deliveries() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("refusals", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
@@ -100,7 +101,7 @@ def _deliveries() -> None:
         ("open", ["target_id", "id"], opened),
         ("turn", ["target_id", "next_at", "id"], opened),
         ("topic", ["target_id", "topic", "id"], opened),
-        ("ended", ["policy_id", "id"], ended),
+        ("ended", ["policy_id", "ended_at"], ended),
     ):
         op.create_index(
             f"ix_webhook_deliveries_{name}",
