@@ -3,19 +3,25 @@
 from fairway.features.audit import forward
 from fairway.features.audit import store as audit
 from fairway.features.webhooks.jobs import Notifications
+from fairway.features.webhooks.payloads.notices import KINDS
+from fairway.features.webhooks.telling import Telling
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import NOTIFICATIONS
 from fairway.frame.db import Conn
 from fairway.frame.events import Event, Reaction, Reactions
 
 
-def reactions(notifications: Notifications, configuration: Configuration | None = None) -> Reactions:
+def reactions(
+    notifications: Notifications,
+    configuration: Configuration | None = None,
+    webhooks: Telling | None = None,
+) -> Reactions:
     """What follows from each kind of event, as administrators have chosen."""
     tell = (
         notifications.reaction if configuration is None else _while_on(notifications.reaction, configuration)
     )
     write = audit.write if configuration is None else forward.writing(configuration)
-    return {
+    follows: dict[str, list[Reaction]] = {
         "project.created": [write],
         "project.updated": [write],
         "project.deleted": [write],
@@ -50,6 +56,9 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "usergroup.deleted": [write],
         "groupmember.created": [write],
         "groupmember.deleted": [write],
+        "webhook.created": [write],
+        "webhook.updated": [write],
+        "webhook.deleted": [write],
         "label.created": [write],
         "label.updated": [write],
         "label.deleted": [write],
@@ -59,6 +68,10 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }
+    if webhooks is not None:
+        for kind in KINDS:
+            follows.setdefault(kind, []).append(webhooks.react)
+    return follows
 
 
 def _while_on(tell: Reaction, configuration: Configuration) -> Reaction:

@@ -15,6 +15,7 @@ from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
 from fairway.features.projects import deletions
 from fairway.features.registry import housekeeping
+from fairway.features.webhooks.store import policies as webhooks
 from fairway.frame import events, log
 from fairway.frame.db import Database
 from fairway.frame.jobs import records
@@ -30,6 +31,8 @@ _log = log.get_logger(__name__)
 
 _SWEPT_AT_A_TIME = 200
 """Executions forgotten in one transaction."""
+_FORGOTTEN_AT_A_TIME = 20
+"""Policies of webhooks."""
 
 
 _LOOK_SECONDS = 1.0
@@ -65,7 +68,7 @@ def steps(parts: Parts) -> list[Step]:
         ),
         Step("empty trash", 30, unless_read_only(lambda: housekeeping.empty_trash(db, store))),
     ]
-    follows = reactions(parts.notifications, parts.configuration)
+    follows = reactions(parts.notifications, parts.configuration, parts.webhooks)
     forwarder = Forwarder(db, parts.configuration, parts.send_lines)
     return [
         *(removing if not settings.read_only else ()),
@@ -82,6 +85,7 @@ def steps(parts: Parts) -> list[Step]:
             300,
             lambda: deletions.go_on(db, parts.jobs[deletions.PROJECT_DELETION]),
         ),
+        Step("forget webhooks of deleted projects", 300, lambda: forget_webhooks(db)),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
 
@@ -104,6 +108,14 @@ async def sweep_history(db: Database, jobs: Jobs) -> int:
             partial(records.sweep, kind=job.kind, kept=job.kept, limit=_SWEPT_AT_A_TIME)
         ):
             gone += some
+    return gone
+
+
+async def forget_webhooks(db: Database) -> int:
+    """Forget the webhooks of projects that are gone, once that is told; how many."""
+    gone = 0
+    while some := await db.write(partial(webhooks.forget_left, most=_FORGOTTEN_AT_A_TIME)):
+        gone += some
     return gone
 
 

@@ -4,17 +4,24 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from fairway.features.projects.store.belonging import keep as keep_project
 from fairway.features.webhooks import selectors
 from fairway.features.webhooks.model import Policy, Wanted
 from fairway.features.webhooks.store import targets
+from fairway.features.webhooks.store.deliveries import OPEN
 from fairway.frame import events
 from fairway.frame.access.principals import Principal
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.listing import Field, Filters, Listing, Order
-from fairway.frame.db.tables import projects, webhook_policies, webhook_triggers
+from fairway.frame.db.tables import (
+    projects,
+    webhook_deliveries,
+    webhook_policies,
+    webhook_targets,
+    webhook_triggers,
+)
 from fairway.frame.db.types import within_ids
 from fairway.frame.sealing import Sealer
 
@@ -153,15 +160,40 @@ async def change(
 
 async def remove(conn: Conn, policy: Policy, by: Principal) -> None:
     """Remove a policy that is locked; what was told by it goes after it, bit by bit.  Needs a transaction."""
-    await forget(conn, policy.id)
+    await _forget(conn, policy.id)
     await _record(conn, "deleted", policy.project, policy.id, policy.name, by)
 
 
-async def forget(conn: Conn, policy: int) -> None:
-    """The same for one that nobody has to hear of."""
+async def _forget(conn: Conn, policy: int) -> None:
     await conn.run(_REMOVE, policy=policy)
     await conn.run(_FORGET_TRIGGERS, policy=policy)
     await targets.remove_all(conn, policy)
+
+
+_open = (
+    select(webhook_deliveries.c.id)
+    .join(webhook_targets, webhook_targets.c.id == webhook_deliveries.c.target_id)
+    .where(webhook_targets.c.policy_id == _table.c.id, OPEN)
+    .correlate(_table)
+)
+_live = select(projects.c.id).where(projects.c.id == _table.c.project_id, projects.c.deleted_at.is_(None))
+_LEFT = (
+    select(_table.c.id)
+    .where(~_table.c.enabled, ~exists(_live), ~exists(_open))
+    .order_by(_table.c.id)
+    .limit(bindparam("most"))
+)
+
+
+async def forget_left(conn: Conn, most: int) -> int:
+    """Forget some policies of projects that are gone, when all that was to be told of them is; how many.
+
+    Needs a transaction.  That a project is gone is told by those that are enabled, which `disable_all` ends.
+    """
+    left = [row["id"] for row in await conn.all(_LEFT, most=most)]
+    for policy in left:
+        await _forget(conn, policy)
+    return len(left)
 
 
 async def disable_all(conn: Conn, project: int) -> None:

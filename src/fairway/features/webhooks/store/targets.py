@@ -7,9 +7,10 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, insert, null, select, update
+from sqlalchemy import bindparam, case, delete, insert, select, update
 
-from fairway.features.webhooks.model import KnownTarget, Standing, Target, WantedTarget
+from fairway.features.webhooks.model import KnownTarget, Standing, WantedTarget
+from fairway.features.webhooks.targets import context
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import webhook_targets
 from fairway.frame.db.types import within_ids
@@ -23,21 +24,13 @@ AUTH_HEADER, SECRET = "auth_header", "secret"
 _table = webhook_targets
 _OF = (
     select(_table)
-    .where(within_ids(_table.c.policy_id, bindparam("policies")), _table.c.number >= 0)
+    .where(within_ids(_table.c.policy_id, bindparam("policies")))
     .order_by(_table.c.policy_id, _table.c.number)
 )
-_BY_IDS = select(_table).where(within_ids(_table.c.id, bindparam("targets")), _table.c.number >= 0)
 # Out of the way of the numbers that are given anew; those that get none are removed.
-_REMOVE_ALL = (
-    update(_table)
-    .where(_table.c.policy_id == bindparam("policy"), _table.c.number >= 0)
-    .values(number=-_table.c.id)
-)
-_LET_GO = (
-    update(_table)
-    .where(_table.c.policy_id == bindparam("policy"), _table.c.number < 0)
-    .values(due_at=null(), auth_header="", secret="")
-)
+_SET_ASIDE = update(_table).where(_table.c.policy_id == bindparam("policy")).values(number=-_table.c.id)
+_REMOVE = delete(_table).where(_table.c.policy_id == bindparam("policy"), _table.c.number < 0)
+_REMOVE_ALL = delete(_table).where(_table.c.policy_id == bindparam("policy"))
 _said: dict[str, Any] = {
     "number": bindparam("place"),
     "type": bindparam("new_type"),
@@ -92,38 +85,10 @@ async def of(conn: Conn, policies: Collection[int]) -> dict[int, list[KnownTarge
     return found
 
 
-async def opened(conn: Conn, ids: Collection[int], sealer: Sealer) -> dict[int, Target]:
-    """Targets with their secrets, for who sends; those that are removed are not among them.  Raises SealBroken."""
-    rows = await conn.all(_BY_IDS, targets=json.dumps(sorted(ids)))
-    return {row["id"]: open_row(row, sealer) for row in rows}
-
-
-def open_row(row: Row, sealer: Sealer) -> Target:
-    """A row of `webhook_targets` with its secrets.  Raises SealBroken."""
-    return Target(
-        id=row["id"],
-        policy=row["policy_id"],
-        type=row["type"],
-        address=row["address"],
-        payload_format=row["payload_format"],
-        fields=json.loads(row["fields"]) if row["fields"] else None,
-        auth_header=_open(row, AUTH_HEADER, sealer),
-        secret=_open(row, SECRET, sealer),
-        skip_cert_verify=bool(row["skip_cert_verify"]),
-    )
-
-
-def _open(row: Row, column: str, sealer: Sealer) -> str:
-    return sealer.open(row[column], _context(row["id"], column)).decode() if row[column] else ""
-
-
-def _context(target: int, column: str) -> str:
-    return f"webhook_targets/{target}/{column}"
-
-
 async def replace(conn: Conn, policy: int, pairs: Sequence[Pair], sealer: Sealer) -> None:
-    """Let a policy that is locked, or new, have these targets and no others.  Needs a transaction."""
-    await conn.run(_REMOVE_ALL, policy=policy)
+    """Let a policy that is locked, or new, have these targets and no others; what waits for others goes after them, bit by
+    bit.  Needs a transaction."""
+    await conn.run(_SET_ASIDE, policy=policy)
     for place, (wanted, before) in enumerate(pairs):
         if before is None:
             target = int(await conn.scalar(_ADD, policy=policy, **_columns(wanted, place)))
@@ -134,9 +99,9 @@ async def replace(conn: Conn, policy: int, pairs: Sequence[Pair], sealer: Sealer
                 await conn.run(_ANEW, target=target)
         for column, secret in ((AUTH_HEADER, wanted.auth_header), (SECRET, wanted.secret)):
             if secret is not None:
-                sealed = sealer.seal(secret.encode(), _context(target, column)) if secret else ""
+                sealed = sealer.seal(secret.encode(), context(target, column)) if secret else ""
                 await conn.run(_SEAL[column], target=target, sealed=sealed)
-    await conn.run(_LET_GO, policy=policy)
+    await conn.run(_REMOVE, policy=policy)
 
 
 def _columns(wanted: WantedTarget, place: int) -> dict[str, Any]:
@@ -153,29 +118,3 @@ def _columns(wanted: WantedTarget, place: int) -> dict[str, Any]:
 async def remove_all(conn: Conn, policy: int) -> None:
     """Let a policy have no targets any more.  Needs a transaction."""
     await conn.run(_REMOVE_ALL, policy=policy)
-    await conn.run(_LET_GO, policy=policy)
-
-
-_SOME_REMOVED = (
-    select(_table.c.id, _table.c.policy_id)
-    .where(_table.c.number < 0)
-    .order_by(_table.c.id)
-    .limit(bindparam("most"))
-)
-_LOCK = select(_table.c.id).where(_table.c.id == bindparam("target")).with_for_update()
-_DELETE = delete(_table).where(_table.c.id == bindparam("target"), _table.c.number < 0)
-
-
-async def some_removed(conn: Conn, most: int) -> list[tuple[int, int]]:
-    """Targets that were removed and of which something may be left, each with its policy."""
-    return [(row["id"], row["policy_id"]) for row in await conn.all(_SOME_REMOVED, most=most)]
-
-
-async def lock(conn: Conn, target: int) -> None:
-    """Let nobody else work at its queue until the transaction ends."""
-    await conn.first(_LOCK, target=target)
-
-
-async def forget(conn: Conn, target: int) -> None:
-    """Forget a target that was removed, of which nothing is left.  Needs a transaction."""
-    await conn.run(_DELETE, target=target)
