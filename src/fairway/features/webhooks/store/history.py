@@ -30,6 +30,7 @@ _WHOLE = select(*_d.c, _type, _t.c.id.label("there")).select_from(_of)
 _IN_LIST = select(
     *_all, func.substr(_d.c.body, 1, SHOWN).label("body"), _type, _t.c.id.label("there")
 ).select_from(_of)
+_NOW = select(now_us())
 _BY_ID = _WHOLE.where(_d.c.policy_id == bindparam("policy"), _d.c.id == bindparam("number"))
 _BY_EVENT = (
     _WHOLE.where(_d.c.policy_id == bindparam("policy"), _d.c.event_id == bindparam("event"))
@@ -97,6 +98,11 @@ async def by_id(conn: Conn, policy: int, number: int) -> Told | None:
 async def by_event(conn: Conn, policy: int, event: str, most: int) -> list[Told]:
     """The last deliveries of one event, which was told just now; `most` of them."""
     return [_told(row) for row in await conn.all(_BY_EVENT, policy=policy, event=event, most=most)]
+
+
+async def now(conn: Conn) -> int:
+    """The database's time, microseconds since the epoch."""
+    return int(await conn.scalar(_NOW))
 
 
 # -- when each type was last told

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from fairway.features.projects.store.belonging import keep as keep_project
 from fairway.features.webhooks import selectors
-from fairway.features.webhooks.model import Policy, Wanted
+from fairway.features.webhooks.model import Policy, Wanted, WantedTarget
 from fairway.features.webhooks.store import targets
 from fairway.features.webhooks.store.deliveries import OPEN
 from fairway.frame import events
@@ -128,15 +128,22 @@ async def count(conn: Conn, project: int) -> int:
     return int(await conn.scalar(_COUNT, project=project))
 
 
-async def create(conn: Conn, project: int, wanted: Wanted, by: Principal, sealer: Sealer) -> int:
-    """Make a policy with its targets; its id.
+async def create(
+    conn: Conn,
+    project: int,
+    wanted: Wanted,
+    settled: Sequence[WantedTarget],
+    by: Principal,
+    sealer: Sealer,
+) -> int:
+    """Make a policy with these targets; its id.
 
     Needs a transaction.  Raises UniqueViolation when there is one of this name, ReferenceViolation when the project is
     gone.
     """
     await keep_project(conn, project)
     made = int(await conn.scalar(_CREATE, **_columns(wanted, None), project=project, creator=by.name))
-    await targets.replace(conn, made, [(each, None) for each in wanted.targets], sealer)
+    await targets.replace(conn, made, [(each, None) for each in settled], sealer)
     await _record(conn, "created", project, made, wanted.name, by)
     return made
 
