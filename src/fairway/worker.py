@@ -15,6 +15,8 @@ from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
 from fairway.features.projects import deletions
 from fairway.features.registry import housekeeping
+from fairway.features.webhooks import measures as webhooks
+from fairway.features.webhooks.tidying import Tidying
 from fairway.frame import events, log
 from fairway.frame.db import Database
 from fairway.frame.jobs import records
@@ -73,7 +75,9 @@ def steps(parts: Parts) -> list[Step]:
         Step("forward the audit log", 1, forwarder.forward, told=False),
         Step("measure", 10, lambda: _measure(db)),
         Step("measure garbage", 60, lambda: _measure_garbage(db)),
+        Step("measure webhooks", 10, lambda: _measure_webhooks(db)),
         Step("tidy notifications", 15, parts.notifications.tidy),
+        Step("tidy webhooks", 15, Tidying(db).tidy),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
         Step("forget sessions", 300, parts.sessions.tidy),
@@ -93,6 +97,11 @@ async def _measure(db: Database) -> int:
 
 async def _measure_garbage(db: Database) -> int:
     await gc.measures().look(db)
+    return 0
+
+
+async def _measure_webhooks(db: Database) -> int:
+    await webhooks.measures().look(db)
     return 0
 
 
@@ -124,7 +133,7 @@ async def _run(settings: Settings) -> None:
         metrics().know_operations(step.name for step in made)
         tasks = [asyncio.create_task(_repeat(step, stop)) for step in made]
         tasks.append(asyncio.create_task(when_orphaned(stop.set)))
-        await asyncio.gather(stop.wait(), _work(parts, stop))
+        await asyncio.gather(stop.wait(), _work(parts, stop), _deliver(parts, stop))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -143,6 +152,12 @@ async def _work(parts: Parts, stop: asyncio.Event) -> None:
         watching = asyncio.create_task(_pause_when_read_only(parts, stop, pause))
         await Runner(parts.db, parts.jobs, slots=parts.settings.job_slots).run(pause)
         watching.cancel()
+
+
+async def _deliver(parts: Parts, stop: asyncio.Event) -> None:
+    """Tell targets of webhooks.  On a read-only server they wait, as other endpoints do."""
+    if parts.deliverer is not None:
+        await parts.deliverer.run(stop)
 
 
 async def _pause_when_read_only(parts: Parts, stop: asyncio.Event, pause: asyncio.Event) -> None:
