@@ -45,6 +45,7 @@ from fairway.frame.web.browsers import Browsers
 from fairway.frame.web.who import Authenticators
 
 if TYPE_CHECKING:
+    from fairway.features.webhooks.deliverer import Deliverer
     from fairway.frame.egress import Egress
 
 
@@ -68,6 +69,8 @@ class Parts:
     sealer: Sealer
     configuration: Configuration
     send_lines: Send
+    deliverer: "Deliverer | None"
+    """Tells targets of webhooks; None where there is no way out."""
 
 
 @asynccontextmanager
@@ -140,6 +143,7 @@ def make(settings: Settings, egress: "Egress | None" = None) -> Parts:
         sealer,
         chosen,
         send,
+        None if egress is None else _deliverer(db, egress, sealer, changes),
     )
 
 
@@ -198,6 +202,12 @@ def _notifications(
 ) -> Notifications:
     told = endpoints(settings.notification_endpoints)
     return Notifications(told, db, egress, base=origin.of({}, ""), node=lambda: store.identity)
+
+
+def _deliverer(db: Database, egress: "Egress", sealer: Sealer, changes: Changes) -> "Deliverer":
+    from fairway.features.webhooks.deliverer import Deliverer  # only who works has the client for HTTP
+
+    return Deliverer(db, egress, sealer, paused=lambda: changes.read_only)
 
 
 def _jobs(

@@ -162,12 +162,11 @@ class Deliverer:
         # Should the database not answer, the lease ends by itself.
         with suppress(FairwayError):
             await self._db.write(partial(store.give_back, claimed=claimed, ended=ended), soft=True)
-            while (
-                ended
-                and await self._db.write(
-                    partial(bounds.sweep, policy=claimed.row["policy_id"], kept=KEPT, most=_SWEPT_AT_A_TIME),
-                    soft=True,
-                )
-                == _SWEPT_AT_A_TIME
-            ):
-                pass
+            if ended:
+                await self._sweep(claimed.row["policy_id"])
+
+    async def _sweep(self, policy: int) -> None:
+        """Forget what is beyond the history that is kept."""
+        some = partial(bounds.sweep, policy=policy, kept=KEPT, most=_SWEPT_AT_A_TIME)
+        while await self._db.write(some, soft=True) == _SWEPT_AT_A_TIME:
+            pass
