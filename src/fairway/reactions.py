@@ -68,10 +68,12 @@ def reactions(
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }
-    if webhooks is not None:
-        for kind in KINDS:
-            follows.setdefault(kind, []).append(webhooks.react)
-    return follows
+    return follows if webhooks is None else _with(follows, webhooks)
+
+
+def _with(follows: dict[str, list[Reaction]], webhooks: Telling) -> Reactions:
+    """And last what webhooks of projects are told."""
+    return follows | {kind: [*follows.get(kind, ()), webhooks.react] for kind in KINDS}
 
 
 def _while_on(tell: Reaction, configuration: Configuration) -> Reaction:

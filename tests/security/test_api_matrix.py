@@ -121,7 +121,7 @@ GET:/api/v2.0/projects/team/webhook/policies/1/executions              401      
 GET:/api/v2.0/projects/team/webhook/policies/1/executions/7            401       403      403           403   403       404        404           404
 POST:/api/v2.0/projects/team/webhook/policies/1/executions/7/redeliver 401       403      403           403   403       403        404           404
 GET:/api/v2.0/projects/team/webhook/policies/1/executions/7/tasks      401       403      403           403   403       404        404           404
-GET:/api/v2.0/projects/team/webhook/policies/1/executions/7/tasks/7/log401       403      403           403   403       404        404           404
+GET:/api/v2.0/projects/team/webhook/policies/1/executions/7/tasks/7/log 401       403      403           403   403       404        404           404
 DELETE:/api/v2.0/projects/team/webhook/policies/1                      401       403      403           403   403       403        200           404
 GET:/api/v2.0/projects/team/robots                                     401       403      403           200   200       200        200           200
 POST:/api/v2.0/projects/team/robots                                    401       403      403           403   403       403        201           409
