@@ -166,7 +166,7 @@ def events(project: Project, as_json: AsJson = False, hub: HubName = "") -> None
                 ", ".join,
             ),
         ]
-        if as_json or not sys.stdout.isatty():
+        if as_json or sys.stdout.isatty():
             one(found, columns, as_json=as_json)
         else:
             typer.echo("\n".join(found.event_type))
