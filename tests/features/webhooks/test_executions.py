@@ -119,6 +119,7 @@ async def test_what_became_of_it_is_shown(world: World, alice: Person, number: i
             "x-fairway-event": "PUSH_ARTIFACT",
             "authorization": "********",
             "webhook-signature": "********",
+            "x-signature": "********",
         },
         "body": row["body"],
     }

@@ -304,6 +304,13 @@ def test_every_type_of_harbors_is_here() -> None:
     assert {told_as for _, _, told_as, _ in EVENTS} == set(HARBORS) == set(CLOUD)
 
 
+def test_every_notice_knows_its_repository_by_its_whole_name() -> None:
+    """So that what is told of one repository is told in order, and is chosen by its name."""
+    for kind, facts, _, _ in EVENTS:
+        for told in notices(kind, facts, HERE, id="e1", at=AT):
+            assert told.repository == "team/web/app", kind
+
+
 def test_a_retention_that_deleted_nothing_is_not_told() -> None:
     assert notices("retention.finished", {"project_id": 7, "deleted": []}, HERE, id="e", at=AT) == []
 

@@ -246,7 +246,7 @@ def _detail(found: Told, target: KnownTarget | None) -> DetailOut:
     if target is not None and target.has_auth_header:
         headers["authorization"] = asking.MASK
     if target is not None and target.has_secret:
-        headers["webhook-signature"] = asking.MASK
+        headers |= {"webhook-signature": asking.MASK, "x-signature": asking.MASK}
     address = None if target is None else target.address
     return DetailOut(
         **_execution(found),

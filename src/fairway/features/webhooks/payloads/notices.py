@@ -77,12 +77,20 @@ def notices(kind: str, facts: Facts, where: Surroundings, *, id: str, at: int) -
                     operator=str(facts.get("actor") or facts.get("by") or ""),
                     at=at,
                     data=data,
-                    repository=str(facts.get("repository") or ""),
+                    repository=_repository(kind, facts, where),
                     tags=_tags(name, data, facts),
                 )
             )
     return made
 
+
+def _repository(kind: str, facts: Facts, where: Surroundings) -> str:
+    name = str(facts.get("repository") or "")
+    return f"{where.name}/{name}" if name and kind in _WITHOUT_PROJECT else name
+
+
+# Events that name a repository without its project, as Harbor does in what it tells of them.
+_WITHOUT_PROJECT = frozenset({"retention.finished"})
 
 # What selectors of tags are asked about; a retention or a replication is about many at once.
 _OF_TAGS = frozenset(

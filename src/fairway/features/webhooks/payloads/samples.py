@@ -84,5 +84,5 @@ def sample(event_type: str, where: Surroundings, actor: str, *, id: str, at: int
     if kind.startswith(_NO_REPOSITORY):
         facts["project" if kind.startswith("member.") else "name"] = where.name
     else:
-        facts["repository"] = f"{where.name}/sample-app"
+        facts["repository"] = "sample-app" if kind == "retention.finished" else f"{where.name}/sample-app"
     return next(each for each in notices(kind, facts, where, id=id, at=at) if each.type == event_type)
