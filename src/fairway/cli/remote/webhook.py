@@ -158,7 +158,7 @@ def events(project: Project, as_json: AsJson = False, hub: HubName = "") -> None
     with asking(hub) as opened:
         found = opened.ask(webhooks.supported(project))
         columns: list[Column[webhooks.Supported]] = [
-            Column("events", lambda each: list(each.event_type), "\n".join),
+            Column("events", lambda each: list(each.event_type), ", ".join),
             Column("types", lambda each: list(each.notify_type), ", ".join),
             Column(
                 "formats",
