@@ -49,6 +49,7 @@ from fairway.features.registry.v2 import registry_routes
 from fairway.features.robots import api as robots
 from fairway.features.roles import api as roles
 from fairway.features.system import api as system
+from fairway.features.webhooks import api as webhooks
 from fairway.frame import log
 from fairway.frame.jobs import api as jobs
 from fairway.frame.metrics import metrics
@@ -198,12 +199,18 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(projects.own_routes(parts.db, authoriser, parts.configuration), prefix=_OWN_API)
     api.include_router(robots.routes(parts.db, authoriser, parts.hasher), prefix=_API)
     api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
-    open_blob = parts.hub.open_blob
-    api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
-    api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
+    _content(api, parts, authoriser)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
     return api
+
+
+def _content(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
+    """What is in projects, and who is told of it."""
+    open_blob = parts.hub.open_blob
+    api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
+    api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
+    api.include_router(webhooks.routes(parts.db, authoriser, parts.sealer, parts.webhooks), prefix=_API)
 
 
 def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:

@@ -29,11 +29,12 @@ from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
 from fairway.features.robots.logins import Logins, Robots
 from fairway.features.webhooks.jobs import Notifications
-from fairway.features.webhooks.model import endpoints
+from fairway.features.webhooks.registry.model import endpoints
+from fairway.features.webhooks.telling import Telling
 from fairway.frame.access.changes import Changes
 from fairway.frame.clock import utc_now
 from fairway.frame.configuration import Configuration
-from fairway.frame.configuration.declared import READ_ONLY
+from fairway.frame.configuration.declared import NOTIFICATIONS, READ_ONLY
 from fairway.frame.configuration.kinds import Place
 from fairway.frame.db import Database, database_at, installation, sqlite_path
 from fairway.frame.jobs.job import Jobs
@@ -44,6 +45,7 @@ from fairway.frame.web.browsers import Browsers
 from fairway.frame.web.who import Authenticators
 
 if TYPE_CHECKING:
+    from fairway.features.webhooks.deliverer import Deliverer
     from fairway.frame.egress import Egress
 
 
@@ -63,8 +65,12 @@ class Parts:
     origin: Origin
     jobs: Jobs
     notifications: Notifications
+    webhooks: Telling
+    sealer: Sealer
     configuration: Configuration
     send_lines: Send
+    deliverer: "Deliverer | None"
+    """Tells targets of webhooks; None where there is no way out."""
 
 
 @asynccontextmanager
@@ -87,7 +93,8 @@ def make(settings: Settings, egress: "Egress | None" = None) -> Parts:
     keys = load_or_create_signing_keys(settings.keys_dir)
     secrets = load_or_create_secret_keys(settings)
     # By the pool that pushes cannot starve: they are what it may have to stop.
-    chosen = Configuration(token_db, Sealer(secrets), settings)
+    sealer = Sealer(secrets)
+    chosen = Configuration(token_db, sealer, settings)
     hasher = Hasher()
 
     personal = PersonalTokens(db, token_db)
@@ -116,6 +123,7 @@ def make(settings: Settings, egress: "Egress | None" = None) -> Parts:
     sessions = Sessions(token_db, chosen, settings.session_seconds)
     browsers = Browsers(secrets, origin.of, sessions)
     notifications = _notifications(settings, db, egress, origin, store)
+    webhooks = Telling(origin.of({}, "").partition("://")[2], partial(chosen.get, NOTIFICATIONS))
     jobs = _jobs(settings, db, store, periods, chosen, notifications)
     send = partial(_send_lines, settings)
     return Parts(
@@ -131,8 +139,11 @@ def make(settings: Settings, egress: "Egress | None" = None) -> Parts:
         origin,
         jobs,
         notifications,
+        webhooks,
+        sealer,
         chosen,
         send,
+        None if egress is None else _deliverer(db, egress, sealer, changes),
     )
 
 
@@ -191,6 +202,12 @@ def _notifications(
 ) -> Notifications:
     told = endpoints(settings.notification_endpoints)
     return Notifications(told, db, egress, base=origin.of({}, ""), node=lambda: store.identity)
+
+
+def _deliverer(db: Database, egress: "Egress", sealer: Sealer, changes: Changes) -> "Deliverer":
+    from fairway.features.webhooks.deliverer import Deliverer  # only who works has the client for HTTP
+
+    return Deliverer(db, egress, sealer, paused=lambda: changes.read_only)
 
 
 def _jobs(

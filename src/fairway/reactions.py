@@ -3,19 +3,25 @@
 from fairway.features.audit import forward
 from fairway.features.audit import store as audit
 from fairway.features.webhooks.jobs import Notifications
+from fairway.features.webhooks.payloads.notices import KINDS
+from fairway.features.webhooks.telling import Telling
 from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import NOTIFICATIONS
 from fairway.frame.db import Conn
 from fairway.frame.events import Event, Reaction, Reactions
 
 
-def reactions(notifications: Notifications, configuration: Configuration | None = None) -> Reactions:
+def reactions(
+    notifications: Notifications,
+    configuration: Configuration | None = None,
+    webhooks: Telling | None = None,
+) -> Reactions:
     """What follows from each kind of event, as administrators have chosen."""
     tell = (
         notifications.reaction if configuration is None else _while_on(notifications.reaction, configuration)
     )
     write = audit.write if configuration is None else forward.writing(configuration)
-    return {
+    follows: dict[str, list[Reaction]] = {
         "project.created": [write],
         "project.updated": [write],
         "project.deleted": [write],
@@ -55,6 +61,9 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "usergroup.deleted": [write],
         "groupmember.created": [write],
         "groupmember.deleted": [write],
+        "webhook.created": [write],
+        "webhook.updated": [write],
+        "webhook.deleted": [write],
         "label.created": [write],
         "label.updated": [write],
         "label.deleted": [write],
@@ -64,6 +73,12 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }
+    return follows if webhooks is None else _with(follows, webhooks)
+
+
+def _with(follows: dict[str, list[Reaction]], webhooks: Telling) -> Reactions:
+    """And last what webhooks of projects are told."""
+    return follows | {kind: [*follows.get(kind, ()), webhooks.react] for kind in KINDS}
 
 
 def _while_on(tell: Reaction, configuration: Configuration) -> Reaction:

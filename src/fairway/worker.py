@@ -15,6 +15,9 @@ from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
 from fairway.features.projects import deletions
 from fairway.features.registry import housekeeping
+from fairway.features.webhooks import measures as webhooks
+from fairway.features.webhooks.store import policies as webhook_policies
+from fairway.features.webhooks.tidying import Tidying
 from fairway.frame import events, log
 from fairway.frame.db import Database
 from fairway.frame.jobs import records
@@ -30,6 +33,8 @@ _log = log.get_logger(__name__)
 
 _SWEPT_AT_A_TIME = 200
 """Executions forgotten in one transaction."""
+_FORGOTTEN_AT_A_TIME = 20
+"""Policies of webhooks."""
 
 
 _LOOK_SECONDS = 1.0
@@ -65,7 +70,7 @@ def steps(parts: Parts) -> list[Step]:
         ),
         Step("empty trash", 30, unless_read_only(lambda: housekeeping.empty_trash(db, store))),
     ]
-    follows = reactions(parts.notifications, parts.configuration)
+    follows = reactions(parts.notifications, parts.configuration, parts.webhooks)
     forwarder = Forwarder(db, parts.configuration, parts.send_lines)
     return [
         *(removing if not settings.read_only else ()),
@@ -73,7 +78,9 @@ def steps(parts: Parts) -> list[Step]:
         Step("forward the audit log", 1, forwarder.forward, told=False),
         Step("measure", 10, lambda: _measure(db)),
         Step("measure garbage", 60, lambda: _measure_garbage(db)),
+        Step("measure webhooks", 10, lambda: _measure_webhooks(db)),
         Step("tidy notifications", 15, parts.notifications.tidy),
+        Step("tidy webhooks", 15, Tidying(db).tidy),
         Step("fold quota deltas", 5, lambda: housekeeping.fold_quota_deltas(db)),
         Step("forget expired", 300, lambda: housekeeping.forget_expired(db)),
         Step("forget sessions", 300, parts.sessions.tidy),
@@ -82,6 +89,7 @@ def steps(parts: Parts) -> list[Step]:
             300,
             lambda: deletions.go_on(db, parts.jobs[deletions.PROJECT_DELETION]),
         ),
+        Step("forget webhooks of deleted projects", 300, lambda: forget_webhooks(db)),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
 
@@ -96,6 +104,11 @@ async def _measure_garbage(db: Database) -> int:
     return 0
 
 
+async def _measure_webhooks(db: Database) -> int:
+    await webhooks.measures().look(db)
+    return 0
+
+
 async def sweep_history(db: Database, jobs: Jobs) -> int:
     """Forget, of each kind of job, the executions beyond those it keeps; how many."""
     gone = 0
@@ -104,6 +117,14 @@ async def sweep_history(db: Database, jobs: Jobs) -> int:
             partial(records.sweep, kind=job.kind, kept=job.kept, limit=_SWEPT_AT_A_TIME)
         ):
             gone += some
+    return gone
+
+
+async def forget_webhooks(db: Database) -> int:
+    """Forget the webhooks of projects that are gone, once that is told; how many."""
+    gone = 0
+    while some := await db.write(partial(webhook_policies.forget_left, most=_FORGOTTEN_AT_A_TIME)):
+        gone += some
     return gone
 
 
@@ -124,7 +145,7 @@ async def _run(settings: Settings) -> None:
         metrics().know_operations(step.name for step in made)
         tasks = [asyncio.create_task(_repeat(step, stop)) for step in made]
         tasks.append(asyncio.create_task(when_orphaned(stop.set)))
-        await asyncio.gather(stop.wait(), _work(parts, stop))
+        await asyncio.gather(stop.wait(), _work(parts, stop), _deliver(parts, stop))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -143,6 +164,12 @@ async def _work(parts: Parts, stop: asyncio.Event) -> None:
         watching = asyncio.create_task(_pause_when_read_only(parts, stop, pause))
         await Runner(parts.db, parts.jobs, slots=parts.settings.job_slots).run(pause)
         watching.cancel()
+
+
+async def _deliver(parts: Parts, stop: asyncio.Event) -> None:
+    """Tell targets of webhooks.  On a read-only server they wait, as other endpoints do."""
+    if parts.deliverer is not None:
+        await parts.deliverer.run(stop)
 
 
 async def _pause_when_read_only(parts: Parts, stop: asyncio.Event, pause: asyncio.Event) -> None:

@@ -109,6 +109,20 @@ POST:/api/v2.0/projects/team/members                                   401      
 GET:/api/v2.0/projects/team/members/1                                  401       403      403           200   200       200        200           200
 PUT:/api/v2.0/projects/team/members/1                                  401       403      403           403   403       403        200           200
 DELETE:/api/v2.0/projects/team/members/1                               401       403      403           403   403       403        200           404
+GET:/api/v2.0/projects/team/webhook/events                             401       403      403           403   403       200        200           200
+GET:/api/v2.0/projects/team/webhook/lasttrigger                        401       403      403           403   403       200        200           200
+GET:/api/v2.0/projects/team/webhook/jobs?policy_id=1                   401       403      403           403   403       200        200           200
+GET:/api/v2.0/projects/team/webhook/policies                           401       403      403           403   403       200        200           200
+POST:/api/v2.0/projects/team/webhook/policies                          401       403      403           403   403       403        409           409
+GET:/api/v2.0/projects/team/webhook/policies/1                         401       403      403           403   403       200        200           200
+PUT:/api/v2.0/projects/team/webhook/policies/1                         401       403      403           403   403       403        200           200
+POST:/api/v2.0/projects/team/webhook/policies/1/ping                   401       403      403           403   403       403        202           202
+GET:/api/v2.0/projects/team/webhook/policies/1/executions              401       403      403           403   403       200        200           200
+GET:/api/v2.0/projects/team/webhook/policies/1/executions/7            401       403      403           403   403       404        404           404
+POST:/api/v2.0/projects/team/webhook/policies/1/executions/7/redeliver 401       403      403           403   403       403        404           404
+GET:/api/v2.0/projects/team/webhook/policies/1/executions/7/tasks      401       403      403           403   403       404        404           404
+GET:/api/v2.0/projects/team/webhook/policies/1/executions/7/tasks/7/log 401       403      403           403   403       404        404           404
+DELETE:/api/v2.0/projects/team/webhook/policies/1                      401       403      403           403   403       403        200           404
 GET:/api/v2.0/projects/team/robots                                     401       403      403           200   200       200        200           200
 POST:/api/v2.0/projects/team/robots                                    401       403      403           403   403       403        201           409
 GET:/api/v2.0/projects/team/robots/2                                   401       403      403           200   200       200        200           200
@@ -198,6 +212,11 @@ ROBOT = {
         }
     ],
 }
+HOOK = {
+    "name": "ci",
+    "event_types": ["PUSH_ARTIFACT"],
+    "targets": [{"type": "http", "address": "https://hook.example.com"}],
+}
 AUDITOR = {"name": "auditor", "permissions": [{"resource": "log", "action": "list"}]}
 BODIES = {
     "PUT:/api/v2.0/configurations": {"banner_message": "hello", "nonsense": 1},
@@ -233,6 +252,9 @@ BODIES = {
     "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
     "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
     "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "POST:/api/v2.0/projects/team/webhook/policies": HOOK,
+    "PUT:/api/v2.0/projects/team/webhook/policies/1": HOOK,
+    "POST:/api/v2.0/projects/team/webhook/policies/1/ping": {"event_type": "PUSH_ARTIFACT"},
     "POST:/api/v2.0/projects/team/robots": {
         "name": "cd",
         "expires_at": -1,
@@ -271,6 +293,9 @@ TEMPLATES = {
     "members/1": "members/{mid}",
     "robots/1": "robots/{robot_id}",
     "robots/2": "robots/{robot_id}",
+    "policies/1": "policies/{webhook_policy_id}",
+    "executions/7": "executions/{execution_id}",
+    "tasks/7": "tasks/{task_id}",
     "quotas/1": "quotas/{id}",
     "system/gc/1": "system/gc/{execution_id}",
     "system/purgeaudit/2": "system/purgeaudit/{execution_id}",
@@ -307,6 +332,7 @@ async def test_who_may_do_what(world: World) -> None:
         ("v2.0/usergroups", {"group_name": "devs", "group_type": 3}),
         ("fairway/usergroups/1/members", {"user_id": 1}),
         ("fairway/roles", AUDITOR),
+        ("v2.0/projects/team/webhook/policies", HOOK),
     ):
         made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)
         assert made.status == 201

@@ -40,6 +40,9 @@ CANARIES = {
     "robot's bad secret": "canary-robot-2bqz",
     "CLI secret": "Canary-Cli-3Cqz",
     "bad CLI secret": "canary-cli-4cqz",
+    "webhook's header": "Canary-Hook-5dqz",
+    "webhook's secret": "Canary-Hook-6eqz",
+    "webhook's bad secret": "canary-hook-7fqz",
 }
 ROBOTS = "/api/v2.0/robots"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -138,6 +141,7 @@ def use(watched: Watched) -> None:
         ):
             watched.ask(who, method, path, b"" if method in ("PUT", "POST") else None)
     robots(watched)
+    webhooks(watched)
     mistakes(watched)
     wrong_tokens(watched)
 
@@ -163,6 +167,37 @@ def robots(watched: Watched) -> None:
         wire = Wire(watched.hub, f"robot$team+{name}", secret)
         for path in ("/v2/team/app/manifests/v1", "/v2/_catalog", "/api/v2.0/projects"):
             watched.ask(wire, "GET", path)
+
+
+HOOKS = "/api/v2.0/projects/team/webhook/policies"
+
+
+def webhooks(watched: Watched) -> None:
+    """One whose target is signed to and logged in to, looked at, tried out and changed, rightly and wrongly."""
+    admin = Wire(watched.hub, "admin", CANARIES["admin password"])
+    bad = CANARIES["webhook's bad secret"]
+    target = {"type": "http", "address": "http://127.0.0.1:9/"}
+    secrets = {"auth_header": CANARIES["webhook's header"], "secret": CANARIES["webhook's secret"]}
+
+    def policy(**more: object) -> bytes:
+        told = {"name": "ci", "enabled": True, "event_types": ["PUSH_ARTIFACT"]}
+        return json.dumps({**told, "targets": [{**target, **more}]}).encode()
+
+    assert watched.ask(admin, "POST", HOOKS, policy(**secrets), **JSON).status == 201
+    for status, body in (
+        (200, policy(**secrets)),
+        (200, policy()),
+        (400, policy(auth_header=f"{bad}\n")),
+        (400, policy(secret=bad, address=f"http://{bad}@127.0.0.1/")),
+        (400, policy(address="http://127.0.0.2/")),
+        (422, policy(secret=[bad])),
+    ):
+        assert watched.ask(admin, "PUT", f"{HOOKS}/1", body, **JSON).status == status
+    pinged = watched.ask(admin, "POST", f"{HOOKS}/1/ping", b"{}", **JSON)
+    assert pinged.status == 202
+    delivery = f"{HOOKS}/1/executions/{pinged.json()[0]['id']}"
+    for path in (HOOKS, f"{HOOKS}/1", f"{HOOKS}/1/executions", delivery):
+        assert watched.ask(admin, "GET", path).status == 200
 
 
 OWN = "/api/fairway/users/current/tokens"

@@ -82,6 +82,18 @@ CALLS = [
     *[(method, "/api/v2.0/projects/{}/metadatas/public") for method in ("GET", "PUT", "DELETE")],
     *[(method, "/api/v2.0/projects/{}/robots") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/robots/1") for method in ("GET", "PUT", "DELETE")],
+    *[
+        ("GET", f"/api/v2.0/projects/{{}}/webhook/{part}")
+        for part in ("events", "lasttrigger", "jobs?policy_id=1")
+    ],
+    *[(method, "/api/v2.0/projects/{}/webhook/policies") for method in ("GET", "POST")],
+    *[(method, "/api/v2.0/projects/{}/webhook/policies/1") for method in ("GET", "PUT", "DELETE")],
+    ("POST", "/api/v2.0/projects/{}/webhook/policies/1/ping"),
+    *[
+        ("GET", f"/api/v2.0/projects/{{}}/webhook/policies/1/executions{part}")
+        for part in ("", "/7", "/7/tasks", "/7/tasks/7/log")
+    ],
+    ("POST", "/api/v2.0/projects/{}/webhook/policies/1/executions/7/redeliver"),
     ("PUT", "/api/fairway/projects/{}/name"),
     ("GET", "/api/fairway/projects/{}/aliases"),
     ("DELETE", "/api/fairway/projects/{}/aliases/old"),
@@ -105,6 +117,9 @@ EXAMPLES = {
     "label_id": "7",
     "robot_id": "1",
     "former_name": "old",
+    "webhook_policy_id": "1",
+    "execution_id": "7",
+    "task_id": "7",
 }
 """What stands for the parameters of a path in the calls above."""
 NAMES_NO_PROJECT = {

@@ -29,6 +29,11 @@ SMALL_BY_NATURE = {
     "task_logs.number",
     "workers.slots",
     "gc_items.step",
+    "webhook_targets.attempt",
+    "webhook_targets.failures",
+    "webhook_deliveries.tries",
+    "webhook_deliveries.refusals",
+    "webhook_deliveries.answered",
     "blobs.state",
 }
 COUNTED = ("users", "projects", "repositories", "artifacts", "tags", "blobs", "outbox", "robots")

@@ -50,6 +50,14 @@ DOCUMENT = "/api/v2.0/openapi.json"
 PURGE = "/api/v2.0/system/purgeaudit/schedule"
 
 
+HOOK = {
+    "name": "ci",
+    "enabled": True,
+    "event_types": ["PUSH_ARTIFACT", "PULL_ARTIFACT"],
+    "targets": [{"type": "http", "address": "http://192.0.2.1/"}],
+}
+
+
 @dataclass(frozen=True)
 class Fuzzed:
     """A running hub, its description, what is in it, and who may be asking: headers by the kind of caller."""
@@ -90,6 +98,7 @@ def prepared(hub: Hub) -> Fuzzed:
     for target, made in (
         ("labels", {"name": "stable", "scope": "g"}),
         ("usergroups", {"group_name": "devs", "group_type": 3}),
+        ("projects/team/webhook/policies", HOOK),
     ):
         body = json.dumps(made).encode()
         answer = admin.ask("POST", f"/api/v2.0/{target}", body, {"Content-Type": "application/json"})
@@ -117,6 +126,9 @@ def prepared(hub: Hub) -> Fuzzed:
             "execution_id": ["1", "2", "999"],
             "mid": ["1", "2", "999"],
             "robot_id": ["1", "2", "999"],
+            "webhook_policy_id": ["1", "2", "999"],
+            "policy_id": ["1", "2", "999"],
+            "task_id": ["1", "2", "999"],
             "label_id": ["1", "2", "999"],
             "group_id": ["1", "2", "999"],
             "session_id": ["1", "999"],

@@ -35,6 +35,9 @@ TABLE: Final[lazy.Table] = {
     "robot": Entry(
         "fairway.cli.remote.robot:app", "Accounts of programs, with rights of their own.", _REGISTRY
     ),
+    "webhook": Entry(
+        "fairway.cli.remote.webhook:app", "Who is told of what happens in a project.", _REGISTRY
+    ),
     "quota": Entry("fairway.cli.remote.quota:app", "How much projects may store.", _HUB),
     "user": Entry("fairway.cli.user:app", "Accounts.", _HUB),
     "session": Entry("fairway.cli.remote.session:app", "Browsers in which you are logged in.", _HUB),

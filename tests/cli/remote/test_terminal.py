@@ -118,6 +118,21 @@ def test_what_goes_into_a_file_is_all_there_while_a_bar_is_shown(admin: Desk, tm
     assert file.read_text() == "".join(f"Deleted {name}.\n" for name in names)
 
 
+def test_what_a_webhook_logs_in_with_is_asked_for_and_not_shown(admin: Desk) -> None:
+    admin.does("project", "create", "t-hooks")
+    words = ("webhook", "add", "t-hooks", "ci", "https://hook.example.com/x")
+    made = Screen(
+        admin, *words, "--auth-header-file", "-", says=[("Authorization header: ", "Bearer swordfish")]
+    )
+    assert made.status == 0, made.text
+    assert "swordfish" not in made.text
+    shown = Screen(admin, "webhook", "show", "t-hooks", "ci")
+    facts = {fields[0]: fields[-1] for line in shown.lines if (fields := re.split(r" {2,}", line))}
+    assert facts["tells"] == "https://hook.example.com/x"
+    assert (facts["on"], facts["enabled"], facts["waiting"]) == ("PUSH_ARTIFACT", "yes", "0")
+    assert "PUSH_ARTIFACT, PULL_ARTIFACT" in Screen(admin, "webhook", "events", "t-hooks").text
+
+
 MANY = 301
 
 

@@ -11,7 +11,8 @@ from fairway.features.registry import pulls, store
 from fairway.features.registry.pulls import Pulls
 from fairway.frame.access.roles import Role
 from fairway.frame.db import Conn, Database
-from fairway.frame.db.tables import artifacts, outbox, repositories
+from fairway.frame.db.tables import artifacts, outbox, repositories, webhook_policies
+from frame.db.plans import plan
 from stories.world import Person, World, image
 
 APP = Repository("team/app")
@@ -210,3 +211,23 @@ async def test_places_are_found_by_project_and_name(world: World, alice: Person,
         (team, "app"): "team/app",
         (other, "deep/er"): "other/deep/er",
     }
+
+
+async def test_who_has_a_webhook_for_pulls_wants_them(db: Database) -> None:
+    common = {"creator": "alice", "created_at": 0, "updated_at": 0}
+    for project, name, types, enabled in (
+        (1, "a", ["PUSH_ARTIFACT", "PULL_ARTIFACT"], True),
+        (1, "b", ["PULL_ARTIFACT"], True),
+        (2, "a", ["PULL_ARTIFACT"], False),
+        (3, "a", ["PUSH_ARTIFACT"], True),
+        (4, "a", ["PULL_ARTIFACT"], True),
+    ):
+        row = {"project_id": project, "name": name, "event_types": json.dumps(types), "enabled": enabled}
+        await db.run(webhook_policies.insert().values(**row, **common))
+    assert await store.projects_wanting_pulls(db, {1, 2, 3, 5}) == {1}
+    assert await store.projects_wanting_pulls(db, set()) == set()
+    index = {
+        "sqlite": "sqlite_autoindex_webhook_policies_1",
+        "postgresql": "uq_webhook_policies_project_id_name",
+    }
+    assert index[db.dialect] in await plan(db, store._WANTING, projects="[1]")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from fairway.features.webhooks import store
 from fairway.features.webhooks.jobs import KIND, Notifications
-from fairway.features.webhooks.model import MEDIA_TYPE, Endpoint
+from fairway.features.webhooks.registry.model import MEDIA_TYPE, Endpoint
+from fairway.features.webhooks.store import notifications as store
 from fairway.frame.db import Database
 from fairway.frame.db.tables import notifications, tasks
 from fairway.frame.egress import Egress

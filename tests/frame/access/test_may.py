@@ -89,6 +89,11 @@ label:list            no         no        no             yes    yes        yes 
 label:delete          no         no        no             no     no         yes         yes            yes
 artifact-label:create no         no        no             no     yes        yes         yes            yes
 artifact-label:delete no         no        no             no     yes        yes         yes            yes
+notification-policy:create no    no        no             no     no         no          yes            yes
+notification-policy:read   no    no        no             no     no         yes         yes            yes
+notification-policy:update no    no        no             no     no         no          yes            yes
+notification-policy:list   no    no        no             no     no         yes         yes            yes
+notification-policy:delete no    no        no             no     no         no          yes            yes
 robot:create        no         no        no             no     no         no          yes            yes
 robot:read          no         no        no             yes    yes        yes         yes            yes
 robot:update        no         no        no             no     no         no          yes            yes
@@ -137,6 +142,11 @@ label:list            yes        yes       yes            yes    yes        yes 
 label:delete          no         no        no             no     no         yes         yes            yes
 artifact-label:create no         no        no             no     yes        yes         yes            yes
 artifact-label:delete no         no        no             no     yes        yes         yes            yes
+notification-policy:create no    no        no             no     no         no          yes            yes
+notification-policy:read   no    no        no             no     no         yes         yes            yes
+notification-policy:update no    no        no             no     no         no          yes            yes
+notification-policy:list   no    no        no             no     no         yes         yes            yes
+notification-policy:delete no    no        no             no     no         no          yes            yes
 robot:create        no         no        no             no     no         no          yes            yes
 robot:read          no         no        no             yes    yes        yes         yes            yes
 robot:update        no         no        no             no     no         no          yes            yes

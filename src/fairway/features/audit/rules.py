@@ -91,6 +91,7 @@ _NAMED = {
     "role": " with {permissions}",
     "member": " as {role} of project {project}",
     "label": "{where}",
+    "webhook": " of project {project}",
     "usergroup": "",
     "groupmember": " in group {group}",
     "quota": " to {hard} bytes",

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import BigInteger, bindparam, select, update
+from sqlalchemy import BigInteger, bindparam, select, true, update
 
 from fairway.frame.db import Conn, now_us
-from fairway.frame.db.tables import artifacts, projects, repositories, tags
+from fairway.frame.db.tables import artifacts, projects, repositories, tags, webhook_policies
 from fairway.frame.db.types import within, within_ids
 
 
@@ -61,9 +61,21 @@ async def add_pulls(conn: Conn, rows: Sequence[PullRow]) -> None:
     await conn.many(_TAG_PULLED, [row for row in rows if row["tag"]])
 
 
-async def projects_wanting_pulls(_conn: Conn, project_ids: Collection[int]) -> set[int]:  # noqa: ARG001
-    """Which of these projects want to be told of pulls.  Nobody can say so yet: there are no webhooks of projects."""
-    return set()
+_WANTING = (
+    select(webhook_policies.c.project_id)
+    .distinct()
+    .where(
+        within_ids(webhook_policies.c.project_id, bindparam("projects")),
+        webhook_policies.c.enabled == true(),
+        webhook_policies.c.event_types.contains('"PULL_ARTIFACT"'),
+    )
+)
+
+
+async def projects_wanting_pulls(conn: Conn, project_ids: Collection[int]) -> set[int]:
+    """Which of these projects want to be told of pulls: those with a webhook for them."""
+    rows = await conn.all(_WANTING, projects=json.dumps(sorted(project_ids)))
+    return {row["project_id"] for row in rows}
 
 
 _PLACES = (

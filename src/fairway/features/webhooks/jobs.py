@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairway.core.oci.errors import FairwayError
-from fairway.features.webhooks import rules, store
-from fairway.features.webhooks.model import MEDIA_TYPE, Endpoint
+from fairway.features.webhooks.registry import rules
+from fairway.features.webhooks.registry.model import MEDIA_TYPE, Endpoint
+from fairway.features.webhooks.store import notifications as store
 from fairway.frame.db import Body, Conn, Database
 from fairway.frame.events import Event, Reaction
 from fairway.frame.jobs import queue

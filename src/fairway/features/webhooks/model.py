@@ -1,103 +1,166 @@
-"""Who is told of what happens in the registry, in the docker registry's own format."""
+"""Who is told of what happens in a project: policies, their targets, and what is on its way to a target."""
 
-import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from fairway.frame.settings import SettingsInvalid
+from fairway.core.oci.patterns import Selector
 
-MEDIA_TYPE = "application/vnd.docker.distribution.events.v1+json"
+HTTP, SLACK, TEAMS = "http", "slack", "teams"
+DEFAULT, CLOUDEVENTS, FIELDS = "Default", "CloudEvents", "Fields"
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A place that is told of every push and deletion, as the docker registry's `notifications.endpoints` has them."""
+class Target:
+    """Where it is told, with its secrets in the open: only who sends has one."""
+
+    id: int
+    policy: int
+    type: str
+    """http, slack or teams."""
+    address: str = field(repr=False)  # Slack's and Teams' hold a secret
+    payload_format: str
+    """Default, CloudEvents or Fields; "" where the type has but one."""
+    fields: Any = None
+    """Of the format Fields: a JSON value with places for facts."""
+    auth_header: str = field(default="", repr=False)
+    """The value of the Authorization header, as it is."""
+    secret: str = field(default="", repr=False)
+    """What requests are signed with."""
+    skip_cert_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What of a project is told to whom."""
+
+    id: int
+    project: int
+    name: str
+    description: str
+    event_types: tuple[str, ...]
+    tags: tuple[Selector, ...]
+    """Which tags it is about; none: all, and what has no tag."""
+    repositories: tuple[Selector, ...]
+    """Which repositories, by their names without the project's."""
+    enabled: bool
+    creator: str
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a target takes what it is told.  `paused_until`: microseconds since the epoch, 0 for not at all."""
+
+    waiting: int
+    """Open deliveries, or somewhat fewer than there are."""
+    failures: int
+    """In a row."""
+    paused_until: int
+    last_error: str
+    dropped: int
+    """The oldest, since too many waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTarget:
+    """A target as people may see it: of its secrets only whether it has them."""
+
+    id: int
+    policy: int
+    type: str
+    address: str = field(repr=False)
+    payload_format: str
+    fields: Any
+    has_auth_header: bool
+    has_secret: bool
+    skip_cert_verify: bool
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTarget:
+    """A target as it should be; a secret that is None is to stay as it is, "" is none."""
+
+    type: str
+    address: str = field(repr=False)
+    payload_format: str
+    fields: Any
+    auth_header: str | None = field(repr=False)
+    secret: str | None = field(repr=False)
+    skip_cert_verify: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A policy as it should be; selectors that are None are to stay as they are."""
 
     name: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
-    timeout: float = 3.0
-    """Seconds."""
-    backoff: float = 1.0
-    """Seconds before what failed is tried again; doubled each time, to a minute at most."""
-    verify: bool = True
-    """Whether its certificate must be right."""
-    ignored_actions: frozenset[str] = frozenset()
-    ignored_media_types: frozenset[str] = frozenset()
+    description: str
+    event_types: tuple[str, ...]
+    tags: tuple[Selector, ...] | None
+    repositories: tuple[Selector, ...] | None
+    enabled: bool
+    targets: tuple[WantedTarget, ...]
 
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}", re.ASCII)
-# How a request is framed and where it goes is said by what sends it.
-_NOT_THEIRS = frozenset(
-    {
-        *("accept-encoding", "connection", "content-length", "content-type", "expect", "host", "keep-alive"),
-        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
-    }
-)
-_KNOWN = {"name", "url", "headers", "timeout", "backoff", "verify", "ignore_actions", "ignore_media_types"}
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One event for one target, ready to be sent."""
+
+    policy: int
+    target: int
+    event_id: str
+    event_type: str
+    topic: str
+    """Deliveries of one topic are made in order: the repository's full name, or "" for what is about the project."""
+    media_type: str
+    body: str
 
 
-def endpoints(tables: Iterable[Mapping[str, Any]]) -> list[Endpoint]:
-    """The endpoints of the setting `notification_endpoints`.  Raises SettingsInvalid, which names what is wrong."""
-    found: list[Endpoint] = []
-    for table in tables:
-        endpoint = _endpoint(table)
-        if any(endpoint.name == other.name for other in found):
-            raise _wrong(f"{endpoint.name!r} is there twice")
-        found.append(endpoint)
-    return found
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The same, and what became of it.  Times are microseconds since the epoch, `ended_at` None while it is open."""
+
+    id: int
+    policy: int
+    target: int
+    event_id: str
+    event_type: str
+    topic: str
+    media_type: str
+    body: str
+    status: str
+    tries: int
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    answered: int | None
+    """The HTTP status of the last answer."""
+    reply: str
+    message: str
 
 
-def _endpoint(table: Mapping[str, Any]) -> Endpoint:
-    name, url, headers = table.get("name"), table.get("url"), table.get("headers", {})
-    if unknown := sorted(set(table) - _KNOWN):
-        raise _wrong(f"{unknown[0]!r} is not known; known are {', '.join(sorted(_KNOWN))}")
-    if not isinstance(name, str) or not 0 < len(name) <= 100:
-        raise _wrong("each endpoint needs a name")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        raise _wrong(f"{name!r} needs a url that begins with http:// or https://")
-    if "@" in urlsplit(url).netloc or not urlsplit(url).netloc:
-        raise _wrong(f"the url of {name!r} needs a host and must hold no login; put one into its headers")
-    _check_headers(name, headers)
-    if not isinstance(verify := table.get("verify", True), bool):
-        raise _wrong(f"verify of {name!r} must be true or false")
-    return Endpoint(
-        name,
-        url,
-        headers,
-        _seconds(table, "timeout", 3.0),
-        _seconds(table, "backoff", 1.0),
-        verify,
-        _texts(table, "ignore_actions"),
-        _texts(table, "ignore_media_types"),
-    )
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery on its way to its turn.  `head` is the first open one of its topic: only that one has its turn."""
+
+    id: int
+    topic: str
+    head: int
 
 
-def _check_headers(name: str, headers: object) -> None:
-    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise _wrong(f"the headers of {name!r} must be an object of texts")
-    for header, value in headers.items():
-        if not _HEADER.fullmatch(header) or header.lower() in _NOT_THEIRS:
-            raise _wrong(f"{name!r} cannot have a header {header!r}")
-        if not value.isprintable():
-            raise _wrong(f"the header {header!r} of {name!r} has characters that no header may have")
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of sending something once."""
 
-
-def _seconds(table: Mapping[str, Any], key: str, default: float) -> float:
-    value = table.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= 60:
-        raise _wrong(f"{key} of {table['name']!r} must be a number of seconds from 0.1 to 60")
-    return float(value)
-
-
-def _texts(table: Mapping[str, Any], key: str) -> frozenset[str]:
-    value = table.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise _wrong(f"{key} of {table['name']!r} must be a list of texts")
-    return frozenset(value)
-
-
-def _wrong(what: str) -> SettingsInvalid:
-    return SettingsInvalid(f"notification_endpoints: {what}")
+    status: int | None
+    """The HTTP status; None when nothing was heard."""
+    message: str = ""
+    """Why it was not taken, in words that hold no secret."""
+    reply: str = field(default="", repr=False)
+    """The reply's beginning, as far as those who look after the policy may read it."""
+    retry_after: float = 0.0
+    """Seconds to wait, as the target asks."""
+    forbidden: bool = False
+    """Nothing was sent, since nothing may be sent there."""

@@ -57,6 +57,11 @@ LABEL_LIST = Permission("label", "list")
 LABEL_DELETE = Permission("label", "delete")
 ARTIFACT_LABEL_CREATE = Permission("artifact-label", "create")
 ARTIFACT_LABEL_DELETE = Permission("artifact-label", "delete")
+NOTIFICATION_POLICY_CREATE = Permission("notification-policy", "create")
+NOTIFICATION_POLICY_READ = Permission("notification-policy", "read")
+NOTIFICATION_POLICY_UPDATE = Permission("notification-policy", "update")
+NOTIFICATION_POLICY_LIST = Permission("notification-policy", "list")
+NOTIFICATION_POLICY_DELETE = Permission("notification-policy", "delete")
 ROBOT_CREATE = Permission("robot", "create")
 ROBOT_READ = Permission("robot", "read")
 ROBOT_UPDATE = Permission("robot", "update")
@@ -138,6 +143,11 @@ IN_PROJECT = frozenset(
         LABEL_DELETE,
         ARTIFACT_LABEL_CREATE,
         ARTIFACT_LABEL_DELETE,
+        NOTIFICATION_POLICY_CREATE,
+        NOTIFICATION_POLICY_READ,
+        NOTIFICATION_POLICY_UPDATE,
+        NOTIFICATION_POLICY_LIST,
+        NOTIFICATION_POLICY_DELETE,
         ROBOT_CREATE,
         ROBOT_READ,
         ROBOT_UPDATE,

@@ -24,20 +24,21 @@ class Role(IntEnum):
 # C create, R read, U update, D delete, L list, P pull, S push. "anyone" is everybody, logged in or not, on a public
 # project; a member holds that too.
 _TABLE = """
-                   project_admin  maintainer  developer  guest  limited_guest  anyone
-project            RUD            R           R          R      R              R
-log                L              -           -          -      -              -
-member             CRUDL          RL          RL         RL     -              -
-metadata           CRUD           R           -          -      -              -
-quota              R              R           R          R      R              -
-label              CRUDL          CRUDL       RL         RL     -              RL
-repository         CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
-artifact           CRDL           CRDL        CRL        RL     RL             RL
-artifact-addition  R              R           R          R      R              R
-artifact-label     CD             CD          CD         -      -              -
-accessory          L              L           L          L      L              L
-tag                CDL            CDL         CL         L      L              L
-robot              CRUDL          RL          RL         RL     -              -
+                     project_admin  maintainer  developer  guest  limited_guest  anyone
+project              RUD            R           R          R      R              R
+log                  L              -           -          -      -              -
+member               CRUDL          RL          RL         RL     -              -
+metadata             CRUD           R           -          -      -              -
+quota                R              R           R          R      R              -
+label                CRUDL          CRUDL       RL         RL     -              RL
+repository           CRUDLPS        CRUDLPS     CRULPS     RLP    RLP            LP
+artifact             CRDL           CRDL        CRL        RL     RL             RL
+artifact-addition    R              R           R          R      R              R
+artifact-label       CD             CD          CD         -      -              -
+accessory            L              L           L          L      L              L
+tag                  CDL            CDL         CL         L      L              L
+notification-policy  CRUDL          RL          -          -      -              -
+robot                CRUDL          RL          RL         RL     -              -
 """
 
 _ACTIONS = {

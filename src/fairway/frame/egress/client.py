@@ -143,7 +143,7 @@ class Egress:
                 if pieces is not None and pieces.error is not None:
                     raise pieces.error from None
                 raise failed(whom, error) from None
-            reply = Stream(response, whom, limit)
+            reply = Stream(response, whom, limit, proxied=self._verified.proxied)
             reply.refuse_too_large()
             yield reply
         finally:

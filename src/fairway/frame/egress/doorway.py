@@ -23,6 +23,7 @@ from yarl import URL
 from fairway.frame.egress import addresses, places
 from fairway.frame.egress.addresses import Network
 from fairway.frame.egress.errors import EgressRefused
+from fairway.frame.egress.replies import Response
 from fairway.frame.log import get_logger
 
 CONNECT_SECONDS = 30.0
@@ -58,6 +59,11 @@ class Doorway:
         if proxy is not None and proxy.user is not None:
             login = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
             self._proxy_headers = MappingProxyType({"Proxy-Authorization": login})
+
+    @property
+    def proxied(self) -> bool:
+        """Whether a proxy is asked for everything."""
+        return self._proxy is not None
 
     def look(self, url: str) -> URL:
         """The URL as it is sent to.  Raises EgressRefused."""
@@ -122,6 +128,7 @@ def open_doorway(
         connector=aiohttp.TCPConnector(ssl=tls, limit=_CONNECTIONS, limit_per_host=_PER_HOST, **guarded),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=_AGENT,
+        response_class=Response,
         auto_decompress=False,
         trust_env=False,
         max_line_size=_MAX_HEADER,

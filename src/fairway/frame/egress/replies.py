@@ -1,15 +1,17 @@
 """What comes back: bounded, and as it was sent."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
 
 from fairway.core.wire.client import plain_headers
+from fairway.frame.egress import addresses
 from fairway.frame.egress.errors import EgressFailed, EgressTooLarge
 from fairway.frame.log import get_logger
 
 _PIECE = 256 * 1024
+_ANY_PORT = 443
 
 _log = get_logger(__name__)
 
@@ -24,26 +26,50 @@ class Reply:
     url: str = field(repr=False)
 
 
+class Response(aiohttp.ClientResponse):
+    """A response that remembers the address it came from: a connection is let go of as soon as a body is complete."""
+
+    peer = ""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        where = connection.transport and connection.transport.get_extra_info("peername")
+        self.peer = str(where[0]) if where else ""
+        return await super().start(connection)
+
+
 class Stream:
     """A reply whose body may be read while it is open, once.  Header names are in lower case.
 
     `url` is where it came from, after redirects.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, whom: str, limit: int) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, whom: str, limit: int, *, proxied: bool = False
+    ) -> None:
         self.status = response.status
         self.headers = plain_headers(response)
         self.url = str(response.url)
         self._response = response
         self._whom = whom
         self._limit = limit
+        self._proxied = proxied
+
+    @property
+    def public(self) -> bool:
+        """Whether it came from an address that anybody can reach; not from a network that only this hub may reach.
+
+        Where a proxy got it from nobody knows, so from there it never did.
+        """
+        peer = self._response.peer if isinstance(self._response, Response) else ""
+        address = addresses.read(peer)
+        return not self._proxied and address is not None and not addresses.why_not(address, _ANY_PORT, ())
 
     @property
     def length(self) -> int | None:
         """The bytes of the body, as the other side announces them."""
         return self._response.content_length
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives.  Raises EgressTooLarge and EgressFailed."""
         self.refuse_too_large()
         room = self._limit

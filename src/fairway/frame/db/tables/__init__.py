@@ -35,6 +35,12 @@ from fairway.frame.db.tables.projects import (
 )
 from fairway.frame.db.tables.robots import robot_permissions, robots
 from fairway.frame.db.tables.roles import role_permissions, roles
+from fairway.frame.db.tables.webhooks import (
+    webhook_deliveries,
+    webhook_policies,
+    webhook_targets,
+    webhook_triggers,
+)
 from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, task_steps, tasks, workers
 
 __all__ = [
@@ -87,5 +93,9 @@ __all__ = [
     "user_group_members",
     "user_groups",
     "users",
+    "webhook_deliveries",
+    "webhook_policies",
+    "webhook_targets",
+    "webhook_triggers",
     "workers",
 ]

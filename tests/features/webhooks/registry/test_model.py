@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairway.features.webhooks.model import Endpoint, endpoints
+from fairway.features.webhooks.registry.model import Endpoint, endpoints
 from fairway.frame.settings import Settings, SettingsInvalid
 
 GOOD = {"name": "ci", "url": "https://ci.example.com/hook"}

@@ -1,0 +1,1 @@
+"""The operator's endpoints, told in the docker registry's own format."""
