@@ -1,0 +1,114 @@
+"""What events say of content, so that whoever is told later looks nothing up: it may be gone by then."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from fairway.frame.db.tables import outbox, repositories
+from features.artifacts import kinds
+from stories.world import Image, Person, World, image
+
+BASE = image("base")
+NOTARY = "application/vnd.cncf.notary.signature"
+COSIGN = "application/vnd.dev.cosign.simplesigning.v1+json"
+
+
+@pytest.fixture
+async def alice(world: World) -> Person:
+    alice = await world.person("alice")
+    await world.project("team", alice, public=True)
+    return alice
+
+
+async def told(world: World, kind: str) -> list[dict[str, Any]]:
+    return [json.loads(row["payload"]) for row in await world.rows(outbox) if row["kind"] == kind]
+
+
+def signature(of: Image, artifact_type: str) -> Image:
+    subject = {"mediaType": of.manifest.media_type, "digest": of.digest, "size": of.manifest.size}
+    return image("signature", subject=subject, artifactType=artifact_type)
+
+
+async def test_a_repository_is_told_once_when_it_is_made(world: World, alice: Person) -> None:
+    for blob in BASE.blobs:
+        await alice.push_blob("team/app", blob)
+    assert await told(world, "repository.created") == []
+    pushes = (alice.push_manifest(f"team/app:v{n}", BASE) for n in range(16))
+    assert {answer.status for answer in await asyncio.gather(*pushes)} == {201}
+    [row] = await world.rows(repositories)
+    assert await told(world, "repository.created") == [
+        {
+            "project_id": row["project_id"],
+            "repository": "team/app",
+            "actor": "alice",
+            "repository_created_at": row["created_at"],
+            "public": True,
+        }
+    ]
+    kinds_in_order = [each["kind"] for each in await world.rows(outbox)]
+    assert kinds_in_order.index("repository.created") < kinds_in_order.index("artifact.pushed")
+
+
+async def test_what_goes_is_told_with_what_it_was(world: World, alice: Person) -> None:
+    for tag in ("v1", "v2", "v3"):
+        await alice.push(f"team/app:{tag}", BASE)
+    [row] = await world.rows(repositories)
+    of = {
+        "project_id": row["project_id"],
+        "repository": "team/app",
+        "actor": "alice",
+        "repository_created_at": row["created_at"],
+        "public": True,
+    }
+    assert (await alice.delete("team/app:v3")).status == 202
+    assert await told(world, "tag.deleted") == [{**of, "tag": "v3", "digest": BASE.digest}]
+    assert (await alice("DELETE", "/api/v2.0/projects/team/repositories/app")).status == 200
+    assert await told(world, "artifact.deleted") == [
+        {
+            **of,
+            "digest": BASE.digest,
+            "tags": ["v1", "v2"],
+            "media_type": BASE.manifest.media_type,
+            "artifact_type": BASE.manifest.artifact_type,
+            "size": BASE.manifest.size,
+        }
+    ]
+    assert await told(world, "repository.deleted") == [of]
+    [first, *_] = await told(world, "artifact.pushed")
+    assert (first["repository_created_at"], first["public"]) == (row["created_at"], True)
+
+
+async def test_a_signature_is_told_when_it_comes_and_not_when_it_comes_again(
+    world: World, alice: Person
+) -> None:
+    await alice.push("team/app:v1", BASE)
+    made = signature(BASE, NOTARY)
+    for _ in range(2):
+        assert (await alice.push(f"team/app@{made.digest}", made)).status == 201
+    [facts] = await told(world, "signature.added")
+    assert (facts["digest"], facts["signature"], facts["kind"]) == (
+        BASE.digest,
+        made.digest,
+        "signature.notation",
+    )
+    assert (facts["repository"], facts["actor"]) == ("team/app", "alice")
+    other = signature(BASE, "application/spdx+json")
+    assert (await alice.push(f"team/app@{other.digest}", other)).status == 201
+    assert len(await told(world, "signature.added")) == 1
+
+
+async def test_a_signature_of_older_cosign_is_one_when_it_has_its_tag(world: World, alice: Person) -> None:
+    made = kinds.artifact(kinds.config("application/json", {}), kinds.blob(b"payload", COSIGN))
+    assert (await alice.push(f"team/app@{made.digest}", made)).status == 201
+    assert await told(world, "signature.added") == []
+    tag = f"sha256-{BASE.digest.hex}.sig"
+    for _ in range(2):
+        assert (await alice.push(f"team/app:{tag}", made)).status == 201
+    [facts] = await told(world, "signature.added")
+    assert (facts["digest"], facts["signature"], facts["kind"]) == (
+        BASE.digest,
+        made.digest,
+        "signature.cosign",
+    )
