@@ -61,8 +61,8 @@ async def add_pulls(conn: Conn, rows: Sequence[PullRow]) -> None:
     await conn.many(_TAG_PULLED, [row for row in rows if row["tag"]])
 
 
-async def projects_wanting_pulls(conn: Conn, project_ids: Collection[int]) -> set[int]:
-    """Which of these projects want to be told of pulls."""
+async def projects_wanting_pulls(_conn: Conn, project_ids: Collection[int]) -> set[int]:  # noqa: ARG001
+    """Which of these projects want to be told of pulls.  Nobody can say so yet: there are no webhooks of projects."""
     return set()
 
 
