@@ -11,7 +11,7 @@ from fairway.frame.db.tables import audit_log, outbox, projects, repositories
 from fairway.frame.events import hand_over
 from fairway.reactions import reactions
 from features.artifacts import kinds
-from stories.world import Image, Person, World, image
+from stories.world import Image, Person, World, image, index
 
 BASE = image("base")
 NOTARY = "application/vnd.cncf.notary.signature"
@@ -171,3 +171,11 @@ async def test_what_harbor_does_not_audit_leaves_no_line(world: World, alice: Pe
     assert await world.rows(outbox) == []
     lines = {(row["resource_type"], row["operation"]) for row in await world.rows(audit_log)}
     assert lines == {("project", "create"), ("artifact", "create")}
+
+
+async def test_an_index_is_told_like_an_image(world: World, alice: Person) -> None:
+    both = index(BASE, image("other"))
+    assert (await alice.push("team/app:both", both)).status == 201
+    pushed = (await told(world, "artifact.pushed"))[-1]
+    assert (pushed["digest"], pushed["media_type"]) == (both.digest, both.manifest.media_type)
+    assert (list(pushed["tags"]), pushed["public"]) == (["both"], True)

@@ -283,7 +283,7 @@ class SqlNames:
     ) -> tuple[int, bool]:
         """The id, and whether it is new."""
         children = manifest.children()
-        sizes = await manifests.total_sizes(conn, repository, children) if children else []
+        sizes = await manifests.total_sizes(conn, kept.id, children) if children else []
         artifact, new = await manifests.add_artifact(
             conn, self.project, kept.id, manifest, total_size=rules.total_size(manifest, sizes)
         )
