@@ -5,10 +5,13 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from fairway.frame.db.tables import outbox, repositories
+from fairway.frame.db.tables import audit_log, outbox, projects, repositories
+from fairway.frame.events import hand_over
+from fairway.reactions import reactions
 from features.artifacts import kinds
-from stories.world import Image, Person, World, image
+from stories.world import Image, Person, World, image, index
 
 BASE = image("base")
 NOTARY = "application/vnd.cncf.notary.signature"
@@ -94,6 +97,8 @@ async def test_a_signature_is_told_when_it_comes_and_not_when_it_comes_again(
         "signature.notation",
     )
     assert (facts["repository"], facts["actor"]) == ("team/app", "alice")
+    [row] = await world.rows(repositories)
+    assert (facts["repository_created_at"], facts["public"]) == (row["created_at"], True)
     other = signature(BASE, "application/spdx+json")
     assert (await alice.push(f"team/app@{other.digest}", other)).status == 201
     assert len(await told(world, "signature.added")) == 1
@@ -112,3 +117,65 @@ async def test_a_signature_of_older_cosign_is_one_when_it_has_its_tag(world: Wor
         made.digest,
         "signature.cosign",
     )
+
+
+async def test_a_copy_makes_a_repository_too(world: World, alice: Person) -> None:
+    await alice.push("team/app:v1", BASE)
+    at = "/api/v2.0/projects/team/repositories/copy/artifacts?from=team/app:v1"
+    assert (await alice("POST", at)).status == 201
+    made = [facts["repository"] for facts in await told(world, "repository.created")]
+    assert made == ["team/app", "team/copy"]
+
+
+async def test_a_push_that_is_refused_makes_none(world: World, alice: Person) -> None:
+    assert (await alice.push_manifest("team/app:v1", BASE)).status == 400
+    assert await told(world, "repository.created") == []
+
+
+async def test_a_tag_that_is_given_is_told_with_its_repository(world: World, alice: Person) -> None:
+    await alice.push("team/app:v1", BASE)
+    at = f"/api/v2.0/projects/team/repositories/app/artifacts/{BASE.digest}/tags"
+    headers = {"content-type": "application/json"}
+    assert (await alice("POST", at, b'{"name": "v2"}', headers=headers)).status == 201
+    [facts] = await told(world, "tag.created")
+    [row] = await world.rows(repositories)
+    assert (facts["tag"], facts["digest"]) == ("v2", BASE.digest)
+    assert (facts["repository_created_at"], facts["public"]) == (row["created_at"], True)
+
+
+async def test_a_project_is_told_as_it_was_then(world: World, alice: Person) -> None:
+    await alice.push("team/app:v1", BASE)
+    await world.run(update(projects).where(projects.c.name == "team").values(public=False))
+    await alice.push("team/app:v2", BASE)
+    await alice.delete(f"team/app@{BASE.digest}")
+    await world.run(update(projects).where(projects.c.name == "team").values(public=True))
+    assert [facts["public"] for facts in await told(world, "artifact.pushed")] == [True, False]
+    assert [facts["public"] for facts in await told(world, "artifact.deleted")] == [False]
+
+
+async def test_what_harbor_does_not_audit_leaves_no_line(world: World, alice: Person) -> None:
+    table = reactions(world.parts.notifications)
+    for kind in (
+        "quota.warning",
+        "quota.exceeded",
+        "artifact.pulled",
+        "repository.created",
+        "signature.added",
+    ):
+        assert table[kind] == []
+    await alice.push("team/app:v1", BASE)
+    made = signature(BASE, NOTARY)
+    await alice.push(f"team/app@{made.digest}", made)
+    assert await told(world, "signature.added") != []
+    await hand_over(world.db, table)
+    assert await world.rows(outbox) == []
+    lines = {(row["resource_type"], row["operation"]) for row in await world.rows(audit_log)}
+    assert lines == {("project", "create"), ("artifact", "create")}
+
+
+async def test_an_index_is_told_like_an_image(world: World, alice: Person) -> None:
+    both = index(BASE, image("other"))
+    assert (await alice.push("team/app:both", both)).status == 201
+    pushed = (await told(world, "artifact.pushed"))[-1]
+    assert (pushed["digest"], pushed["media_type"]) == (both.digest, both.manifest.media_type)
+    assert (list(pushed["tags"]), pushed["public"]) == (["both"], True)

@@ -246,4 +246,5 @@ async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, ta
     await ledger.keep_link(conn, place.project, digest)
     await ledger.review(conn, place.project, digest, "tag created", place.periods.grace)
     await shown.refresh(conn, repository, [digest])
-    await place.record(conn, repo, "tag.created", {"tag": tag, "digest": digest})
+    facts = await kept.facts(conn, repository)
+    await place.record(conn, repo, "tag.created", {"tag": tag, "digest": digest, **facts})

@@ -28,6 +28,7 @@ from fairway.features.artifacts import changing, charges, rules
 from fairway.features.artifacts.model import Caller, Periods
 from fairway.features.artifacts.store import blobs, manifests, shown, uploads
 from fairway.features.artifacts.store import tags as tag_rows
+from fairway.features.artifacts.store.kept import Kept
 from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, Row, ledger
 from fairway.frame.db.tables.content import LIVE
 
@@ -265,7 +266,7 @@ class SqlNames:
         held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else {}
         mounted = 0 if source is None else await self._mount_missing(conn, repo, manifest, source)
         await self._require(conn, manifest, held)
-        artifact, new = await self._add(conn, repo, repository, manifest, tags)
+        artifact, new = await self._add(conn, repo, kept, manifest, tags)
         crashpoint("manifest.after_row")
         moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
         charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
@@ -278,19 +279,19 @@ class SqlNames:
         await charges.charge(conn, self._place, repo, charge + mounted, manifest.digest, tags)
 
     async def _add(
-        self, conn: Conn, repo: Repository, repository: int, manifest: Manifest, tags: Sequence[Tag]
+        self, conn: Conn, repo: Repository, kept: Kept, manifest: Manifest, tags: Sequence[Tag]
     ) -> tuple[int, bool]:
         """The id, and whether it is new."""
         children = manifest.children()
-        sizes = await manifests.total_sizes(conn, repository, children) if children else []
+        sizes = await manifests.total_sizes(conn, kept.id, children) if children else []
         artifact, new = await manifests.add_artifact(
-            conn, self.project, repository, manifest, total_size=rules.total_size(manifest, sizes)
+            conn, self.project, kept.id, manifest, total_size=rules.total_size(manifest, sizes)
         )
         if (found := rules.accessory(manifest, tags)) is not None:
             added = await manifests.make_accessory(conn, artifact, found.kind, found.subject)
             if added and found.kind in rules.SIGNATURES:
                 facts = {"digest": found.subject, "signature": manifest.digest, "kind": found.kind}
-                await self._record(conn, repo, "signature.added", facts)
+                await self._record(conn, repo, "signature.added", facts | kept.facts)
         return artifact, new
 
     async def _require(self, conn: Conn, manifest: Manifest, held: Collection[Digest]) -> None:
