@@ -37,6 +37,7 @@ from fairway.features.audit import api as audit
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
 from fairway.features.gc.model import GARBAGE_COLLECTION, ORPHAN_SEARCH
+from fairway.features.immutability import api as immutability
 from fairway.features.labels import api as labels
 from fairway.features.projects import api as projects
 from fairway.features.projects.deletions import PROJECT_DELETION
@@ -210,6 +211,7 @@ def _content(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
+    api.include_router(immutability.routes(parts.db, authoriser), prefix=_API)
     api.include_router(webhooks.routes(parts.db, authoriser, parts.sealer, parts.webhooks), prefix=_API)
 
 

@@ -94,6 +94,7 @@ _NAMED = {
     "webhook": " of project {project}",
     "usergroup": "",
     "groupmember": " in group {group}",
+    "immutablerule": " of project {project}",
     "quota": " to {hard} bytes",
 }
 

@@ -62,6 +62,10 @@ NOTIFICATION_POLICY_READ = Permission("notification-policy", "read")
 NOTIFICATION_POLICY_UPDATE = Permission("notification-policy", "update")
 NOTIFICATION_POLICY_LIST = Permission("notification-policy", "list")
 NOTIFICATION_POLICY_DELETE = Permission("notification-policy", "delete")
+IMMUTABLE_TAG_CREATE = Permission("immutable-tag", "create")
+IMMUTABLE_TAG_UPDATE = Permission("immutable-tag", "update")
+IMMUTABLE_TAG_LIST = Permission("immutable-tag", "list")
+IMMUTABLE_TAG_DELETE = Permission("immutable-tag", "delete")
 ROBOT_CREATE = Permission("robot", "create")
 ROBOT_READ = Permission("robot", "read")
 ROBOT_UPDATE = Permission("robot", "update")
@@ -148,6 +152,10 @@ IN_PROJECT = frozenset(
         NOTIFICATION_POLICY_UPDATE,
         NOTIFICATION_POLICY_LIST,
         NOTIFICATION_POLICY_DELETE,
+        IMMUTABLE_TAG_CREATE,
+        IMMUTABLE_TAG_UPDATE,
+        IMMUTABLE_TAG_LIST,
+        IMMUTABLE_TAG_DELETE,
         ROBOT_CREATE,
         ROBOT_READ,
         ROBOT_UPDATE,

@@ -37,6 +37,7 @@ artifact-addition    R              R           R          R      R             
 artifact-label       CD             CD          CD         -      -              -
 accessory            L              L           L          L      L              L
 tag                  CDL            CDL         CL         L      L              L
+immutable-tag        CUDL           CUDL        -          -      -              -
 notification-policy  CRUDL          RL          -          -      -              -
 robot                CRUDL          RL          RL         RL     -              -
 """

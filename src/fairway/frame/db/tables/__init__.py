@@ -35,6 +35,7 @@ from fairway.frame.db.tables.projects import (
 )
 from fairway.frame.db.tables.robots import robot_permissions, robots
 from fairway.frame.db.tables.roles import role_permissions, roles
+from fairway.frame.db.tables.rules import immutable_rules
 from fairway.frame.db.tables.webhooks import (
     webhook_deliveries,
     webhook_policies,
@@ -60,6 +61,7 @@ __all__ = [
     "gc_items",
     "gc_reviews",
     "generations",
+    "immutable_rules",
     "installation",
     "labels",
     "leases",
