@@ -1,5 +1,8 @@
 """When this happened, do those: the one table of what follows from what."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from fairway.features.audit import forward
 from fairway.features.audit import store as audit
 from fairway.features.webhooks.jobs import Notifications
@@ -9,6 +12,66 @@ from fairway.frame.configuration import Configuration
 from fairway.frame.configuration.declared import NOTIFICATIONS
 from fairway.frame.db import Conn
 from fairway.frame.events import Event, Reaction, Reactions
+
+# write: a line in the audit log; tell: the endpoints that the operator has set up.  Webhooks of projects come last: what
+# they are told of is said by `KINDS`.
+_FOLLOWS: Final[Mapping[str, str]] = {
+    "project.created": "write",
+    "project.updated": "write",
+    "project.deleted": "write",
+    "project.name-changed": "write",
+    "project.alias-dropped": "write",
+    "member.created": "write",
+    "member.updated": "write",
+    "member.deleted": "write",
+    "role.created": "write",
+    "role.updated": "write",
+    "role.deleted": "write",
+    "quota.updated": "write",
+    "user.created": "write",
+    "user.updated": "write",
+    "user.deleted": "write",
+    "user.logged_in": "write",
+    "user.login_refused": "write",
+    "user.logged_out": "write",
+    "token.created": "write",
+    "token.deleted": "write",
+    "robot.created": "write",
+    "robot.updated": "write",
+    "robot.deleted": "write",
+    "quota.warning": "",
+    "quota.exceeded": "",
+    "artifact.pushed": "write tell",
+    "artifact.pulled": "",
+    "artifact.restored": "write",
+    "artifact.deleted": "write tell",
+    "tag.created": "write",
+    "tag.deleted": "write tell",
+    "tag.moved": "write",
+    "repository.created": "",
+    "repository.deleted": "write",
+    "signature.added": "",
+    "usergroup.created": "write",
+    "usergroup.updated": "write",
+    "usergroup.deleted": "write",
+    "groupmember.created": "write",
+    "groupmember.deleted": "write",
+    "webhook.created": "write",
+    "webhook.updated": "write",
+    "webhook.deleted": "write",
+    "label.created": "write",
+    "label.updated": "write",
+    "label.deleted": "write",
+    "artifact.labelled": "write",
+    "artifact.unlabelled": "write",
+    "immutablerule.created": "write",
+    "immutablerule.updated": "write",
+    "immutablerule.deleted": "write",
+    "retention.finished": "",
+    "configuration.updated": "write",
+    "blob.pushed": "tell",
+    "blob.deleted": "tell",
+}
 
 
 def reactions(
@@ -21,61 +84,8 @@ def reactions(
         notifications.reaction if configuration is None else _while_on(notifications.reaction, configuration)
     )
     write = audit.write if configuration is None else forward.writing(configuration)
-    follows: dict[str, list[Reaction]] = {
-        "project.created": [write],
-        "project.updated": [write],
-        "project.deleted": [write],
-        "project.name-changed": [write],
-        "project.alias-dropped": [write],
-        "member.created": [write],
-        "member.updated": [write],
-        "member.deleted": [write],
-        "role.created": [write],
-        "role.updated": [write],
-        "role.deleted": [write],
-        "quota.updated": [write],
-        "user.created": [write],
-        "user.updated": [write],
-        "user.deleted": [write],
-        "user.logged_in": [write],
-        "user.login_refused": [write],
-        "user.logged_out": [write],
-        "token.created": [write],
-        "token.deleted": [write],
-        "robot.created": [write],
-        "robot.updated": [write],
-        "robot.deleted": [write],
-        "quota.warning": [],
-        "quota.exceeded": [],
-        "artifact.pushed": [write, tell],
-        "artifact.pulled": [],
-        "artifact.restored": [write],
-        "artifact.deleted": [write, tell],
-        "tag.created": [write],
-        "tag.deleted": [write, tell],
-        "repository.created": [],
-        "repository.deleted": [write],
-        "signature.added": [],
-        "usergroup.created": [write],
-        "usergroup.updated": [write],
-        "usergroup.deleted": [write],
-        "groupmember.created": [write],
-        "groupmember.deleted": [write],
-        "webhook.created": [write],
-        "webhook.updated": [write],
-        "webhook.deleted": [write],
-        "label.created": [write],
-        "label.updated": [write],
-        "label.deleted": [write],
-        "artifact.labelled": [write],
-        "artifact.unlabelled": [write],
-        "immutablerule.created": [write],
-        "immutablerule.updated": [write],
-        "immutablerule.deleted": [write],
-        "configuration.updated": [write],
-        "blob.pushed": [tell],
-        "blob.deleted": [tell],
-    }
+    known = {"write": write, "tell": tell}
+    follows = {kind: [known[word] for word in words.split()] for kind, words in _FOLLOWS.items()}
     return follows if webhooks is None else _with(follows, webhooks)
 
 

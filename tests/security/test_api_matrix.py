@@ -109,6 +109,10 @@ POST:/api/v2.0/projects/team/members                                   401      
 GET:/api/v2.0/projects/team/members/1                                  401       403      403           200   200       200        200           200
 PUT:/api/v2.0/projects/team/members/1                                  401       403      403           403   403       403        200           200
 DELETE:/api/v2.0/projects/team/members/1                               401       403      403           403   403       403        200           404
+GET:/api/v2.0/projects/team/immutabletagrules                          401       403      403           403   403       200        200           200
+POST:/api/v2.0/projects/team/immutabletagrules                         401       403      403           403   403       409        409           409
+PUT:/api/v2.0/projects/team/immutabletagrules/1                        401       403      403           403   403       200        200           200
+DELETE:/api/v2.0/projects/team/immutabletagrules/1                     401       403      403           403   403       200        404           404
 GET:/api/v2.0/projects/team/webhook/events                             401       403      403           403   403       200        200           200
 GET:/api/v2.0/projects/team/webhook/lasttrigger                        401       403      403           403   403       200        200           200
 GET:/api/v2.0/projects/team/webhook/jobs?policy_id=1                   401       403      403           403   403       200        200           200
@@ -212,6 +216,10 @@ ROBOT = {
         }
     ],
 }
+RULE = {
+    "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "release-*"}],
+    "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]},
+}
 HOOK = {
     "name": "ci",
     "event_types": ["PUSH_ARTIFACT"],
@@ -252,6 +260,8 @@ BODIES = {
     "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
     "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
     "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "POST:/api/v2.0/projects/team/immutabletagrules": RULE,
+    "PUT:/api/v2.0/projects/team/immutabletagrules/1": RULE,
     "POST:/api/v2.0/projects/team/webhook/policies": HOOK,
     "PUT:/api/v2.0/projects/team/webhook/policies/1": HOOK,
     "POST:/api/v2.0/projects/team/webhook/policies/1/ping": {"event_type": "PUSH_ARTIFACT"},
@@ -293,6 +303,7 @@ TEMPLATES = {
     "members/1": "members/{mid}",
     "robots/1": "robots/{robot_id}",
     "robots/2": "robots/{robot_id}",
+    "immutabletagrules/1": "immutabletagrules/{immutable_rule_id}",
     "policies/1": "policies/{webhook_policy_id}",
     "executions/7": "executions/{execution_id}",
     "tasks/7": "tasks/{task_id}",
@@ -332,6 +343,7 @@ async def test_who_may_do_what(world: World) -> None:
         ("v2.0/usergroups", {"group_name": "devs", "group_type": 3}),
         ("fairway/usergroups/1/members", {"user_id": 1}),
         ("fairway/roles", AUDITOR),
+        ("v2.0/projects/team/immutabletagrules", RULE),
         ("v2.0/projects/team/webhook/policies", HOOK),
     ):
         made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)

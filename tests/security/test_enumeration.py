@@ -82,6 +82,8 @@ CALLS = [
     *[(method, "/api/v2.0/projects/{}/metadatas/public") for method in ("GET", "PUT", "DELETE")],
     *[(method, "/api/v2.0/projects/{}/robots") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/robots/1") for method in ("GET", "PUT", "DELETE")],
+    *[(method, "/api/v2.0/projects/{}/immutabletagrules") for method in ("GET", "POST")],
+    *[(method, "/api/v2.0/projects/{}/immutabletagrules/1") for method in ("PUT", "DELETE")],
     *[
         ("GET", f"/api/v2.0/projects/{{}}/webhook/{part}")
         for part in ("events", "lasttrigger", "jobs?policy_id=1")
@@ -117,6 +119,7 @@ EXAMPLES = {
     "label_id": "7",
     "robot_id": "1",
     "former_name": "old",
+    "immutable_rule_id": "1",
     "webhook_policy_id": "1",
     "execution_id": "7",
     "task_id": "7",

@@ -29,6 +29,7 @@ SMALL_BY_NATURE = {
     "task_logs.number",
     "workers.slots",
     "gc_items.step",
+    "immutable_rules.priority",
     "webhook_targets.attempt",
     "webhook_targets.failures",
     "webhook_deliveries.tries",

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from fairway.app import management_api
-from security.test_api_matrix import BODIES, HOOK, JSON, template
+from security.test_api_matrix import BODIES, HOOK, JSON, RULE, template
 from stories.world import World, image
 
 NUMBER, TEXT = 987_654_321, "canary-that-nobody-sets"
@@ -93,6 +93,7 @@ async def test_fields_that_are_not_asked_for_are_ignored(world: World) -> None:
         ("v2.0/labels", {"name": "first", "scope": "p", "project_id": team}),
         ("v2.0/usergroups", {"group_name": "devs", "group_type": 3}),
         ("v2.0/robots", BODIES["POST:/api/v2.0/robots"]),
+        ("v2.0/projects/team/immutabletagrules", RULE),
         ("v2.0/projects/team/webhook/policies", HOOK),
     ):
         made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)

@@ -35,6 +35,7 @@ API_CHANGES = {
     "DELETE:/api/fairway/projects/team/aliases/none": b"",
     "DELETE:/api/v2.0/robots/1": b"",
     "DELETE:/api/v2.0/projects/team/robots/2": b"",
+    "DELETE:/api/v2.0/projects/team/immutabletagrules/1": b"",
     "DELETE:/api/v2.0/projects/team/webhook/policies/1": b"",
     "POST:/api/v2.0/projects/team/webhook/policies/1/executions/7/redeliver": b"",
     "PUT:/api/v2.0/system/gc/1": b"",

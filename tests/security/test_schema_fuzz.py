@@ -50,6 +50,10 @@ DOCUMENT = "/api/v2.0/openapi.json"
 PURGE = "/api/v2.0/system/purgeaudit/schedule"
 
 
+RULE = {
+    "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "release-*"}],
+    "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]},
+}
 HOOK = {
     "name": "ci",
     "enabled": True,
@@ -98,6 +102,7 @@ def prepared(hub: Hub) -> Fuzzed:
     for target, made in (
         ("labels", {"name": "stable", "scope": "g"}),
         ("usergroups", {"group_name": "devs", "group_type": 3}),
+        ("projects/team/immutabletagrules", RULE),
         ("projects/team/webhook/policies", HOOK),
     ):
         body = json.dumps(made).encode()
@@ -126,6 +131,7 @@ def prepared(hub: Hub) -> Fuzzed:
             "execution_id": ["1", "2", "999"],
             "mid": ["1", "2", "999"],
             "robot_id": ["1", "2", "999"],
+            "immutable_rule_id": ["1", "2", "999"],
             "webhook_policy_id": ["1", "2", "999"],
             "policy_id": ["1", "2", "999"],
             "task_id": ["1", "2", "999"],

@@ -35,6 +35,9 @@ TABLE: Final[lazy.Table] = {
     "robot": Entry(
         "fairway.cli.remote.robot:app", "Accounts of programs, with rights of their own.", _REGISTRY
     ),
+    "immutable": Entry(
+        "fairway.cli.remote.immutable:app", "Tags that stay what they are, by rules of a project.", _REGISTRY
+    ),
     "webhook": Entry(
         "fairway.cli.remote.webhook:app", "Who is told of what happens in a project.", _REGISTRY
     ),

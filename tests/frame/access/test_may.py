@@ -89,6 +89,10 @@ label:list            no         no        no             yes    yes        yes 
 label:delete          no         no        no             no     no         yes         yes            yes
 artifact-label:create no         no        no             no     yes        yes         yes            yes
 artifact-label:delete no         no        no             no     yes        yes         yes            yes
+immutable-tag:create  no         no        no             no     no         yes         yes            yes
+immutable-tag:update  no         no        no             no     no         yes         yes            yes
+immutable-tag:list    no         no        no             no     no         yes         yes            yes
+immutable-tag:delete  no         no        no             no     no         yes         yes            yes
 notification-policy:create no    no        no             no     no         no          yes            yes
 notification-policy:read   no    no        no             no     no         yes         yes            yes
 notification-policy:update no    no        no             no     no         no          yes            yes
@@ -142,6 +146,10 @@ label:list            yes        yes       yes            yes    yes        yes 
 label:delete          no         no        no             no     no         yes         yes            yes
 artifact-label:create no         no        no             no     yes        yes         yes            yes
 artifact-label:delete no         no        no             no     yes        yes         yes            yes
+immutable-tag:create  no         no        no             no     no         yes         yes            yes
+immutable-tag:update  no         no        no             no     no         yes         yes            yes
+immutable-tag:list    no         no        no             no     no         yes         yes            yes
+immutable-tag:delete  no         no        no             no     no         yes         yes            yes
 notification-policy:create no    no        no             no     no         no          yes            yes
 notification-policy:read   no    no        no             no     no         yes         yes            yes
 notification-policy:update no    no        no             no     no         no          yes            yes
