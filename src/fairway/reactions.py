@@ -56,6 +56,7 @@ def reactions(notifications: Notifications, configuration: Configuration | None 
         "artifact.labelled": [write],
         "artifact.unlabelled": [write],
         "configuration.updated": [write],
+        "retention.finished": [],
         "blob.pushed": [tell],
         "blob.deleted": [tell],
     }

@@ -15,6 +15,7 @@ from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
 from fairway.features.projects import deletions
 from fairway.features.registry import housekeeping
+from fairway.features.retention import jobs as retention
 from fairway.frame import events, log
 from fairway.frame.db import Database
 from fairway.frame.jobs import records
@@ -82,6 +83,7 @@ def steps(parts: Parts) -> list[Step]:
             300,
             lambda: deletions.go_on(db, parts.jobs[deletions.PROJECT_DELETION]),
         ),
+        Step("forget runs of deleted retention policies", 300, lambda: retention.forget_orphans(db)),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
 

@@ -30,7 +30,9 @@ def tag(name: str, pushed: float | None = 1, pulled: float | None = None) -> Tag
     return Tagged(name, 0 if pushed is None else ago(pushed), None if pulled is None else ago(pulled))
 
 
-def image(number: int, *tags: Tagged | str, pushed: float | None = 1, pulled: float | None = None) -> Candidate:
+def image(
+    number: int, *tags: Tagged | str, pushed: float | None = 1, pulled: float | None = None
+) -> Candidate:
     """An image; tags given by name were pushed with it."""
     at = 0 if pushed is None else ago(pushed)
     return Candidate(

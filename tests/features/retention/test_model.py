@@ -25,7 +25,9 @@ PATTERNS = {
 }
 """What each matches, said by hand."""
 
-pushed = st.one_of(st.just(0), st.integers(NOW - 6 * DAY, NOW + DAY), st.sampled_from([NOW - 2 * DAY, NOW - DAY]))
+pushed = st.one_of(
+    st.just(0), st.integers(NOW - 6 * DAY, NOW + DAY), st.sampled_from([NOW - 2 * DAY, NOW - DAY])
+)
 pulled = st.one_of(st.none(), pushed)
 selectors = st.builds(
     TagSelector, st.just(Kind.DOUBLESTAR), st.sampled_from(sorted(PATTERNS)), st.booleans(), st.booleans()
@@ -132,9 +134,7 @@ def stays_by(rule: Rule, everything: list[Thing]) -> list[Thing]:
 @given(rules=rules, images=repositories(), mode=st.sampled_from(list(Mode)))
 def test_it_decides_as_plain_words_do(rules: list[Rule], images: list[Candidate], mode: Mode) -> None:
     everything = things(images, mode)
-    stays = {
-        (thing[0].id, thing[1]) for rule in rules for thing in stays_by(rule, everything)
-    }
+    stays = {(thing[0].id, thing[1]) for rule in rules for thing in stays_by(rule, everything)}
     decided = {
         (each.candidate.id, verdict.tags)
         for each in judged(rules, images, mode=mode)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fairway.core.oci.patterns import Kind, PatternInvalid
+from fairway.core.oci.errors import PatternInvalid
+from fairway.core.oci.patterns import Kind
 from fairway.features.retention.model import Mark, Mode, Template, Wanted
 from fairway.features.retention.rules import Judge
 from features.retention.judging import (

@@ -13,8 +13,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairway.core.oci.errors import BadRequest
-from fairway.core.oci.patterns import Kind, PatternInvalid, matcher
+from fairway.core.oci.errors import BadRequest, PatternInvalid
+from fairway.core.oci.patterns import Kind, matcher
 from fairway.features.retention.model import (
     MOST_RULES,
     MOST_SELECTORS,
@@ -46,7 +46,9 @@ def wanted(
     if algorithm not in ("", "or"):
         raise BadRequest('the algorithm is "or": what any rule keeps stays')
     if mode not in ("", *Mode):
-        raise BadRequest('the mode is "artifact", for images with all their tags, or "tag", for each tag by itself')
+        raise BadRequest(
+            'the mode is "artifact", for images with all their tags, or "tag", for each tag by itself'
+        )
     if trigger not in ("", "Schedule"):
         raise BadRequest('trigger.kind is "Schedule"; leave its cron empty for no schedule')
     if len(rules) > MOST_RULES:
@@ -54,7 +56,9 @@ def wanted(
     made = tuple(_rule(rule, f"rules[{number}]") for number, rule in enumerate(rules))
     for number, rule in enumerate(made):
         if rule in made[:number]:
-            raise Conflict(f"rules[{number}] says the same as rules[{made.index(rule)}]; leave one of them out")
+            raise Conflict(
+                f"rules[{number}] says the same as rules[{made.index(rule)}]; leave one of them out"
+            )
     return Wanted(made, Mode(mode or Mode.ARTIFACT), schedule(cron))
 
 

@@ -162,3 +162,56 @@ Line = list[Any]
 """A verdict as the log keeps it: digest, tags, kind, labels, times of push, pull and creation, mark and reason."""
 
 Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the images of a repository with what becomes of them; `last` when there are no more.
+
+    `error`: why the repository could not be looked at; then nothing goes, of what came before either.
+    """
+
+    project: int
+    repository: int
+    name: str
+    """Its full name."""
+    judged: tuple[Judged, ...] = ()
+    last: bool = True
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """An image that is to be deleted, or (`tags`) some of its tags, if it is as it was seen."""
+
+    id: int
+    seen: Candidate
+    tags: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run made of one repository."""
+
+    id: int
+    execution: int
+    project: int
+    repository_id: int
+    repository: str
+    status: str
+    message: str
+    total: int
+    retained: int
+    gone: int
+    started_at: int
+    ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of some that were to go: how many verdicts are carried out, how many are not, and all of them."""
+
+    gone: int = 0
+    stayed: int = 0
+    lines: tuple[Line, ...] = ()

@@ -56,7 +56,9 @@ class Judge:
 
     def of(self, repository: str) -> "Judgement | None":
         """For one repository, by its name without the project; None when no rule is about it."""
-        touching = [_Kept(rule, number, self._now) for of, number, rule in self._rules if of.select(repository)]
+        touching = [
+            _Kept(rule, number, self._now) for of, number, rule in self._rules if of.select(repository)
+        ]
         return Judgement(touching, self._mode, self._now) if touching else None
 
 
@@ -216,7 +218,9 @@ class _Names:
     """Selectors of repositories: all of them must select a name."""
 
     def __init__(self, selectors: Sequence[RepositorySelector]) -> None:
-        self._all: list[tuple[Matcher, bool]] = [(matcher(one.kind, one.pattern), one.excludes) for one in selectors]
+        self._all: list[tuple[Matcher, bool]] = [
+            (matcher(one.kind, one.pattern), one.excludes) for one in selectors
+        ]
 
     def select(self, name: str) -> bool:
         return all(matches(name) is not excludes for matches, excludes in self._all)

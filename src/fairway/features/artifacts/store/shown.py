@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, bindparam, literal, or_, select, update
+from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
 from fairway.core.oci.digest import Digest
@@ -61,6 +62,10 @@ _CHILDREN = (
     .where(*_these, artifact_links.c.kind == literal("child"))
 )
 
+_HIDDEN = select(artifacts.c.digest).where(
+    *_these, artifacts.c.accessory_of.is_(None), artifacts.c.listed == sql_false()
+)
+
 
 async def hold(
     conn: Conn,
@@ -90,6 +95,12 @@ async def behind(conn: Conn, repository: int, names: Collection[Tag]) -> set[Dig
 async def children(conn: Conn, repository: int, digests: Collection[Digest]) -> set[Digest]:
     """What these indexes of a repository name."""
     rows = await conn.all(_CHILDREN, repository=repository, digests=json.dumps(sorted(digests)))
+    return {Digest(row["digest"]) for row in rows}
+
+
+async def hidden(conn: Conn, repository: int, digests: Collection[Digest]) -> set[Digest]:
+    """Which of these lists do not show because an index names them and no tag does."""
+    rows = await conn.all(_HIDDEN, repository=repository, digests=json.dumps(sorted(digests)))
     return {Digest(row["digest"]) for row in rows}
 
 

@@ -85,7 +85,9 @@ retention_lines = Table(
     "retention_lines",
     metadata,
     Column("result_id", Id, ForeignKey("retention_results.id", ondelete="CASCADE"), primary_key=True),
-    Column("kept", SmallInteger, primary_key=True),  # 0: what goes, or was to go, which people look for; 1: what stays
+    Column(
+        "kept", SmallInteger, primary_key=True
+    ),  # 0: what goes, or was to go, which people look for; 1: what stays
     Column("first", Integer, primary_key=True),  # how many come before these
     Column("number", Integer, nullable=False),
     Column("lines", Text, nullable=False),  # JSON array

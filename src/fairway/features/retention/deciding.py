@@ -1,0 +1,109 @@
+"""Deciding a project: every repository that a rule is about, with a verdict about each of its images.
+
+The same for a run, a dry run and a simulation.  Small repositories are read many at once; of a large one no more than a page
+is held at a time: it is read twice, to count and to judge.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Final
+
+from fairway.core.oci.errors import FairwayError, Unavailable
+from fairway.features.retention.model import Candidate, Part
+from fairway.features.retention.rules import Judge, Judgement
+from fairway.features.retention.store import candidates
+from fairway.frame.db import Database
+from fairway.frame.log import get_logger
+
+_log = get_logger(__name__)
+
+REPOSITORIES: Final = 200
+"""Looked at together."""
+PAGE: Final = 500
+"""Images of one repository that are held at a time; one with more is large."""
+_TOGETHER: Final = 1_000
+
+Touched = tuple[int, str, Judgement]
+"""A repository that a rule is about: its id, its name without the project, and what the rules say."""
+
+
+async def decide(
+    db: Database, project: int, name: str, judge: Judge, *, after: str = ""
+) -> AsyncIterator[Part]:
+    """What becomes of each repository of a project, by name, those that follow `after`.  Raises Unavailable.
+
+    A repository that cannot be looked at is told as a Part with an `error`, and the others go on.
+    """
+    while some := await candidates.some_repositories(db, project, after, REPOSITORIES):
+        after = some[-1][1]
+        touched = [(id, rest, judgement) for id, rest in some if (judgement := judge.of(rest)) is not None]
+        counts = await candidates.counts(db, [id for id, *_ in touched]) if touched else {}
+        for group in together(touched, counts):
+            async for part in _group(db, project, name, group, counts):
+                yield part
+
+
+def together(touched: Sequence[Touched], counts: Mapping[int, int]) -> Iterator[list[Touched]]:
+    """Repositories in groups that are read at once; a large one is alone."""
+    group: list[Touched] = []
+    number = 0
+    for each in touched:
+        count = counts.get(each[0], 0)
+        if group and number + count > _TOGETHER:
+            yield group
+            group, number = [], 0
+        group.append(each)
+        number += count
+    if group:
+        yield group
+
+
+async def _group(
+    db: Database, project: int, name: str, group: Sequence[Touched], counts: Mapping[int, int]
+) -> AsyncIterator[Part]:
+    ids = [id for id, *_ in group]
+    if len(group) > 1 or counts.get(ids[0], 0) <= PAGE:
+        try:
+            found = await candidates.of_small(db, ids, 2 * _TOGETHER)
+        except Unavailable:
+            raise
+        except FairwayError:
+            found = None  # of one of them; each by itself, then
+        if found is not None:
+            for id, rest, judgement in group:
+                yield _whole(project, id, f"{name}/{rest}", judgement, found.get(id, ()))
+            return
+    for each in group:
+        async for part in _large(db, project, name, each):
+            yield part
+
+
+def _whole(project: int, id: int, name: str, judgement: Judgement, images: Sequence[Candidate]) -> Part:
+    for image in images:
+        judgement.count(image)
+    return Part(project, id, name, tuple(judgement.verdict(image) for image in images))
+
+
+async def _large(db: Database, project: int, name: str, touched: Touched) -> AsyncIterator[Part]:
+    id, rest, judgement = touched
+    full = f"{name}/{rest}"
+    try:
+        async for images in _pages(db, id):
+            for image in images:
+                judgement.count(image)
+        async for images in _pages(db, id):
+            yield Part(project, id, full, tuple(judgement.verdict(image) for image in images), last=False)
+        yield Part(project, id, full)
+    except Unavailable:
+        raise
+    except FairwayError as error:
+        _log.warning("a repository cannot be judged", repository=full, error=error.message)
+        yield Part(
+            project, id, full, error=f"it could not be looked at, so nothing of it goes: {error.message}"
+        )
+
+
+async def _pages(db: Database, repository: int) -> AsyncIterator[list[Candidate]]:
+    last: Candidate | None = None
+    while images := await candidates.page(db, repository, last, PAGE):
+        yield images
+        last = images[-1]
