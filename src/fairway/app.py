@@ -45,6 +45,8 @@ from fairway.features.registry.probes import metrics_page, readiness
 from fairway.features.registry.pulls import FLUSH_SECONDS
 from fairway.features.registry.token import token_routes
 from fairway.features.registry.v2 import registry_routes
+from fairway.features.retention import api as retention
+from fairway.features.retention.model import RETENTION
 from fairway.features.robots import api as robots
 from fairway.features.roles import api as roles
 from fairway.features.system import api as system
@@ -200,6 +202,8 @@ def management_api(parts: Parts) -> FastAPI:
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
+    api.include_router(retention.routes(parts.db, authoriser, parts.jobs[RETENTION]), prefix=_API)
+    api.include_router(retention.own_routes(parts.db, authoriser), prefix=_OWN_API)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
     return api

@@ -4,7 +4,7 @@ The same for a run, a dry run and a simulation.  Small repositories are read man
 is held at a time: it is read twice, to count and to judge.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import FairwayError, Unavailable
@@ -27,19 +27,39 @@ Touched = tuple[int, str, Judgement]
 
 
 async def decide(
-    db: Database, project: int, name: str, judge: Judge, *, after: str = ""
-) -> AsyncIterator[Part]:
+    db: Database, project: int, name: str, judge: Judge, *, after: str = "", most: int | None = None
+) -> AsyncGenerator[Part, None]:
     """What becomes of each repository of a project, by name, those that follow `after`.  Raises Unavailable.
 
-    A repository that cannot be looked at is told as a Part with an `error`, and the others go on.
+    A repository that cannot be looked at, or has more than `most` images, is told as a Part with an `error`, and the
+    others go on.
     """
     while some := await candidates.some_repositories(db, project, after, REPOSITORIES):
         after = some[-1][1]
-        touched = [(id, rest, judgement) for id, rest in some if (judgement := judge.of(rest)) is not None]
-        counts = await candidates.counts(db, [id for id, *_ in touched]) if touched else {}
-        for group in together(touched, counts):
-            async for part in _group(db, project, name, group, counts):
-                yield part
+        async for part in _some(db, project, name, some, judge, most):
+            yield part
+
+
+async def decide_one(
+    db: Database, project: int, name: str, repository: tuple[int, str], judge: Judge, *, most: int
+) -> AsyncIterator[Part]:
+    """The same for one repository, by id and name; nothing when no rule is about it."""
+    async for part in _some(db, project, name, [repository], judge, most):
+        yield part
+
+
+async def _some(
+    db: Database, project: int, name: str, some: Sequence[tuple[int, str]], judge: Judge, most: int | None
+) -> AsyncIterator[Part]:
+    touched = [(id, rest, judgement) for id, rest in some if (judgement := judge.of(rest)) is not None]
+    counts = await candidates.counts(db, [id for id, *_ in touched]) if touched else {}
+    for group in together(touched, counts):
+        if most is not None and len(group) == 1 and counts.get(group[0][0], 0) > most:
+            error = f"it has more than {most:,} images: save the policy, and have a dry run of it"
+            yield Part(project, group[0][0], f"{name}/{group[0][1]}", error=error)
+            continue
+        async for part in _group(db, project, name, group, counts):
+            yield part
 
 
 def together(touched: Sequence[Touched], counts: Mapping[int, int]) -> Iterator[list[Touched]]:

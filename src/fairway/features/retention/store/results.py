@@ -332,7 +332,8 @@ async def one(conn: Conn, execution: int, result: int) -> Result | None:
 async def sums(conn: Conn, execution: int) -> dict[str, int]:
     """Of all results of a run: `repositories`, `total`, `retained`, `gone` and `failed` (repositories)."""
     row = await conn.first(_SUMS, execution=execution)
-    return {} if row is None else {name: int(row[name]) for name in row}
+    assert row is not None, "a sum has a row"
+    return {name: int(row[name]) for name in ("repositories", "total", "retained", "gone", "failed")}
 
 
 async def lines(conn: Conn, result: int, *, offset: int, limit: int) -> tuple[list[Line], int]:
