@@ -90,6 +90,7 @@ def prepared(hub: Hub) -> Fuzzed:
     for target, made in (
         ("labels", {"name": "stable", "scope": "g"}),
         ("usergroups", {"group_name": "devs", "group_type": 3}),
+        ("retentions", {"rules": [{"template": "always"}], "scope": {"level": "project", "ref": 2}}),
     ):
         body = json.dumps(made).encode()
         answer = admin.ask("POST", f"/api/v2.0/{target}", body, {"Content-Type": "application/json"})
@@ -117,6 +118,8 @@ def prepared(hub: Hub) -> Fuzzed:
             "execution_id": ["1", "2", "999"],
             "mid": ["1", "2", "999"],
             "robot_id": ["1", "2", "999"],
+            "eid": ["1", "2", "999"],
+            "tid": ["1", "999"],
             "label_id": ["1", "2", "999"],
             "group_id": ["1", "2", "999"],
             "session_id": ["1", "999"],
