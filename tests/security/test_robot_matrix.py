@@ -34,6 +34,7 @@ from stories.world import Person, World, basic, image
 MADE = "Secret1" + "x" * 25
 REFUSED_TO_ROBOTS = {
     "DELETE:/api/fairway/roles/100",
+    "DELETE:/api/fairway/retention/default",
     "PUT:/api/v2.0/users/1",
     "DELETE:/api/v2.0/users/1",
     "PUT:/api/v2.0/users/1/sysadmin",
