@@ -36,6 +36,7 @@ from fairway.features.audit import api as audit
 from fairway.features.audit.jobs import PURGE_AUDIT_LOG
 from fairway.features.gc import api as gc
 from fairway.features.gc.model import GARBAGE_COLLECTION, ORPHAN_SEARCH
+from fairway.features.immutability import api as immutability
 from fairway.features.labels import api as labels
 from fairway.features.projects import api as projects
 from fairway.features.projects.deletions import PROJECT_DELETION
@@ -204,6 +205,7 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
     api.include_router(retention.routes(parts.db, authoriser, parts.jobs[RETENTION]), prefix=_API)
     api.include_router(retention.own_routes(parts.db, authoriser), prefix=_OWN_API)
+    api.include_router(immutability.routes(parts.db, authoriser), prefix=_API)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
     return api

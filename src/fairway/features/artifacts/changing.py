@@ -1,6 +1,6 @@
 """What people change about what is there, whichever API they use: deleting manifests and tags, adding tags.
 
-All but `delete_repository` are bodies of transactions.  They lock in the order of digests: artifacts, tags, links; reviews follow, the quota comes last.
+All but `delete_repository` are bodies of transactions.  They lock in the order of digests: the project, artifacts, tags, links; reviews follow, the quota comes last.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -13,6 +13,10 @@ from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import blobs, deleted, manifests, repositories, shown
 from fairway.features.artifacts.store import tags as tag_rows
+from fairway.features.immutability import rules as immutability
+from fairway.features.immutability.model import Rule
+from fairway.features.immutability.store import rows as immutable_rules
+from fairway.features.immutability.store import standing
 from fairway.frame import events
 from fairway.frame.db import Body, Conn, Database, UniqueViolation, ledger
 
@@ -36,11 +40,15 @@ class Write(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A project as somebody changes it: `actor` is told in events."""
+    """A project as somebody changes it: `actor` is told in events.
+
+    `bound`: immutable tags stay.  Only what is left of a deleted project goes without asking.
+    """
 
     project: int
     actor: str
     periods: Periods
+    bound: bool = True
 
     async def record(self, conn: Conn, repo: Repository, kind: str, facts: Mapping[str, Any]) -> None:
         """Record what was done, to be told with its repository and who did it."""
@@ -54,17 +62,25 @@ class Place:
             raise NameUnknown(f"there is no repository {repo}")
         return found
 
+    async def rules(self, conn: Conn, repo: Repository) -> tuple[Rule, ...]:
+        """The rules by which tags of a repository stay, which nobody changes until the transaction ends: to be asked for
+        before any lock.  Raises NameUnknown when the project is gone."""
+        if not self.bound:
+            return ()
+        return immutability.in_repository(await immutable_rules.kept(conn, self.project), repo.rest)
+
 
 async def delete_manifest(conn: Conn, place: Place, repo: Repository, digest: Digest) -> None:
     """Delete a manifest with its tags.  Raises NameUnknown, ManifestUnknown, and PreconditionFailed when an index
-    names it."""
+    names it or one of the tags is immutable."""
     repository = await place.repository(conn, repo)
     if not await _delete(conn, place, repo, repository, [digest], whole={digest}):
         raise ManifestUnknown(f"{repo} has no manifest {digest}")
 
 
 async def delete_with_accessories(conn: Conn, place: Place, repo: Repository, ref: Reference) -> None:
-    """The same for what a tag or digest names, with its accessories, and theirs; those that an index names stay."""
+    """The same for what a tag or digest names, with its accessories, and theirs; those that an index names stay, and
+    those with a tag that is immutable."""
     repository = await place.repository(conn, repo)
     digest = await _resolve(conn, place, repo, ref)
     found = await _bounded(conn, repository, [digest, *await _accessories(conn, repository, digest)])
@@ -87,9 +103,10 @@ async def delete_unchanged(
     """Delete those of these manifests that are `unchanged`, with what lists do not show but for them: their accessories,
     and what only they name.
 
-    How many of the first were looked at, and those that went.  One that another index names stays.  Raises
-    PreconditionFailed.
+    The first of them, which were looked at, and those that went.  One that another index names stays, and so does one
+    with a tag that is immutable.
     """
+    await place.rules(conn, repo)  # before any lock
     first, going = digests[:0], dict[Digest, set[Digest]]()
     for digest in digests:
         going[digest] = await _with_it(conn, repository, digest)
@@ -123,9 +140,12 @@ async def _with_it(conn: Conn, repository: int, digest: Digest) -> set[Digest]:
 async def delete_repository(db: Database, place: Place, repo: Repository) -> None:
     """Delete all that a repository had when this began, in many transactions, and then the repository.
 
-    It stays when somebody pushes to it meanwhile, with what they pushed.  Raises NameUnknown.
+    It stays when somebody pushes to it meanwhile, with what they pushed.  Raises NameUnknown, and PreconditionFailed when
+    a tag is immutable: before anything is deleted, unless it was made so meanwhile.
     """
-    await empty_repository(db, place, repo, await place.repository(db, repo), db.write)
+    repository = await place.repository(db, repo)
+    await standing.check_repository(db, place.project, repository, repo)
+    await empty_repository(db, place, repo, repository, db.write)
 
 
 async def empty_repository(
@@ -153,7 +173,7 @@ async def _delete_unnamed(
         after = digests[-1]
 
         async def body(conn: Conn, digests: Sequence[Digest] = digests) -> int:
-            return len(await _delete(conn, place, repo, repository, digests))
+            return len(await _delete(conn, place, repo, repository, digests, tagged=digests))
 
         gone += await write(body)
     return gone
@@ -199,22 +219,30 @@ async def _delete(
     digests: Iterable[Digest],
     *,
     whole: Collection[Digest] = (),
+    tagged: Collection[Digest] = (),
 ) -> list[Digest]:
     """Delete manifests; those that went.
 
-    One that an index names, which does not go too, stays; of `whole` it is an error then, PreconditionFailed.
+    One that an index names, which does not go too, stays, and so does one with a tag that is immutable; of `whole`, or
+    for a tag of `tagged`, it is an error then, PreconditionFailed.
     """
+    frozen_by = await place.rules(conn, repo)
     chosen = set(digests)
     children = await shown.children(conn, repository, chosen)
     held = await shown.hold(conn, repository, chosen | children, to_delete=True)
     rows = {digest: held[digest] for digest in sorted(chosen & held.keys())}
+    tag_names = {digest: await tag_rows.lock_tags_of(conn, artifact) for digest, artifact in rows.items()}
+    for digest in list(rows):
+        for tag, rule in immutability.frozen(frozen_by, tag_names[digest]).items():
+            if digest in whole or digest in tagged:
+                raise immutability.refusal(rule, repo, tag)
+            rows.pop(digest, None)
     parents = {each: await manifests.parents(conn, place.project, repository, each) for each in rows}
     while named := {each for each in rows if not parents[each] <= rows.keys()}:
         for digest in sorted(named & set(whole)):
             parent = min(parents[digest] - rows.keys())
             raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
         rows = {digest: artifact for digest, artifact in rows.items() if digest not in named}
-    tag_names = {digest: await tag_rows.lock_tags_of(conn, artifact) for digest, artifact in rows.items()}
     for digest in rows:
         await ledger.lock_link(conn, place.project, digest)  # before the reviews, as whoever pushes it does
     await _review(conn, place, repository, rows)
@@ -254,13 +282,19 @@ async def _release(conn: Conn, place: Place, digest: Digest) -> int:
 async def delete_tag(
     conn: Conn, place: Place, repo: Repository, tag: Tag, *, on: Reference | None = None
 ) -> None:
-    """Delete a tag, which must be one of the manifest `on` if that is given.  Raises NameUnknown, ManifestUnknown."""
+    """Delete a tag, which must be one of the manifest `on` if that is given.
+
+    Raises NameUnknown, ManifestUnknown, and PreconditionFailed when the tag is immutable.
+    """
+    frozen_by = await place.rules(conn, repo)
     repository = await place.repository(conn, repo)
     expected = None if on is None else await _resolve(conn, place, repo, on)
     await shown.hold(conn, repository, await shown.behind(conn, repository, [tag]))
     digest = await tag_rows.remove_tag(conn, repository, tag)
     if digest is None or expected not in (None, digest):
         raise ManifestUnknown(f"{repo if on is None else f'{repo}@{expected}'} has no tag {tag}")
+    if (rule := immutability.freezing(frozen_by, tag)) is not None:
+        raise immutability.refusal(rule, repo, tag)
     await ledger.review(conn, place.project, Digest(digest), "tag deleted", place.periods.grace)
     await shown.refresh(conn, repository, [Digest(digest)])
     await place.record(conn, repo, "tag.deleted", {"tag": tag, "digest": digest})
@@ -277,10 +311,17 @@ async def keep(conn: Conn, place: Place, repo: Repository, ref: Reference) -> tu
 
 
 async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, tag: Tag) -> None:
-    """Give another tag to a manifest.  Raises NameUnknown, ManifestUnknown, and UniqueViolation when it has it."""
+    """Give another tag to a manifest.
+
+    Raises NameUnknown, ManifestUnknown, UniqueViolation when the tag is there, and PreconditionFailed when it stays there.
+    """
     repository = await place.repository(conn, repo)
     artifact, digest = await keep(conn, place, repo, ref)
     if not await tag_rows.add_tag(conn, repository, tag, artifact):
+        there = await tag_rows.digest_of(conn, repository, tag)
+        frozen_by = immutability.in_repository(await immutable_rules.enabled(conn, place.project), repo.rest)
+        if there != digest and (rule := immutability.freezing(frozen_by, tag)) is not None:
+            raise immutability.refusal(rule, repo, tag)
         raise UniqueViolation(f"{repo} has the tag {tag} already; delete it first, or choose another name")
     await ledger.keep_link(conn, place.project, digest)
     await ledger.review(conn, place.project, digest, "tag created", place.periods.grace)

@@ -5,7 +5,7 @@ lease, the collector's review row and the outbox event.  `charge` comes last.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from fairway.core.content.names import ManifestDamaged
@@ -16,7 +16,6 @@ from fairway.core.oci.errors import (
     BlobUnknown,
     BlobUploadUnknown,
     InUse,
-    ManifestBlobUnknown,
     ManifestUnknown,
     NameUnknown,
     Unavailable,
@@ -24,9 +23,9 @@ from fairway.core.oci.errors import (
 from fairway.core.oci.manifest import Descriptor, Manifest
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.core.stores.protocols import Session, Stored
-from fairway.features.artifacts import changing, rules
+from fairway.features.artifacts import changing, pushing
 from fairway.features.artifacts.model import Caller, Periods
-from fairway.features.artifacts.store import blobs, manifests, shown, uploads
+from fairway.features.artifacts.store import blobs, manifests, uploads
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.frame.db import SECOND, Body, Conn, Database, ReferenceViolation, Row, ledger
 from fairway.frame.db.tables.content import LIVE
@@ -139,7 +138,7 @@ class SqlNames:
             blob, needless = await self._blob_row(conn, digest, stored, instead_of)
             crashpoint("blob.in_transaction")
             charge = await ledger.link(conn, self.project, digest, stored.size, blob)
-            await self._record_blob(conn, repo, digest, stored.size)
+            await pushing.record_blob(conn, self._place, repo, digest, stored.size)
             if upload is not None:
                 await uploads.close(conn, self._upload_key(repo, upload))
             await ledger.charge(conn, self.project, charge)
@@ -171,41 +170,11 @@ class SqlNames:
 
     async def mount_blob(self, repo: Repository, digest: Digest, source: Repository) -> bool:
         async def body(conn: Conn) -> bool:
-            found, charge = await self._mount(conn, repo, [digest], source)
+            found, charge = await pushing.mount(conn, self._place, repo, [digest], source)
             await ledger.charge(conn, self.project, charge)
             return found == 1
 
         return await self._write(body)
-
-    async def _mount(
-        self, conn: Conn, repo: Repository, digests: Sequence[Digest], source: Repository
-    ) -> tuple[int, int]:
-        """Mount what the project of `source` has of blobs that are in order: how many, and the bytes to charge."""
-        sizes, charge = {}, 0
-        for digest in digests:
-            if (row := await blobs.mountable(conn, source.project, digest)) is not None:
-                sizes[digest] = row["size"]
-                charge += await ledger.link(conn, self.project, digest, row["size"], row["id"])
-        for digest, size in sizes.items():
-            await self._record_blob(conn, repo, digest, size, mounted_from=source)
-        return len(sizes), charge
-
-    async def _record_blob(
-        self,
-        conn: Conn,
-        repo: Repository,
-        digest: Digest,
-        size: int,
-        *,
-        mounted_from: Repository | None = None,
-    ) -> None:
-        await ledger.lease(conn, self.project, digest, self.periods.lease)
-        await ledger.review(conn, self.project, digest, "blob pushed", self.periods.grace)
-        await ledger.review(conn, ledger.EVERYWHERE, digest, "blob pushed", self.periods.grace)
-        payload: dict[str, Any] = {"digest": digest, "size": size}
-        if mounted_from is not None:
-            payload["mounted_from"] = mounted_from
-        await self._record(conn, repo, "blob.pushed", payload)
 
     async def damaged(self, digest: Digest, stored: Stored) -> None:
         await self._write(lambda conn: blobs.mark_damaged(conn, digest, stored.key))
@@ -229,7 +198,8 @@ class SqlNames:
 
     async def put_manifest(self, repo: Repository, manifest: Manifest, tags: Sequence[Tag]) -> None:
         async def body(conn: Conn) -> None:
-            await ledger.charge(conn, self.project, await self._put(conn, repo, manifest, tags))
+            charge = await pushing.put(conn, self._place, repo, manifest, tags)
+            await ledger.charge(conn, self.project, charge)
 
         crashpoint("manifest.before_transaction")
         await self._write(body)
@@ -241,78 +211,10 @@ class SqlNames:
         """The same for what is in `source` already: the blobs it needs come from there, in the same transaction."""
 
         async def body(conn: Conn) -> None:
-            await ledger.charge(conn, self.project, await self._put(conn, repo, manifest, tags, source))
+            charge = await pushing.put(conn, self._place, repo, manifest, tags, source)
+            await ledger.charge(conn, self.project, charge)
 
         await self._write(body)
-
-    async def _mount_missing(
-        self, conn: Conn, repo: Repository, manifest: Manifest, source: Repository
-    ) -> int:
-        """Mount what this project has not; the bytes to charge."""
-        kinds = ("config", "layer", "foreign")  # a layer with `urls` may be here, or elsewhere only
-        named = _in_lock_order(link.digest for link in manifest.links() if link.kind in kinds)
-        present = await blobs.present_blobs(conn, self.project, named)
-        return (await self._mount(conn, repo, [each for each in named if each not in present], source))[1]
-
-    async def _put(
-        self,
-        conn: Conn,
-        repo: Repository,
-        manifest: Manifest,
-        tags: Sequence[Tag],
-        source: Repository | None = None,
-    ) -> int:
-        """The bytes to charge."""
-        repository = await manifests.ensure_repository(conn, self.project, repo.rest)
-        children = set(manifest.children())
-        before = await shown.behind(conn, repository, tags) - {manifest.digest} if tags else set()
-        around = children | before
-        held = await shown.hold(conn, repository, {manifest.digest, *around}) if around else {}
-        mounted = 0 if source is None else await self._mount_missing(conn, repo, manifest, source)
-        await self._require(conn, manifest, held)
-        artifact, new = await self._add(conn, repository, manifest, tags)
-        crashpoint("manifest.after_row")
-        moved = {tag: await self._point(conn, repository, tag, artifact) for tag in sorted(set(tags))}
-        charge = await ledger.link(conn, self.project, manifest.digest, manifest.size, None)
-        await ledger.lease(conn, self.project, manifest.digest, self.periods.lease)
-        changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}
-        await self._review(conn, changed, "manifest pushed")
-        if around or not new or any(moved.values()):  # the last: a tag that was set since `around` was read
-            await shown.refresh(conn, repository, changed | children)
-        await self._record(conn, repo, "artifact.pushed", _pushed(manifest, moved))
-        return charge + mounted
-
-    async def _add(
-        self, conn: Conn, repository: int, manifest: Manifest, tags: Sequence[Tag]
-    ) -> tuple[int, bool]:
-        """The id, and whether it is new."""
-        children = manifest.children()
-        sizes = await manifests.total_sizes(conn, repository, children) if children else []
-        artifact, new = await manifests.add_artifact(
-            conn, self.project, repository, manifest, total_size=rules.total_size(manifest, sizes)
-        )
-        if (found := rules.accessory(manifest, tags)) is not None:
-            await manifests.make_accessory(conn, artifact, found.kind, found.subject)
-        return artifact, new
-
-    async def _require(self, conn: Conn, manifest: Manifest, held: Collection[Digest]) -> None:
-        """All that the manifest needs is here and stays until the transaction ends; `held`: manifests that do.
-
-        Raises ManifestBlobUnknown.
-        """
-        needed = _in_lock_order(manifest.required_blobs())
-        if needed:
-            present = await blobs.present_blobs(conn, self.project, needed)
-            _refuse_missing([digest for digest in needed if digest not in present], "blob", "push it first")
-        missing = [digest for digest in _in_lock_order(manifest.children()) if digest not in held]
-        _refuse_missing(missing, "manifest", "push it first")
-
-    async def _point(self, conn: Conn, repository: int, tag: Tag, artifact: int) -> str | None:
-        crashpoint("manifest.before_tag")
-        return await tag_rows.move_tag(conn, repository, tag, artifact)
-
-    async def _review(self, conn: Conn, digests: Iterable[Digest], reason: str) -> None:
-        await ledger.review_all(conn, self.project, _in_lock_order(digests), reason, self.periods.grace)
 
     async def delete_tag(self, repo: Repository, tag: Tag) -> None:
         await self._write(lambda conn: changing.delete_tag(conn, self._place, repo, tag))
@@ -373,27 +275,3 @@ def _descriptor(row: Row) -> Descriptor:
         urls=(),
         data=None,
     )
-
-
-def _pushed(manifest: Manifest, moved: Mapping[Tag, str | None]) -> dict[str, Any]:
-    return {
-        "digest": manifest.digest,
-        "media_type": manifest.media_type,
-        "artifact_type": manifest.artifact_type,
-        "size": manifest.size,
-        "subject": manifest.subject.digest if manifest.subject else None,
-        "tags": {tag: {"was": before} for tag, before in moved.items()},
-    }
-
-
-def _refuse_missing(missing: Sequence[Digest], what: str, advice: str) -> None:
-    if missing:
-        raise ManifestBlobUnknown(
-            f"the {what} {missing[0]} is not in this project; {advice}"
-            + (f" ({len(missing) - 1} more are missing too)" if len(missing) > 1 else ""),
-            detail=[{"digest": digest} for digest in missing[:20]],
-        )
-
-
-def _in_lock_order(digests: Iterable[Digest]) -> list[Digest]:
-    return sorted(set(digests))

@@ -93,6 +93,7 @@ _NAMED = {
     "label": "{where}",
     "usergroup": "",
     "groupmember": " in group {group}",
+    "immutablerule": " of project {project}",
     "quota": " to {hard} bytes",
 }
 

@@ -27,7 +27,7 @@ def deletion(db: Database, periods: Periods) -> Job[Arguments]:
     for_good = replace(periods, undo=0)
 
     async def run(task: Task, asked: Arguments) -> Facts:
-        place = Place(asked.project, asked.by, for_good)
+        place = Place(asked.project, asked.by, for_good, bound=False)
         manifests = await going.manifests_left(db, asked.project)
         total = await store.repositories_of(db, asked.project)
         gone = 0

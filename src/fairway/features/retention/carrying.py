@@ -13,6 +13,8 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.names import Repository, Tag
 from fairway.features.artifacts import changing
 from fairway.features.artifacts.changing import Place
+from fairway.features.immutability import rules as immutability
+from fairway.features.immutability.model import Rule
 from fairway.features.retention.model import Candidate, Doomed, Line, Mark, Outcome, Policy, Result, Verdict
 from fairway.features.retention.store import candidates, policies, results
 from fairway.frame.db import Conn
@@ -33,14 +35,16 @@ async def carry_out(
 
     Needs a transaction.  Raises NotInForce, and PreconditionFailed for what must not be deleted: then `spare` says so.
     """
+    repo = Repository(result.repository)
+    frozen_by = await place.rules(conn, repo)  # before any lock
     if not await policies.in_force(conn, policy, place.project):
         raise NotInForce
     if some[0].tags:
         some = some[:1]
-        outcome = await _delete_tags(conn, place, result, some[0])
+        outcome = await _delete_tags(conn, place, result, some[0], frozen_by)
     else:
         some = some[: next((n for n, each in enumerate(some) if each.tags), len(some))]
-        some, outcome = await _delete_images(conn, place, result, some)
+        some, outcome = await _delete_images(conn, place, result, some, frozen_by)
     await results.carried_out(conn, result.id, some, outcome)
     return outcome
 
@@ -53,7 +57,7 @@ async def spare(conn: Conn, result: Result, one: Doomed, mark: Mark, why: str) -
 
 
 async def _delete_images(
-    conn: Conn, place: Place, result: Result, some: Sequence[Doomed]
+    conn: Conn, place: Place, result: Result, some: Sequence[Doomed], frozen_by: Sequence[Rule]
 ) -> tuple[Sequence[Doomed], Outcome]:
     seen = {each.seen.id: each.seen for each in some}
     changed: set[int] = set()
@@ -68,16 +72,22 @@ async def _delete_images(
     digests = [Digest(each.seen.digest) for each in some]
     first, gone = await changing.delete_unchanged(conn, place, repo, result.repository_id, digests, unchanged)
     some = some[: len(first)]
-    outcomes = [
-        _went(each)
-        if each.seen.digest in gone
-        else _stays(each, Mark.RETAIN, CHANGED if each.seen.id in changed else NAMED)
-        for each in some
-    ]
+    outcomes = []
+    for each in some:
+        if each.seen.digest in gone:
+            outcomes.append(_went(each))
+        elif each.seen.id in changed:
+            outcomes.append(_stays(each, Mark.RETAIN, CHANGED))
+        elif immutability.frozen(frozen_by, [tag.name for tag in each.seen.tags]):
+            outcomes.append(_stays(each, Mark.IMMUTABLE, IMMUTABLE))
+        else:
+            outcomes.append(_stays(each, Mark.RETAIN, NAMED))
     return some, _sum(outcomes)
 
 
-async def _delete_tags(conn: Conn, place: Place, result: Result, one: Doomed) -> Outcome:
+async def _delete_tags(
+    conn: Conn, place: Place, result: Result, one: Doomed, frozen_by: Sequence[Rule]
+) -> Outcome:
     """Of an image that stays."""
     repo = Repository(result.repository)
     await changing.hold_tags(conn, result.repository_id, [Digest(one.seen.digest)])
@@ -88,13 +98,18 @@ async def _delete_tags(conn: Conn, place: Place, result: Result, one: Doomed) ->
     same = {tag.name for tag in one.seen.tags if are.get(tag.name) == tag}
     if same >= are.keys():
         same = set()  # what was to stay is gone, so that nothing would be left
-    for name in sorted(same & set(one.tags)):
-        await changing.delete_tag(conn, place, repo, Tag(name))
-    outcomes = [
-        _went(part) if same.issuperset(verdict.tags) else _stays(part, Mark.RETAIN, CHANGED)
-        for verdict in one.verdicts
-        for part in [replace(one, verdicts=(verdict,))]
-    ]
+    frozen = immutability.frozen(frozen_by, one.tags)
+    outcomes = []
+    for verdict in sorted(one.verdicts, key=lambda each: each.tags):
+        part = replace(one, verdicts=(verdict,))
+        [name] = verdict.tags
+        if name not in same:
+            outcomes.append(_stays(part, Mark.RETAIN, CHANGED))
+        elif name in frozen:
+            outcomes.append(_stays(part, Mark.IMMUTABLE, IMMUTABLE))
+        else:
+            await changing.delete_tag(conn, place, repo, Tag(name))
+            outcomes.append(_went(part))
     return _sum(outcomes)
 
 

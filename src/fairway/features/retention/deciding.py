@@ -5,11 +5,14 @@ is held at a time: it is read twice, to count and to judge.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from fairway.core.oci.errors import FairwayError, Unavailable
-from fairway.features.retention.model import Candidate, Part
-from fairway.features.retention.rules import Judge, Judgement
+from fairway.features.immutability import rules as immutability
+from fairway.features.immutability.model import Rule
+from fairway.features.immutability.store import rows as immutable_rules
+from fairway.features.retention.model import Candidate, Judged, Part
+from fairway.features.retention.rules import Judge, Judgement, spared
 from fairway.features.retention.store import candidates
 from fairway.frame.db import Database
 from fairway.frame.log import get_logger
@@ -22,8 +25,23 @@ PAGE: Final = 500
 """Images of one repository that are held at a time; one with more is large."""
 _TOGETHER: Final = 1_000
 
-Touched = tuple[int, str, Judgement]
-"""A repository that a rule is about: its id, its name without the project, and what the rules say."""
+
+class Touched(NamedTuple):
+    """A repository that a rule is about, by its name without the project."""
+
+    id: int
+    rest: str
+    judgement: Judgement
+    immutable: tuple[Rule, ...]
+    """The rules by which tags of it stay."""
+
+    def verdict(self, image: Candidate) -> Judged:
+        """What becomes of an image, once all were counted."""
+        return spared(self.judgement.verdict(image), self._keeping)
+
+    def _keeping(self, tags: Sequence[str]) -> Mapping[str, str]:
+        frozen = immutability.frozen(self.immutable, tags)
+        return {tag: f"{tag} is immutable by rule {rule.id} of the project" for tag, rule in frozen.items()}
 
 
 async def decide(
@@ -51,12 +69,17 @@ async def decide_one(
 async def _some(
     db: Database, project: int, name: str, some: Sequence[tuple[int, str]], judge: Judge, most: int | None
 ) -> AsyncIterator[Part]:
-    touched = [(id, rest, judgement) for id, rest in some if (judgement := judge.of(rest)) is not None]
-    counts = await candidates.counts(db, [id for id, *_ in touched]) if touched else {}
+    kept = await immutable_rules.enabled(db, project)
+    touched = [
+        Touched(id, rest, judgement, immutability.in_repository(kept, rest))
+        for id, rest in some
+        if (judgement := judge.of(rest)) is not None
+    ]
+    counts = await candidates.counts(db, [each.id for each in touched]) if touched else {}
     for group in together(touched, counts):
-        if most is not None and len(group) == 1 and counts.get(group[0][0], 0) > most:
+        if most is not None and len(group) == 1 and counts.get(group[0].id, 0) > most:
             error = f"it has more than {most:,} images: save the policy, and have a dry run of it"
-            yield Part(project, group[0][0], f"{name}/{group[0][1]}", error=error)
+            yield Part(project, group[0].id, f"{name}/{group[0].rest}", error=error)
             continue
         async for part in _group(db, project, name, group, counts):
             yield part
@@ -67,7 +90,7 @@ def together(touched: Sequence[Touched], counts: Mapping[int, int]) -> Iterator[
     group: list[Touched] = []
     number = 0
     for each in touched:
-        count = counts.get(each[0], 0)
+        count = counts.get(each.id, 0)
         if group and number + count > _TOGETHER:
             yield group
             group, number = [], 0
@@ -80,7 +103,7 @@ def together(touched: Sequence[Touched], counts: Mapping[int, int]) -> Iterator[
 async def _group(
     db: Database, project: int, name: str, group: Sequence[Touched], counts: Mapping[int, int]
 ) -> AsyncIterator[Part]:
-    ids = [id for id, *_ in group]
+    ids = [each.id for each in group]
     if len(group) > 1 or counts.get(ids[0], 0) <= PAGE:
         try:
             found = await candidates.of_small(db, ids, 2 * _TOGETHER)
@@ -89,29 +112,29 @@ async def _group(
         except FairwayError:
             found = None  # of one of them; each by itself, then
         if found is not None:
-            for id, rest, judgement in group:
-                yield _whole(project, id, f"{name}/{rest}", judgement, found.get(id, ()))
+            for touched in group:
+                yield _whole(project, name, touched, found.get(touched.id, ()))
             return
     for each in group:
         async for part in _large(db, project, name, each):
             yield part
 
 
-def _whole(project: int, id: int, name: str, judgement: Judgement, images: Sequence[Candidate]) -> Part:
+def _whole(project: int, name: str, touched: Touched, images: Sequence[Candidate]) -> Part:
     for image in images:
-        judgement.count(image)
-    return Part(project, id, name, tuple(judgement.verdict(image) for image in images))
+        touched.judgement.count(image)
+    judged = tuple(touched.verdict(image) for image in images)
+    return Part(project, touched.id, f"{name}/{touched.rest}", judged)
 
 
 async def _large(db: Database, project: int, name: str, touched: Touched) -> AsyncIterator[Part]:
-    id, rest, judgement = touched
-    full = f"{name}/{rest}"
+    id, full = touched.id, f"{name}/{touched.rest}"
     try:
         async for images in _pages(db, id):
             for image in images:
-                judgement.count(image)
+                touched.judgement.count(image)
         async for images in _pages(db, id):
-            yield Part(project, id, full, tuple(judgement.verdict(image) for image in images), last=False)
+            yield Part(project, id, full, tuple(touched.verdict(image) for image in images), last=False)
         yield Part(project, id, full)
     except Unavailable:
         raise

@@ -16,7 +16,8 @@ needed and missing stays.  One that was never pulled is, as in Harbor, pulled be
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from fairway.core.oci.patterns import Matcher, matcher
@@ -119,6 +120,19 @@ class Judgement:
 
     def _pulled(self, moment: int | None) -> int | None:
         return 0 if moment is None else self._known(moment)
+
+
+def spared(judged: Judged, immutable: Callable[[Sequence[str]], Mapping[str, str]]) -> Judged:
+    """The same, but what immutable tags keep stays; `immutable` tells which of some tags are, and by what."""
+    if all(each.mark is not Mark.DEL for each in judged.verdicts):
+        return judged
+    keeping = immutable([tag.name for tag in judged.candidate.tags])
+    verdicts = []
+    for each in judged.verdicts:
+        by = next((keeping[tag] for tag in each.tags if tag in keeping), None)
+        stays = each.mark is Mark.DEL and by is not None
+        verdicts.append(replace(each, mark=Mark.IMMUTABLE, reason=f"{by}; {each.reason}") if stays else each)
+    return replace(judged, verdicts=tuple(verdicts))
 
 
 def _latest(moments: Sequence[int | None]) -> int | None:

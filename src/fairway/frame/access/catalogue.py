@@ -57,6 +57,10 @@ LABEL_LIST = Permission("label", "list")
 LABEL_DELETE = Permission("label", "delete")
 ARTIFACT_LABEL_CREATE = Permission("artifact-label", "create")
 ARTIFACT_LABEL_DELETE = Permission("artifact-label", "delete")
+IMMUTABLE_TAG_CREATE = Permission("immutable-tag", "create")
+IMMUTABLE_TAG_UPDATE = Permission("immutable-tag", "update")
+IMMUTABLE_TAG_LIST = Permission("immutable-tag", "list")
+IMMUTABLE_TAG_DELETE = Permission("immutable-tag", "delete")
 ROBOT_CREATE = Permission("robot", "create")
 ROBOT_READ = Permission("robot", "read")
 ROBOT_UPDATE = Permission("robot", "update")
@@ -144,6 +148,10 @@ IN_PROJECT = frozenset(
         LABEL_DELETE,
         ARTIFACT_LABEL_CREATE,
         ARTIFACT_LABEL_DELETE,
+        IMMUTABLE_TAG_CREATE,
+        IMMUTABLE_TAG_UPDATE,
+        IMMUTABLE_TAG_LIST,
+        IMMUTABLE_TAG_DELETE,
         ROBOT_CREATE,
         ROBOT_READ,
         ROBOT_UPDATE,

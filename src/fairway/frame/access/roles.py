@@ -38,6 +38,7 @@ artifact-label     CD             CD          CD         -      -              -
 accessory          L              L           L          L      L              L
 tag                CDL            CDL         CL         L      L              L
 tag-retention      CRUDLO         CRUDLO      CRUDLO     -      -              -
+immutable-tag      CUDL           CUDL        -          -      -              -
 robot              CRUDL          RL          RL         RL     -              -
 """
 

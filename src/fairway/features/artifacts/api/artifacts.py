@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, ManifestUnknown, NameUnknown, PreconditionFailed
 from fairway.features.artifacts import changing
-from fairway.features.artifacts.api import shown
+from fairway.features.artifacts.api import shown, standing
 from fairway.features.artifacts.api.additions import describe
 from fairway.features.artifacts.api.places import (
     ARTIFACT,
@@ -20,6 +20,7 @@ from fairway.features.artifacts.api.places import (
     repository_id,
 )
 from fairway.features.artifacts.api.shown import AccessoryOut, ArtifactOut, Wanted
+from fairway.features.artifacts.api.standing import Standing
 from fairway.features.artifacts.facts import Describer
 from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import details, listed
@@ -37,9 +38,9 @@ async def _wanted(
     with_tag: bool = True,
     with_label: bool = False,
     with_accessory: bool = False,
-    with_immutable_status: bool = False,  # noqa: ARG001 - taken, and no tag is immutable yet
+    with_immutable_status: bool = False,
 ) -> Wanted:
-    return Wanted(with_tag, with_label, with_accessory)
+    return Wanted(with_tag, with_label, with_accessory, with_immutable_status)
 
 
 _Details = Annotated[Wanted, Depends(_wanted)]
@@ -66,14 +67,16 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
         order: Ordered,
         page: Paged,
     ) -> list[ArtifactOut]:
-        async def read(conn: Conn) -> tuple[list[ArtifactOut], int]:
+        async def read(conn: Conn) -> tuple[list[ArtifactOut], Standing, int]:
             within = Within(project.id, await repository_id(conn, project, repo))
             rows, total = await listed.page(conn, within, filters, order, offset=page.offset, limit=page.size)
-            return await shown.artifacts(conn, rows, wanted), total
+            found = await shown.artifacts(conn, rows, wanted)
+            return found, await standing.read(conn, project, wanted), total
 
         slow = walks(filters, order, indexed="push_time", found=listed.FOUND_IN_REPOSITORY)
-        found, total = await (db.walk if slow else db.read)(read)
+        found, rules, total = await (db.walk if slow else db.read)(read)
         response.headers.update(page_headers(request, page, total))
+        await standing.mark_artifacts(found, rules)
         return await describe(db, describer, project.id, found)
 
     @made.get("/projects/{project_name_or_id}/artifacts", permission=ARTIFACT_LIST, raises=(BadRequest,))
@@ -87,15 +90,17 @@ def _lists(made: Routes, db: Database, describer: Describer) -> None:
         page: Paged,
         latest_in_repository: bool = False,
     ) -> list[ArtifactOut]:
-        async def read(conn: Conn) -> tuple[list[ArtifactOut], int]:
+        async def read(conn: Conn) -> tuple[list[ArtifactOut], Standing, int]:
             within = Within(project.id, latest=latest_in_repository)
             rows, total = await listed.page(conn, within, filters, order, offset=page.offset, limit=page.size)
-            return await shown.artifacts(conn, rows, wanted), total
+            found = await shown.artifacts(conn, rows, wanted)
+            return found, await standing.read(conn, project, wanted), total
 
         slow = walks(filters, order, indexed="push_time", found=listed.FOUND_IN_PROJECT)
         # The newest of each repository: all repositories are looked into.
-        found, total = await (db.walk if slow or latest_in_repository else db.read)(read)
+        found, rules, total = await (db.walk if slow or latest_in_repository else db.read)(read)
         response.headers.update(page_headers(request, page, total))
+        await standing.mark_artifacts(found, rules)
         return await describe(db, describer, project.id, found)
 
 
@@ -104,14 +109,16 @@ def _one_artifact(made: Routes, db: Database, periods: Periods, describer: Descr
     async def get_artifact(
         project: InProject, repo: InRepository, ref: Referred, wanted: _Details
     ) -> ArtifactOut:
-        async def read(conn: Conn) -> ArtifactOut:
+        async def read(conn: Conn) -> tuple[ArtifactOut, Standing]:
             row = await listed.one(conn, await repository_id(conn, project, repo), ref)
             if row is None:
                 raise NotFound(f"artifact {repo}{'@' if ':' in ref else ':'}{ref} not found")
             [found] = await shown.artifacts(conn, [row], wanted)
-            return found
+            return found, await standing.read(conn, project, wanted)
 
-        [described] = await describe(db, describer, project.id, [await db.read(read)])
+        found, rules = await db.read(read)
+        await standing.mark_artifacts([found], rules)
+        [described] = await describe(db, describer, project.id, [found])
         return described
 
     @made.delete(

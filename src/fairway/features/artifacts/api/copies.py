@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
-from fairway.core.oci.errors import BadRequest, Denied, ManifestUnknown, NameUnknown
+from fairway.core.oci.errors import BadRequest, Denied, ManifestUnknown, NameUnknown, PreconditionFailed
 from fairway.core.oci.names import Reference, Repository, parse_reference
 from fairway.features.artifacts.api.places import REPOSITORY, WRONG_NAME, InRepository, not_found
 from fairway.features.artifacts.copying import Copy
@@ -35,7 +35,7 @@ def routes(db: Database, authoriser: Authoriser, periods: Periods) -> APIRouter:
         permission=ARTIFACT_CREATE,
         status_code=201,
         response_class=Response,
-        raises=(*WRONG_NAME, Denied),
+        raises=(*WRONG_NAME, Denied, PreconditionFailed),
     )
     async def copy_artifact(
         request: Request, asked_by: AskedBy, project: InProject, repo: InRepository, source: _From

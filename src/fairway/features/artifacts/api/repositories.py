@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, StringConstraints
 from starlette.requests import Request
 
-from fairway.core.oci.errors import BadRequest, NameUnknown
+from fairway.core.oci.errors import BadRequest, NameUnknown, PreconditionFailed
 from fairway.features.artifacts import changing
 from fairway.features.artifacts.api import shown
 from fairway.features.artifacts.api.places import (
@@ -119,7 +119,12 @@ def _one_repository(made: Routes, db: Database, periods: Periods) -> None:
             raise NotFound(f"repository {repo} not found")
         return Response()
 
-    @made.delete(REPOSITORY, permission=REPOSITORY_DELETE, response_class=Response, raises=WRONG_NAME)
+    @made.delete(
+        REPOSITORY,
+        permission=REPOSITORY_DELETE,
+        response_class=Response,
+        raises=(*WRONG_NAME, PreconditionFailed),
+    )
     async def delete_repository(asked_by: AskedBy, project: InProject, repo: InRepository) -> Response:
         try:
             await changing.delete_repository(db, place_of(project, asked_by, periods), repo)

@@ -120,6 +120,8 @@ class Wanted:
     tags: bool = True
     labels: bool = False
     accessories: bool = False
+    immutable: bool = False
+    """Whether each tag is immutable."""
 
 
 def _ever(micros: int | None) -> str:

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from fairway.core.oci.errors import ManifestUnknown, NameUnknown
+from fairway.core.oci.errors import ManifestUnknown, NameUnknown, PreconditionFailed
 from fairway.core.oci.names import Tag
 from fairway.features.artifacts import changing
-from fairway.features.artifacts.api import shown
+from fairway.features.artifacts.api import shown, standing
 from fairway.features.artifacts.api.places import (
     ARTIFACT,
     WRONG_NAME,
@@ -19,7 +19,8 @@ from fairway.features.artifacts.api.places import (
     place_of,
     repository_id,
 )
-from fairway.features.artifacts.api.shown import TagOut
+from fairway.features.artifacts.api.shown import TagOut, Wanted
+from fairway.features.artifacts.api.standing import Standing
 from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import details, listed
 from fairway.frame.access.catalogue import TAG_CREATE, TAG_DELETE, TAG_LIST
@@ -60,18 +61,23 @@ def _listing(made: Routes, db: Database) -> None:
         filters: Filtered,
         order: Ordered,
         page: Paged,
+        *,
+        with_immutable_status: bool = False,
     ) -> list[TagOut]:
-        async def read(conn: Conn) -> tuple[list[TagOut], int]:
+        wanted = Wanted(immutable=with_immutable_status)
+
+        async def read(conn: Conn) -> tuple[list[TagOut], Standing, int]:
             row = await listed.one(conn, await repository_id(conn, project, repo), ref)
             if row is None:
                 raise NotFound(f"artifact {ref} not found in {repo}")
             rows, total = await details.tag_page(
                 conn, row["id"], filters, order, offset=page.offset, limit=page.size
             )
-            return [shown.tag(each) for each in rows], total
+            return [shown.tag(each) for each in rows], await standing.read(conn, project, wanted), total
 
-        found, total = await (db.walk if walks(filters, order, found=_FOUND) else db.read)(read)
+        found, rules, total = await (db.walk if walks(filters, order, found=_FOUND) else db.read)(read)
         response.headers.update(page_headers(request, page, total))
+        await standing.mark_tags(repo, found, rules)
         return found
 
 
@@ -81,7 +87,7 @@ def _changing(made: Routes, db: Database, periods: Periods) -> None:
         permission=TAG_CREATE,
         status_code=201,
         response_class=Response,
-        raises=(*WRONG_NAME, Conflict),
+        raises=(*WRONG_NAME, Conflict, PreconditionFailed),
     )
     async def create_tag(
         asked_by: AskedBy,
@@ -100,7 +106,10 @@ def _changing(made: Routes, db: Database, periods: Periods) -> None:
         return Response(status_code=201)
 
     @made.delete(
-        ARTIFACT + "/tags/{tag_name}", permission=TAG_DELETE, response_class=Response, raises=WRONG_NAME
+        ARTIFACT + "/tags/{tag_name}",
+        permission=TAG_DELETE,
+        response_class=Response,
+        raises=(*WRONG_NAME, PreconditionFailed),
     )
     async def delete_tag(
         request: Request, asked_by: AskedBy, project: InProject, repo: InRepository, ref: Referred

@@ -25,6 +25,11 @@ _TAG_LOCKED = (
     .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
     .with_for_update(of=tags)
 )
+_DIGEST_OF = (
+    select(artifacts.c.digest)
+    .join(tags, tags.c.artifact_id == artifacts.c.id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
+)
 _NEW_TAG = (
     upsert(tags)
     .values(
@@ -47,6 +52,12 @@ _UNTAG = delete(tags).where(tags.c.id == bindparam("tag"))
 async def tag_names(conn: Conn, repository: int, after: str, limit: int) -> list[str]:
     """In ASCII order."""
     return [row["name"] for row in await conn.all(_TAGS, repository=repository, after=after, limit=limit)]
+
+
+async def digest_of(conn: Conn, repository: int, tag: str) -> str | None:
+    """The digest that a tag names."""
+    found: str | None = await conn.scalar(_DIGEST_OF, repository=repository, name=tag)
+    return found
 
 
 async def lock_tags_of(conn: Conn, artifact: int) -> list[str]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from fairway.core.oci.errors import BadRequest, PreconditionFailed
+from fairway.features.immutability.store import standing
 from fairway.features.projects import deletions, rules
 from fairway.features.projects.api import allowlists
 from fairway.features.projects.model import Allowlist, Project
@@ -331,7 +332,7 @@ def _deleting(made: Routes, db: Database, gc_grace_seconds: int, removal: Job[de
                 raise NotFound("the project was deleted just now")
             await deletions.ask(conn, removal, deletions.Arguments(project.id, name, by.name))
 
-        await db.write(body)
+        await standing.unless_immutable(db, project.id, project.name, body)
         return Response()
 
 

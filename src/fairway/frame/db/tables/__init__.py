@@ -42,6 +42,7 @@ from fairway.frame.db.tables.retention import (
 )
 from fairway.frame.db.tables.robots import robot_permissions, robots
 from fairway.frame.db.tables.roles import role_permissions, roles
+from fairway.frame.db.tables.rules import immutable_rules
 from fairway.frame.db.tables.work import executions, queues, schedules, task_logs, task_steps, tasks, workers
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "gc_items",
     "gc_reviews",
     "generations",
+    "immutable_rules",
     "installation",
     "labels",
     "leases",

@@ -1,0 +1,1 @@
+"""Rules that keep tags where they are."""

@@ -1,0 +1,1 @@
+"""The rows of rules, and the tags that they keep."""
