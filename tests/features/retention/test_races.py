@@ -10,7 +10,7 @@ from fairway.features.artifacts.model import Periods
 from fairway.features.retention import asking, deciding, jobs
 from fairway.features.retention.carrying import NotInForce, carry_out
 from fairway.features.retention.model import Result
-from fairway.features.retention.store import policies, results
+from fairway.features.retention.store import noting, policies, results
 from fairway.frame.db.tables import artifacts, retention_doomed, retention_results, task_steps
 from fairway.frame.db.tables import tasks as rows_of_tasks
 from fairway.frame.jobs.attempt import Attempt
@@ -233,7 +233,7 @@ async def test_deleting_and_pulling_at_once(world: World) -> None:
         repository = (await world.rows(artifacts))[-1]["repository_id"]
         judge = deciding.Judge(asking.read(asking.kept(found.wanted)), 2**60)
         parts = [part async for part in deciding.decide(world.db, project, "team", judge)]
-        await world.db.write(partial(results.note, execution=execution, parts=parts, dry_run=False))
+        await world.db.write(partial(noting.note, execution=execution, parts=parts, dry_run=False))
         [result] = await results.still_open(world.db, execution, 0, 10)
         assert isinstance(result, Result)
         assert result.repository_id == repository
@@ -262,7 +262,7 @@ async def test_nothing_is_deleted_for_a_policy_that_says_something_else_now(worl
     assert found is not None
     judge = deciding.Judge(found.wanted, 2**60)
     parts = [part async for part in deciding.decide(world.db, project, "team", judge)]
-    await world.db.write(partial(results.note, execution=execution, parts=parts, dry_run=False))
+    await world.db.write(partial(noting.note, execution=execution, parts=parts, dry_run=False))
     [result] = await results.still_open(world.db, execution, 0, 10)
     some = await results.doomed(world.db, result.id, 40)
     assert (await ask(alice, "PUT", f"{API}/retentions/{number}", policy(project, NONE))).status == 200

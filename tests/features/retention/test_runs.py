@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from fairway.features.retention import deciding
 from fairway.frame.access.roles import Role
-from fairway.frame.db.tables import artifacts, deleted_artifacts, outbox, retention_doomed, schedules
+from fairway.frame.db.tables import artifacts, deleted_artifacts, leases, outbox, retention_doomed, schedules
 from fairway.frame.jobs import schedules as times
 from features.retention.making import (
     API,
@@ -139,11 +139,23 @@ async def test_signatures_and_children_go_with_what_they_belong_to(world: World)
     number = await make(
         alice, project, rule("always", tags=[selector("{new,keep}", extras='{"untagged":false}')])
     )
+    await world.run(leases.delete())
     execution = await run(world, alice, number)
     # Neither children nor signatures are decided about.
     assert sorted(tag for tag, *_ in await said(alice, number, execution)) == ["keep", "new", "old", "signed"]
     left = {row["digest"] for row in await world.rows(artifacts)}
     assert left == {new.digest, shared.digest, lone.digest}
+
+
+async def test_children_that_somebody_may_be_about_to_name_again_stay(world: World) -> None:
+    alice, project = await team(world)
+    child = image("child")
+    old = index(child)
+    assert (await alice.push("team/app:old", old)).status == 201
+    number = await make(alice, project, rule("always", tags=[selector("none", extras='{"untagged":false}')]))
+    await run(world, alice, number)
+    assert {row["digest"] for row in await world.rows(artifacts)} == {child.digest}
+    assert (await alice.push_manifest("team/app:new", old)).status == 201
 
 
 async def test_tags_each_by_itself(world: World) -> None:

@@ -126,7 +126,10 @@ async def delete_unchanged(
 
 
 async def _with_it(conn: Conn, repository: int, digest: Digest) -> set[Digest]:
-    """A manifest, its accessories, what no list shows of all that it names, and theirs."""
+    """A manifest, its accessories, what no list shows of all that it names, and theirs.
+
+    A child that somebody may be about to name again stays, as it does when a person deletes its index.
+    """
     seen: set[Digest] = set()
     waiting = {digest}
     while waiting and len(seen) < MOST_ACCESSORIES:

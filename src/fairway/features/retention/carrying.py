@@ -16,7 +16,7 @@ from fairway.features.artifacts.changing import Place
 from fairway.features.immutability import rules as immutability
 from fairway.features.immutability.model import Rule
 from fairway.features.retention.model import Candidate, Doomed, Line, Mark, Outcome, Policy, Result, Verdict
-from fairway.features.retention.store import candidates, policies, results
+from fairway.features.retention.store import candidates, lines, policies, results
 from fairway.frame.db import Conn
 
 CHANGED: Final = "CHANGED: it was pushed, tagged or pulled since this was decided"
@@ -130,7 +130,7 @@ def _stays(one: Doomed, mark: Mark, why: str) -> Outcome:
 
 
 def _lines(image: Candidate, verdicts: Sequence[Verdict]) -> tuple[Line, ...]:
-    return tuple(results.line(image, each) for each in verdicts)
+    return tuple(lines.line(image, each) for each in verdicts)
 
 
 def _sum(outcomes: Sequence[Outcome]) -> Outcome:

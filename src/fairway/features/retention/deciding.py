@@ -37,7 +37,8 @@ class Touched(NamedTuple):
 
     def verdict(self, image: Candidate) -> Judged:
         """What becomes of an image, once all were counted."""
-        return spared(self.judgement.verdict(image), self._keeping)
+        judged = self.judgement.verdict(image)
+        return spared(judged, self._keeping) if self.immutable else judged
 
     def _keeping(self, tags: Sequence[str]) -> Mapping[str, str]:
         frozen = immutability.frozen(self.immutable, tags)
@@ -124,15 +125,16 @@ def _whole(project: int, name: str, touched: Touched, images: Sequence[Candidate
     for image in images:
         touched.judgement.count(image)
     judged = tuple(touched.verdict(image) for image in images)
-    return Part(project, touched.id, f"{name}/{touched.rest}", judged)
+    return Part(project, touched.id, f"{name}/{touched.rest}", judged, whole=True)
 
 
 async def _large(db: Database, project: int, name: str, touched: Touched) -> AsyncIterator[Part]:
     id, full = touched.id, f"{name}/{touched.rest}"
     try:
-        async for images in _pages(db, id):
-            for image in images:
-                touched.judgement.count(image)
+        if touched.judgement.counts:
+            async for images in _pages(db, id):
+                for image in images:
+                    touched.judgement.count(image)
         async for images in _pages(db, id):
             yield Part(project, id, full, tuple(touched.verdict(image) for image in images), last=False)
         yield Part(project, id, full)

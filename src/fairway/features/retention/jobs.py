@@ -20,7 +20,7 @@ from fairway.features.retention.carrying import IMMUTABLE, NotInForce, carry_out
 from fairway.features.retention.deciding import PAGE, decide
 from fairway.features.retention.model import RETENTION, Doomed, Mark, Part, Policy, Result
 from fairway.features.retention.rules import Judge
-from fairway.features.retention.store import candidates, policies, results
+from fairway.features.retention.store import candidates, noting, policies, results
 from fairway.frame import events
 from fairway.frame.db import SECOND, Conn, Database
 from fairway.frame.jobs import records
@@ -134,7 +134,7 @@ class _Run:
     async def _note(self, parts: Sequence[Part]) -> None:
         if not parts:
             return
-        note = partial(results.note, execution=self._task.execution, parts=parts, dry_run=self._dry_run)
+        note = partial(noting.note, execution=self._task.execution, parts=parts, dry_run=self._dry_run)
         await self._task.write(note)
         crashpoint("retention.noted")
         for part in parts:

@@ -168,7 +168,8 @@ Facts = Mapping[str, Any]
 class Part:
     """Some of the images of a repository with what becomes of them; `last` when there are no more.
 
-    `error`: why the repository could not be looked at; then nothing goes, of what came before either.
+    `whole`: it is all there is of the repository.  `error`: why the repository could not be looked at; then nothing goes,
+    of what came before either.
     """
 
     project: int
@@ -178,6 +179,7 @@ class Part:
     judged: tuple[Judged, ...] = ()
     last: bool = True
     error: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,14 +68,21 @@ class Judgement:
 
     def __init__(self, rules: "Sequence[_Kept]", mode: Mode, now: int) -> None:
         self._rules = rules
+        self._counting = [rule for rule in rules if rule.counts]
         self._mode = mode
         self._now = now
 
+    @property
+    def counts(self) -> bool:
+        """Whether images need to be counted at all."""
+        return bool(self._counting)
+
     def count(self, candidate: Candidate) -> None:
         """Take an image into account.  Each once, and all before the first verdict."""
-        for unit in self._units(candidate):
-            for rule in self._rules:
-                rule.count(unit)
+        if self._counting:
+            for unit in self._units(candidate):
+                for rule in self._counting:
+                    rule.count(unit)
 
     def verdict(self, candidate: Candidate) -> Judged:
         """What becomes of an image."""
@@ -178,10 +185,11 @@ class _Unit:
 
 
 class _Kept:
-    """What one rule keeps in one repository."""
+    """What one rule keeps in one repository.  Patterns are asked last: they take longest."""
 
     def __init__(self, rule: Rule, number: int, now: int) -> None:
         self.number = number
+        self.counts = rule.template in COUNTED
         self._template = rule.template
         self._most = rule.number
         self._after = now - rule.number * DAY
@@ -190,28 +198,32 @@ class _Kept:
 
     def count(self, unit: _Unit) -> None:
         """Take a unit into account."""
-        if self._template not in COUNTED or not self._tags.select(unit.tags):
-            return
         at = unit.time(self._template)
         if at is None:
             return  # it stays in any case
+        key = unit.key(at)
         if len(self._latest) < self._most:
-            heapq.heappush(self._latest, unit.key(at))
-        elif self._latest and unit.key(at) > self._latest[0]:
-            heapq.heapreplace(self._latest, unit.key(at))
+            if self._tags.select(unit.tags):
+                heapq.heappush(self._latest, key)
+        elif key > self._latest[0] and self._tags.select(unit.tags):
+            heapq.heapreplace(self._latest, key)
 
     def keeps(self, unit: _Unit) -> tuple[bool, str]:
         """Whether, and why or why not."""
-        if not self._tags.select(unit.tags):
+        kept, why = self._by_time(unit)
+        if kept and not self._tags.select(unit.tags):
             return False, "its selectors do not select it"
+        return kept, why
+
+    def _by_time(self, unit: _Unit) -> tuple[bool, str]:
+        """Whether it would be kept if it is selected."""
         if self._template is Template.ALWAYS:
             return True, "always"
         at = unit.time(self._template)
         if at is None:
             return True, "time unknown: kept"
-        if self._template in COUNTED:
-            full = len(self._latest) >= self._most
-            kept = not full or (bool(self._latest) and unit.key(at) >= self._latest[0])
+        if self.counts:
+            kept = len(self._latest) < self._most or unit.key(at) >= self._latest[0]
         else:
             # Pulled at no time is 0, on no day.
             kept = at >= self._after and at > 0

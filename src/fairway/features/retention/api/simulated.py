@@ -16,7 +16,7 @@ from fairway.features.retention.api.shown import DecisionOut, RulesIn, decision
 from fairway.features.retention.deciding import decide, decide_one
 from fairway.features.retention.model import Candidate, Mark, Part, Verdict
 from fairway.features.retention.rules import Judge
-from fairway.features.retention.store import candidates, results
+from fairway.features.retention.store import candidates, lines
 from fairway.frame.access.catalogue import TAG_RETENTION_OPERATE
 from fairway.frame.access.may import ProjectFacts
 from fairway.frame.db import Database
@@ -133,5 +133,5 @@ async def _decided(
             for verdict in each.verdicts:
                 (going if verdict.mark is Mark.DEL else staying).append((each.candidate, verdict))
     shown = [*going, *staying][page.offset : page.offset + page.size]
-    decisions = [decision(results.line(image, verdict)) for image, verdict in shown]
+    decisions = [decision(lines.line(image, verdict)) for image, verdict in shown]
     return SimulatedOut(repositories=[counts], decisions=decisions), len(going) + len(staying)
