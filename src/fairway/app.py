@@ -203,8 +203,6 @@ def management_api(parts: Parts) -> FastAPI:
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
-    api.include_router(retention.routes(parts.db, authoriser, parts.jobs[RETENTION]), prefix=_API)
-    api.include_router(retention.own_routes(parts.db, authoriser), prefix=_OWN_API)
     api.include_router(immutability.routes(parts.db, authoriser), prefix=_API)
     _background_work(api, parts, authoriser)
     check_every_route_declares(api, open_paths=[_OPENAPI])
@@ -212,12 +210,14 @@ def management_api(parts: Parts) -> FastAPI:
 
 
 def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
-    """Jobs in general, and the two that Harbor has pages of their own for."""
+    """Jobs in general, and those that Harbor has pages of their own for."""
     api.include_router(jobs.routes(parts.db, authoriser, parts.jobs), prefix=_API)
     api.include_router(audit.routes(parts.db, authoriser, parts.jobs[PURGE_AUDIT_LOG]), prefix=_API)
     api.include_router(gc.routes(parts.db, authoriser, parts.jobs[GARBAGE_COLLECTION]), prefix=_API)
     orphans = parts.jobs[ORPHAN_SEARCH]
     api.include_router(gc.own_routes(parts.db, authoriser, parts.hub.periods, orphans), prefix=_OWN_API)
+    api.include_router(retention.routes(parts.db, authoriser, parts.jobs[RETENTION]), prefix=_API)
+    api.include_router(retention.own_routes(parts.db, authoriser), prefix=_OWN_API)
 
 
 @asynccontextmanager

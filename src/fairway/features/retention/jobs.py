@@ -17,7 +17,7 @@ from fairway.features.artifacts.model import Periods
 from fairway.features.registry.pulls import FLUSH_SECONDS
 from fairway.features.retention import asking
 from fairway.features.retention.carrying import IMMUTABLE, NotInForce, carry_out, spare
-from fairway.features.retention.deciding import PAGE, decide
+from fairway.features.retention.deciding import decide
 from fairway.features.retention.model import RETENTION, Doomed, Mark, Part, Policy, Result
 from fairway.features.retention.rules import Judge
 from fairway.features.retention.store import candidates, noting, policies, results
@@ -30,8 +30,10 @@ SETTLE_SECONDS: float = FLUSH_SECONDS + 5
 """Between the last look and the first deletion: pulls are counted in memory, and written so late at most."""
 MOST_TOLD: Final = 1_000
 """Deleted images that an event names."""
-_PARTS: Final = 100
+_PARTS: Final = 400
 """Repositories whose results are written in one transaction."""
+_HELD: Final = 2_000
+"""And images, at most a page more."""
 _PROJECTS: Final = 100
 _RESULTS: Final = 100
 _FORGOTTEN: Final = 20
@@ -126,7 +128,7 @@ class _Run:
         async for part in decide(self._db, project, name, judge, after=after):
             parts.append(part)
             held += len(part.judged)
-            if held >= PAGE or len(parts) >= _PARTS:
+            if held >= _HELD or len(parts) >= _PARTS:
                 await self._note(parts)
                 parts, held = [], 0
         await self._note(parts)
