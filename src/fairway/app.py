@@ -200,13 +200,18 @@ def management_api(parts: Parts) -> FastAPI:
     api.include_router(projects.own_routes(parts.db, authoriser, parts.configuration), prefix=_OWN_API)
     api.include_router(robots.routes(parts.db, authoriser, parts.hasher), prefix=_API)
     api.include_router(quotas.routes(parts.db, authoriser), prefix=_API)
+    _content(api, parts, authoriser)
+    _background_work(api, parts, authoriser)
+    check_every_route_declares(api, open_paths=[_OPENAPI])
+    return api
+
+
+def _content(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
+    """What is in projects, and what hangs on it."""
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
     api.include_router(immutability.routes(parts.db, authoriser), prefix=_API)
-    _background_work(api, parts, authoriser)
-    check_every_route_declares(api, open_paths=[_OPENAPI])
-    return api
 
 
 def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
