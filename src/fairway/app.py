@@ -47,6 +47,8 @@ from fairway.features.registry.probes import metrics_page, readiness
 from fairway.features.registry.pulls import FLUSH_SECONDS
 from fairway.features.registry.token import token_routes
 from fairway.features.registry.v2 import registry_routes
+from fairway.features.retention import api as retention
+from fairway.features.retention.model import RETENTION
 from fairway.features.robots import api as robots
 from fairway.features.roles import api as roles
 from fairway.features.system import api as system
@@ -207,7 +209,7 @@ def management_api(parts: Parts) -> FastAPI:
 
 
 def _content(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
-    """What is in projects, and who is told of it."""
+    """What is in projects, what hangs on it, and who is told of it."""
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
@@ -216,12 +218,14 @@ def _content(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
 
 
 def _background_work(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
-    """Jobs in general, and the two that Harbor has pages of their own for."""
+    """Jobs in general, and those that Harbor has pages of their own for."""
     api.include_router(jobs.routes(parts.db, authoriser, parts.jobs), prefix=_API)
     api.include_router(audit.routes(parts.db, authoriser, parts.jobs[PURGE_AUDIT_LOG]), prefix=_API)
     api.include_router(gc.routes(parts.db, authoriser, parts.jobs[GARBAGE_COLLECTION]), prefix=_API)
     orphans = parts.jobs[ORPHAN_SEARCH]
     api.include_router(gc.own_routes(parts.db, authoriser, parts.hub.periods, orphans), prefix=_OWN_API)
+    api.include_router(retention.routes(parts.db, authoriser, parts.jobs[RETENTION]), prefix=_API)
+    api.include_router(retention.own_routes(parts.db, authoriser), prefix=_OWN_API)
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ from fairway.features.projects import jobs as project_jobs
 from fairway.features.registry.hub import ISSUER, SERVICE, Hub
 from fairway.features.registry.origin import Origin
 from fairway.features.registry.pulls import Pulls
+from fairway.features.retention import jobs as retention
 from fairway.features.robots.logins import Logins, Robots
 from fairway.features.webhooks.jobs import Notifications
 from fairway.features.webhooks.registry.model import endpoints
@@ -225,6 +226,7 @@ def _jobs(
             gc.orphan_search(db, store, settings.trash_seconds, switches),
             audit.PURGING,
             project_jobs.deletion(db, periods),
+            retention.retention(db, periods),
             notifications.job,
         ]
     )

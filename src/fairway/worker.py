@@ -15,6 +15,7 @@ from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
 from fairway.features.projects import deletions
 from fairway.features.registry import housekeeping
+from fairway.features.retention import jobs as retention
 from fairway.features.webhooks import measures as webhooks
 from fairway.features.webhooks.store import policies as webhook_policies
 from fairway.features.webhooks.tidying import Tidying
@@ -90,6 +91,7 @@ def steps(parts: Parts) -> list[Step]:
             lambda: deletions.go_on(db, parts.jobs[deletions.PROJECT_DELETION]),
         ),
         Step("forget webhooks of deleted projects", 300, lambda: forget_webhooks(db)),
+        Step("forget runs of deleted retention policies", 300, lambda: retention.forget_orphans(db)),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
 

@@ -15,7 +15,7 @@ from security.test_paths import tricks
 from stories.asgi import Answer
 from stories.world import Person, World, image
 
-# A number is the status.  404, 409, 412 and 415: allowed, but there is none, or one already, or there are images in it, or no form.  The probes are asked from another machine.
+# A number is the status.  400, 404, 409, 412 and 415: allowed, but there is one already, or none, or there are images in it, or no form.  The probes are asked from another machine.
 TABLE = """
                                                                        anonymous stranger limited_guest guest developer maintainer project_admin sysadmin
 POST:/c/login                                                          415       415      415           415   415       415        415           415
@@ -193,6 +193,24 @@ GET:/api/v2.0/schedules                                                401      
 GET:/api/v2.0/schedules/all/paused                                     401       200      200           200   200       200        200           200
 GET:/service/token                                                     401       200      200           200   200       200        200           200
 POST:/service/token                                                    400       200      200           200   200       200        200           200
+GET:/api/v2.0/retentions/metadatas                                     401       200      200           200   200       200        200           200
+POST:/api/v2.0/retentions                                              401       403      403           403   400       400        400           400
+GET:/api/v2.0/retentions/1                                             401       403      403           403   200       200        200           200
+PUT:/api/v2.0/retentions/1                                             401       403      403           403   200       200        200           200
+GET:/api/v2.0/retentions/1/executions                                  401       403      403           403   200       200        200           200
+POST:/api/v2.0/retentions/1/executions                                 401       403      403           403   201       409        409           409
+PATCH:/api/v2.0/retentions/1/executions/4711                           401       403      403           403   404       404        404           404
+GET:/api/v2.0/retentions/1/executions/4711/tasks                       401       403      403           403   404       404        404           404
+GET:/api/v2.0/retentions/1/executions/4711/tasks/9                     401       403      403           403   404       404        404           404
+GET:/api/fairway/retention/policies/1/executions/4711                  401       403      403           403   404       404        404           404
+GET:/api/fairway/retention/policies/1/executions/4711/tasks/9/decisions 401      403      403           403   404       404        404           404
+DELETE:/api/v2.0/retentions/1                                          401       403      403           403   200       403        403           404
+GET:/api/fairway/retention/projects/team                               401       403      403           403   200       200        200           200
+PUT:/api/fairway/retention/projects/team                               401       403      403           403   200       200        200           200
+POST:/api/fairway/retention/projects/team/simulate                     401       403      403           403   200       200        200           200
+PUT:/api/fairway/retention/default                                     401       403      403           403   403       403        403           200
+GET:/api/fairway/retention/default                                     401       403      403           403   403       403        403           200
+DELETE:/api/fairway/retention/default                                  401       403      403           403   403       403        403           200
 GET:/devcenter-api-2.0                                                 200       200      200           200   200       200        200           200
 GET:/devcenter-api-2.0/page.js                                         200       200      200           200   200       200        200           200
 GET:/devcenter-api-2.0/page.css                                        200       200      200           200   200       200        200           200
@@ -225,8 +243,19 @@ HOOK = {
     "event_types": ["PUSH_ARTIFACT"],
     "targets": [{"type": "http", "address": "https://hook.example.com"}],
 }
+POLICY = {
+    "rules": [{"template": "always", "tag_selectors": [{"pattern": "**"}]}],
+    "scope": {"level": "project", "ref": 1},
+}
 AUDITOR = {"name": "auditor", "permissions": [{"resource": "log", "action": "list"}]}
 BODIES = {
+    "POST:/api/v2.0/retentions": POLICY,
+    "PUT:/api/v2.0/retentions/1": POLICY,
+    "POST:/api/v2.0/retentions/1/executions": {"dry_run": True},
+    "PATCH:/api/v2.0/retentions/1/executions/4711": {"action": "stop"},
+    "PUT:/api/fairway/retention/projects/team": {"use_default": True},
+    "POST:/api/fairway/retention/projects/team/simulate": POLICY,
+    "PUT:/api/fairway/retention/default": POLICY,
     "PUT:/api/v2.0/configurations": {"banner_message": "hello", "nonsense": 1},
     "PUT:/api/v2.0/system/CVEAllowlist": {"items": [{"cve_id": "CVE-2026-1234"}]},
     "POST:/api/v2.0/users": {"username": "admin", "password": "Another-1-secret"},
@@ -279,6 +308,10 @@ BODIES = {
     "POST:/api/v2.0/projects/team/repositories/app/artifacts/v1/tags": {"name": "v1"},
 }
 TEMPLATES = {
+    "retentions/1": "retentions/{id}",
+    "retention/policies/1": "retention/policies/{id}",
+    "executions/4711": "executions/{eid}",
+    "tasks/9": "tasks/{tid}",
     "users/1": "users/{user_id}",
     "usergroups/1": "usergroups/{group_id}",
     "roles/100": "roles/{role_id}",
@@ -345,6 +378,7 @@ async def test_who_may_do_what(world: World) -> None:
         ("fairway/roles", AUDITOR),
         ("v2.0/projects/team/immutabletagrules", RULE),
         ("v2.0/projects/team/webhook/policies", HOOK),
+        ("v2.0/retentions", POLICY),
     ):
         made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)
         assert made.status == 201

@@ -101,6 +101,8 @@ CALLS = [
     ("DELETE", "/api/fairway/projects/{}/aliases/old"),
     ("GET", "/api/fairway/gc/projects/{}/deleted"),
     ("POST", "/api/fairway/gc/projects/{}/undo"),
+    *[(method, "/api/fairway/retention/projects/{}") for method in ("GET", "PUT")],
+    ("POST", "/api/fairway/retention/projects/{}/simulate"),
 ]
 
 
@@ -125,6 +127,14 @@ EXAMPLES = {
     "task_id": "7",
 }
 """What stands for the parameters of a path in the calls above."""
+OF_POLICIES = [
+    *(((method, "")) for method in ("GET", "PUT", "DELETE")),
+    *((method, "/executions") for method in ("GET", "POST")),
+    ("PATCH", "/executions/{eid}"),
+    ("GET", "/executions/{eid}/tasks"),
+    ("GET", "/executions/{eid}/tasks/{tid}"),
+]
+OUR_OWN_OF_POLICIES = ["/executions/{eid}", "/executions/{eid}/tasks/{tid}/decisions"]
 NAMES_NO_PROJECT = {
     "GET /v2/",
     "GET /v2/_catalog",
@@ -138,6 +148,10 @@ NAMES_NO_PROJECT = {
     "GET /api/v2.0/openapi.json",
     "GET /api/v2.0/permissions",
     "GET /api/v2.0/repositories",
+    "GET /api/v2.0/retentions/metadatas",
+    "POST /api/v2.0/retentions",
+    *(f"{method} /api/v2.0/retentions/{{id}}{rest}" for method, rest in OF_POLICIES),
+    *(f"GET /api/fairway/retention/policies/{{id}}{rest}" for rest in OUR_OWN_OF_POLICIES),
     "GET /api/v2.0/robots",
     "POST /api/v2.0/robots",
     *(f"{method} /api/v2.0/robots/{{robot_id}}" for method in ("GET", "PUT", "PATCH", "DELETE")),
@@ -146,8 +160,8 @@ NAMES_NO_PROJECT = {
     "GET /service/token",
     "POST /service/token",
 }
-"""Or says the same of all: `test_a_token_says_the_same_of_both`, `test_robots_say_the_same_of_both`, and of labels
-`test_a_label_of_a_hidden_project…`."""
+"""Or says the same of all: `test_a_token_says_the_same_of_both`, `test_robots_say_the_same_of_both`,
+`test_policies_of_retention_say_the_same_of_both`, and of labels `test_a_label_of_a_hidden_project…`."""
 OF_THE_SERVER = (
     "/api/v2.0/audit",
     "/api/v2.0/configurations",
@@ -163,6 +177,7 @@ OF_THE_SERVER = (
     "/c/",
     "/api/fairway/gc/orphans",
     "/api/fairway/roles",
+    "/api/fairway/retention/default",
 )
 """What lies below is about the server as a whole."""
 MAKES_ONE = {"POST /api/v2.0/projects"}
@@ -267,6 +282,49 @@ async def test_robots_say_the_same_of_both(world: World, strangers: list[Person]
                 answers.append(seen(await who("POST", ROBOTS, asked, headers=same_id), name))
             assert answers[0] == answers[1]
             assert answers[0][0] in (401, 403)
+
+
+async def test_policies_of_retention_say_the_same_of_both(
+    world: World, strangers: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of a hidden project, one of the server and none; and where one is made.  As much is asked of the database."""
+    (at,) = [row["id"] for row in await world.rows(projects) if row["name"] == HIDDEN]
+    policy = {"rules": [], "scope": {"level": "project", "ref": at}}
+    same_id = {"x-request-id": "the same", **JSON}
+    made = await world.admin("POST", "/api/v2.0/retentions", json.dumps(policy).encode(), headers=JSON)
+    hidden = int(made["location"].rpartition("/")[2])
+    of_server = await world.admin("PUT", "/api/fairway/retention/default", b'{"rules": []}', headers=JSON)
+    asked: list[str] = []
+    compile_, this = Compiler.compile, asyncio.current_task()
+
+    def counted(self: Compiler, statement: Any, params: Any) -> Any:
+        made = compile_(self, statement, params)
+        if asyncio.current_task() is this:
+            asked.append(made.sql)
+        return made
+
+    monkeypatch.setattr(Compiler, "compile", counted)
+    calls = [(method, f"/api/v2.0/retentions/{{}}{rest}") for method, rest in OF_POLICIES]
+    calls += [("GET", f"/api/fairway/retention/policies/{{}}{rest}") for rest in OUR_OWN_OF_POLICIES]
+    for stranger in strangers:
+        for method, target in calls:
+            answers = []
+            for number in (hidden, 7777, of_server.json["id"]):
+                asked.clear()
+                filled = target.replace("{eid}", "1").replace("{tid}", "1").format(number)
+                answer = await stranger(method, filled, b"{}", headers=same_id)
+                answers.append((seen(answer, NAMELESS), len(asked)))
+            assert answers[0] == answers[1], (method, target)
+            assert answers[0][0] == answers[2][0]
+            assert answers[0][0][0] in (401, 403)
+        answers = []
+        for project in (at, 7777):
+            asked.clear()
+            sent = json.dumps({"rules": [], "scope": {"level": "project", "ref": project}}).encode()
+            answer = await stranger("POST", "/api/v2.0/retentions", sent, headers=same_id)
+            answers.append((seen(answer, NAMELESS), len(asked)))
+        assert answers[0] == answers[1]
+        assert answers[0][0][0] in (401, 403)
 
 
 async def test_nor_does_it_where_a_first_push_makes_a_project(

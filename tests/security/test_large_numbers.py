@@ -36,6 +36,15 @@ SMALL_BY_NATURE = {
     "webhook_deliveries.refusals",
     "webhook_deliveries.answered",
     "blobs.state",
+    "retention_policies.version",
+    "retention_results.total",
+    "retention_results.retained",
+    "retention_results.gone",
+    "retention_results.kept_lines",
+    "retention_results.other_lines",
+    "retention_lines.kept",
+    "retention_lines.first",
+    "retention_lines.number",
 }
 COUNTED = ("users", "projects", "repositories", "artifacts", "tags", "blobs", "outbox", "robots")
 

@@ -95,6 +95,7 @@ async def test_fields_that_are_not_asked_for_are_ignored(world: World) -> None:
         ("v2.0/robots", BODIES["POST:/api/v2.0/robots"]),
         ("v2.0/projects/team/immutabletagrules", RULE),
         ("v2.0/projects/team/webhook/policies", HOOK),
+        ("v2.0/retentions", BODIES["POST:/api/v2.0/retentions"]),
     ):
         made = await world.admin("POST", f"/api/{target}", json.dumps(body).encode(), headers=JSON)
         assert made.status == 201, target

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairway import worker
-from security.test_api_matrix import BODIES, ROUTES
+from security.test_api_matrix import BODIES, ROUTES, make
 from security.test_matrix import CALLS, Target
 from stories.asgi import Answer
 from stories.world import Person, World, image, replica
@@ -33,6 +33,8 @@ API_CHANGES = {
     "DELETE:/api/fairway/usergroups/1/members/4711": b"",
     "DELETE:/api/fairway/roles/100": b"",
     "DELETE:/api/fairway/projects/team/aliases/none": b"",
+    "DELETE:/api/v2.0/retentions/1": b"",
+    "DELETE:/api/fairway/retention/default": b"",
     "DELETE:/api/v2.0/robots/1": b"",
     "DELETE:/api/v2.0/projects/team/robots/2": b"",
     "DELETE:/api/v2.0/projects/team/immutabletagrules/1": b"",
@@ -58,6 +60,7 @@ async def target(world: World) -> Target:
     await world.project("team")
     await world.project("empty")
     assert (await world.admin.push("team/app:v1", image("base"))).status == 201
+    assert (await make(world.admin, "POST:/api/v2.0/retentions", 0)).status == 201
     blob = b"a blob of no image"
     assert (await world.admin.push_blob("team/app", blob)).status == 201
     return Target(image("base"), "v1", blob, await world.admin.start_upload("team/app"))

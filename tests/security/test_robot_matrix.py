@@ -21,6 +21,7 @@ from fairway.frame.access.catalogue import (
     ROLE_CREATE,
     ROLE_DELETE,
     ROLE_UPDATE,
+    TAG_RETENTION_OPERATE,
     Permission,
 )
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
@@ -33,6 +34,7 @@ from stories.world import Person, World, basic, image
 MADE = "Secret1" + "x" * 25
 REFUSED_TO_ROBOTS = {
     "DELETE:/api/fairway/roles/100",
+    "DELETE:/api/fairway/retention/default",
     "PUT:/api/v2.0/users/1",
     "DELETE:/api/v2.0/users/1",
     "PUT:/api/v2.0/users/1/sysadmin",
@@ -93,6 +95,7 @@ async def ask(who: Person, row: str) -> Answer:
 async def test_nothing_opens_but_by_the_permission_it_declares(world: World) -> None:
     team = await world.project("team")
     assert (await world.admin.push("team/app:v1", image("base"))).status == 201
+    assert (await make(world.admin, "POST:/api/v2.0/retentions", 0)).status == 201
     all_of_them = GRANTABLE_IN_PROJECT | GRANTABLE_ON_SERVER
     asked = rows(world)
     assert len(asked) > 60
@@ -108,10 +111,11 @@ async def test_nothing_opens_but_by_the_permission_it_declares(world: World) -> 
 async def test_each_opens_by_it_alone(world: World) -> None:
     team = await world.project("team")
     assert (await world.admin.push("team/app:v1", image("base"))).status == 201
+    assert (await make(world.admin, "POST:/api/v2.0/retentions", 0)).status == 201
     asked = rows(world)
     grantable = GRANTABLE_IN_PROJECT | GRANTABLE_ON_SERVER
     roles = {ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE}
-    never = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE, *roles}
+    never = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE, TAG_RETENTION_OPERATE, *roles}
     assert set(asked.values()) - grantable == never
     for n, permission in enumerate(sorted(set(asked.values()) & grantable)):
         # Who makes a robot must hold what it grants, too.
@@ -132,5 +136,6 @@ async def test_every_permission_there_is_opens_something(world: World) -> None:
     beyond_the_table = {"repository:pull", "repository:push", "artifact:delete", "catalog:read"}
     by_handlers = {"robot:create", "project:create", "project:list", "repository:create", "artifact:create"}
     by_handlers |= {f"label:{action}" for action in ("create", "read", "update", "list", "delete")}
+    by_handlers |= {"tag-retention:create"}
     used = {str(each) for each in rows(world).values()} | beyond_the_table | by_handlers
     assert {str(each) for each in IN_PROJECT | ON_SERVER} - used == set()

@@ -104,6 +104,7 @@ def prepared(hub: Hub) -> Fuzzed:
         ("usergroups", {"group_name": "devs", "group_type": 3}),
         ("projects/team/immutabletagrules", RULE),
         ("projects/team/webhook/policies", HOOK),
+        ("retentions", {"rules": [{"template": "always"}], "scope": {"level": "project", "ref": 2}}),
     ):
         body = json.dumps(made).encode()
         answer = admin.ask("POST", f"/api/v2.0/{target}", body, {"Content-Type": "application/json"})
@@ -135,6 +136,8 @@ def prepared(hub: Hub) -> Fuzzed:
             "webhook_policy_id": ["1", "2", "999"],
             "policy_id": ["1", "2", "999"],
             "task_id": ["1", "2", "999"],
+            "eid": ["1", "2", "999"],
+            "tid": ["1", "999"],
             "label_id": ["1", "2", "999"],
             "group_id": ["1", "2", "999"],
             "session_id": ["1", "999"],

@@ -27,6 +27,9 @@ TABLE: Final[lazy.Table] = {
     "artifact": Entry("fairway.cli.remote.artifact:app", "Images and other artifacts.", _REGISTRY),
     "tag": Entry("fairway.cli.remote.tag:app", "Tags of artifacts.", _REGISTRY),
     "label": Entry("fairway.cli.remote.label:app", "Labels, and the artifacts they are on.", _REGISTRY),
+    "retention": Entry(
+        "fairway.cli.remote.retention:app", "Which images stay, and deleting the others.", _REGISTRY
+    ),
     "search": Entry(
         "fairway.cli.remote.search:find",
         "Look for projects and repositories by a part of their names.",

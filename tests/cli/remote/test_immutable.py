@@ -21,7 +21,9 @@ def test_rules_are_made_switched_and_deleted(admin: Desk) -> None:
     assert "is not in force any more" in admin.does("immutable", "disable", "frozen", number)
     assert admin.lines("immutable", "list", "frozen")[0][1] == "false"
     assert "is in force" in admin.does("immutable", "enable", "frozen", number)
-    assert "another" not in admin.refused("immutable", "add", "frozen")
+    asked = admin("immutable", "add", "frozen")
+    assert (asked.exit_code, asked.stdout) == (2, "")
+    assert "say which tags" in asked.output
     assert "already" in admin.refused(
         "immutable", "add", "frozen", "--tags", "v*", "--repositories", "web/**"
     )

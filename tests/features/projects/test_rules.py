@@ -81,13 +81,19 @@ def test_settings_sent_switched_off_are_taken() -> None:
     [
         {"prevent_vul": "true"},
         {"enable_content_trust_cosign": "true"},
-        {"retention_id": "7"},
         {"severity": "dire"},
     ],
 )
 def test_a_protection_that_would_not_be_enforced_is_refused(metadata: dict[str, str | None]) -> None:
     with pytest.raises(BadRequest):
         ask(metadata=metadata)
+
+
+def test_the_policy_of_retention_is_never_set_as_a_setting() -> None:
+    """Clients send back what they got."""
+    for value in ("7", "", None):
+        assert change(public=None, metadata={"retention_id": value}).settings == {}
+        assert ask(metadata={"retention_id": value}).settings == {}
 
 
 def test_an_unknown_setting_is_refused() -> None:

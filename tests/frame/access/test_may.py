@@ -103,6 +103,12 @@ robot:read          no         no        no             yes    yes        yes   
 robot:update        no         no        no             no     no         no          yes            yes
 robot:list          no         no        no             yes    yes        yes         yes            yes
 robot:delete        no         no        no             no     no         no          yes            yes
+tag-retention:create  no         no        no             no     yes        yes         yes            yes
+tag-retention:read    no         no        no             no     yes        yes         yes            yes
+tag-retention:update  no         no        no             no     yes        yes         yes            yes
+tag-retention:list    no         no        no             no     yes        yes         yes            yes
+tag-retention:delete  no         no        no             no     yes        yes         yes            yes
+tag-retention:operate no         no        no             no     yes        yes         yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
 {SERVER}"""
 
@@ -160,6 +166,12 @@ robot:read          no         no        no             yes    yes        yes   
 robot:update        no         no        no             no     no         no          yes            yes
 robot:list          no         no        no             yes    yes        yes         yes            yes
 robot:delete        no         no        no             no     no         no          yes            yes
+tag-retention:create  no         no        no             no     yes        yes         yes            yes
+tag-retention:read    no         no        no             no     yes        yes         yes            yes
+tag-retention:update  no         no        no             no     yes        yes         yes            yes
+tag-retention:list    no         no        no             no     yes        yes         yes            yes
+tag-retention:delete  no         no        no             no     yes        yes         yes            yes
+tag-retention:operate no         no        no             no     yes        yes         yes            yes
 catalog:read        no         no        no             no     no         no          no             yes
 {SERVER}"""
 

@@ -14,6 +14,7 @@ from fairway.frame.access.catalogue import (
     ROLE_CREATE,
     ROLE_DELETE,
     ROLE_UPDATE,
+    TAG_RETENTION_OPERATE,
     Permission,
 )
 from fairway.frame.access.grantable import GRANTABLE_IN_PROJECT, GRANTABLE_ON_SERVER
@@ -89,7 +90,7 @@ def test_the_projects_of_a_permission_are_those_where_it_may(robot: Robot, permi
 
 
 def test_what_robots_cannot_be_granted() -> None:
-    assert {ROBOT_UPDATE, REPOSITORY_CREATE} == IN_PROJECT - GRANTABLE_IN_PROJECT
+    assert {ROBOT_UPDATE, REPOSITORY_CREATE, TAG_RETENTION_OPERATE} == IN_PROJECT - GRANTABLE_IN_PROJECT
     roles = {ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE}
     not_on_server = {ROBOT_UPDATE, CONFIGURATION_READ, CONFIGURATION_UPDATE, *roles}
     assert not_on_server == ON_SERVER - GRANTABLE_ON_SERVER

@@ -7,7 +7,7 @@ from fairway.frame.access.may import may_make_projects
 from fairway.frame.access.principals import User
 from fairway.frame.access.scopes import Scope, Word, words_of
 
-CHANGES = {"create", "update", "delete", "push", "stop"}
+CHANGES = {"create", "update", "delete", "push", "stop", "operate"}
 LOOKING = {
     *("project:read", "repository:list", "repository:read", "artifact:list", "artifact:read"),
     *("accessory:list", "tag:list", "label:list", "label:read"),

@@ -3,7 +3,7 @@
 All but `delete_repository` are bodies of transactions.  They lock in the order of digests: the project, artifacts, tags, links; reviews follow, the quota comes last.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -93,6 +93,58 @@ async def delete_with_accessories(conn: Conn, place: Place, repo: Repository, re
     found = await _bounded(conn, repository, [digest, *await _accessories(conn, repository, digest)])
     if digest not in await _delete(conn, place, repo, repository, found, whole={digest}):
         raise ManifestUnknown(f"{repo} has no manifest {digest}")
+
+
+Unchanged = Callable[[Conn, Collection[int]], Awaitable[Collection[int]]]
+"""Which artifacts, by their ids, are as somebody saw them; asked while nobody can change them or their tags."""
+
+
+async def delete_unchanged(
+    conn: Conn,
+    place: Place,
+    repo: Repository,
+    repository: int,
+    digests: Sequence[Digest],
+    unchanged: Unchanged,
+) -> tuple[Sequence[Digest], set[Digest]]:
+    """Delete those of these manifests that are `unchanged`, with what lists do not show but for them: their accessories,
+    and what only they name.
+
+    The first of them, which were looked at, and those that went.  One that another index names stays, and so does one
+    with a tag that is immutable.
+    """
+    await place.rules(conn, repo)  # before any lock
+    first, going = digests[:0], dict[Digest, set[Digest]]()
+    for digest in digests:
+        going[digest] = await _with_it(conn, repository, digest)
+        if first and sum(map(len, going.values())) > 2 * AT_A_TIME:
+            break
+        first = digests[: len(first) + 1]
+    first = await _bounded(conn, repository, first)
+    everything = {each for digest in first for each in going[digest]}
+    children = await shown.children(conn, repository, everything)
+    held = await shown.hold(conn, repository, everything | children, to_delete=True)
+    for digest in sorted(held.keys() & set(first)):
+        await tag_rows.lock_tags_of(conn, held[digest])
+    still = await unchanged(conn, [held[digest] for digest in first if digest in held])
+    chosen = [digest for digest in first if held.get(digest) in still]
+    gone = await _delete(conn, place, repo, repository, {each for digest in chosen for each in going[digest]})
+    return first, set(chosen) & set(gone)
+
+
+async def _with_it(conn: Conn, repository: int, digest: Digest) -> set[Digest]:
+    """A manifest, its accessories, what no list shows of all that it names, and theirs.
+
+    A child that somebody may be about to name again stays, as it does when a person deletes its index.
+    """
+    seen: set[Digest] = set()
+    waiting = {digest}
+    while waiting and len(seen) < MOST_ACCESSORIES:
+        seen |= waiting
+        near = {each for of in sorted(waiting) for each in await _accessories(conn, repository, of)}
+        near |= await shown.hidden(conn, repository, await shown.children(conn, repository, waiting))
+        waiting = near - seen
+    return seen
 
 
 async def delete_repository(db: Database, place: Place, repo: Repository) -> None:
@@ -288,3 +340,10 @@ async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, ta
     await shown.refresh(conn, repository, [digest])
     facts = await kept.facts(conn, repository)
     await place.record(conn, repo, "tag.created", {"tag": tag, "digest": digest, **facts})
+
+
+async def hold_tags(conn: Conn, repository: int, digests: Collection[Digest]) -> None:
+    """Let nobody change these manifests of a repository, or move and delete their tags, until the transaction ends."""
+    held = await shown.hold(conn, repository, digests, to_delete=True)
+    for digest in sorted(held):
+        await tag_rows.lock_tags_of(conn, held[digest])

@@ -80,7 +80,7 @@ def change(*, public: bool | None, metadata: Said, allowlist: Allowlist | None =
     """What a whole project should become; raises BadRequest.
 
     `metadata.public` counts before `public`.  A setting sent empty is removed.  What only a proxy cache reads is
-    dropped, as Harbor drops it.
+    dropped, as Harbor drops it, and so is the id of the retention policy, which clients send back as they got it.
     """
     said = metadata.get(PUBLIC) or None
     if said not in (None, "true", "false"):
@@ -88,9 +88,8 @@ def change(*, public: bool | None, metadata: Said, allowlist: Allowlist | None =
     settings = {
         key: setting(key, value) if value else None
         for key, value in metadata.items()
-        if key != PUBLIC and value is not None and _known(key) and key not in _OF_PROXIES
+        if key not in (PUBLIC, _RETENTION) and value is not None and _known(key) and key not in _OF_PROXIES
     }
-    settings.pop(_RETENTION, None)
     return Change(public if said is None else said == "true", settings, allowlist)
 
 
@@ -110,6 +109,12 @@ def setting(key: str, value: str) -> str:
     if key == _RETENTION:
         raise BadRequest("metadata.retention_id is set by making a retention policy, not here")
     return _KINDS[key](key, value)
+
+
+def check_removable(key: str) -> None:
+    """Raise BadRequest for a setting that is not removed as such."""
+    if key == _RETENTION:
+        raise BadRequest("metadata.retention_id goes with its policy: DELETE /retentions/{id}")
 
 
 def allowlist(ids: Sequence[str], expires_at: int | None) -> Allowlist:

@@ -71,6 +71,12 @@ ROBOT_READ = Permission("robot", "read")
 ROBOT_UPDATE = Permission("robot", "update")
 ROBOT_LIST = Permission("robot", "list")
 ROBOT_DELETE = Permission("robot", "delete")
+TAG_RETENTION_CREATE = Permission("tag-retention", "create")
+TAG_RETENTION_READ = Permission("tag-retention", "read")
+TAG_RETENTION_UPDATE = Permission("tag-retention", "update")
+TAG_RETENTION_LIST = Permission("tag-retention", "list")
+TAG_RETENTION_DELETE = Permission("tag-retention", "delete")
+TAG_RETENTION_OPERATE = Permission("tag-retention", "operate")
 
 CONFIGURATION_READ = Permission("configuration", "read")
 CONFIGURATION_UPDATE = Permission("configuration", "update")
@@ -161,6 +167,12 @@ IN_PROJECT = frozenset(
         ROBOT_UPDATE,
         ROBOT_LIST,
         ROBOT_DELETE,
+        TAG_RETENTION_CREATE,
+        TAG_RETENTION_READ,
+        TAG_RETENTION_UPDATE,
+        TAG_RETENTION_LIST,
+        TAG_RETENTION_DELETE,
+        TAG_RETENTION_OPERATE,
     }
 )
 """Permissions that are about one project."""

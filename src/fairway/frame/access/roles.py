@@ -21,7 +21,7 @@ class Role(IntEnum):
     LIMITED_GUEST = 5
 
 
-# C create, R read, U update, D delete, L list, P pull, S push. "anyone" is everybody, logged in or not, on a public
+# C create, R read, U update, D delete, L list, P pull, S push, O operate. "anyone" is everybody, logged in or not, on a public
 # project; a member holds that too.
 _TABLE = """
                      project_admin  maintainer  developer  guest  limited_guest  anyone
@@ -37,6 +37,7 @@ artifact-addition    R              R           R          R      R             
 artifact-label       CD             CD          CD         -      -              -
 accessory            L              L           L          L      L              L
 tag                  CDL            CDL         CL         L      L              L
+tag-retention        CRUDLO         CRUDLO      CRUDLO     -      -              -
 immutable-tag        CUDL           CUDL        -          -      -              -
 notification-policy  CRUDL          RL          -          -      -              -
 robot                CRUDL          RL          RL         RL     -              -
@@ -50,6 +51,7 @@ _ACTIONS = {
     "L": "list",
     "P": "pull",
     "S": "push",
+    "O": "operate",
 }
 
 

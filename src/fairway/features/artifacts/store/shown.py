@@ -9,12 +9,13 @@ import json
 from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, bindparam, literal, or_, select, update
+from sqlalchemy import false as sql_false
 from sqlalchemy import true as sql_true
 
 from fairway.core.oci.digest import Digest
 from fairway.core.oci.names import Tag
-from fairway.frame.db import Conn
-from fairway.frame.db.tables import artifact_links, artifacts, tags
+from fairway.frame.db import Conn, now_us
+from fairway.frame.db.tables import artifact_links, artifacts, leases, tags
 from fairway.frame.db.types import some, within
 
 tagged: ColumnElement[bool] = some(tags.c.artifact_id == artifacts.c.id, of=[artifacts])
@@ -61,6 +62,18 @@ _CHILDREN = (
     .where(*_these, artifact_links.c.kind == literal("child"))
 )
 
+_HIDDEN = select(artifacts.c.digest).where(
+    *_these,
+    artifacts.c.accessory_of.is_(None),
+    artifacts.c.listed == sql_false(),
+    ~some(
+        leases.c.project_id == artifacts.c.project_id,
+        leases.c.digest == artifacts.c.digest,
+        leases.c.until_at > now_us(),
+        of=[artifacts],
+    ),
+)
+
 
 async def hold(
     conn: Conn,
@@ -90,6 +103,15 @@ async def behind(conn: Conn, repository: int, names: Collection[Tag]) -> set[Dig
 async def children(conn: Conn, repository: int, digests: Collection[Digest]) -> set[Digest]:
     """What these indexes of a repository name."""
     rows = await conn.all(_CHILDREN, repository=repository, digests=json.dumps(sorted(digests)))
+    return {Digest(row["digest"]) for row in rows}
+
+
+async def hidden(conn: Conn, repository: int, digests: Collection[Digest]) -> set[Digest]:
+    """Which of these lists do not show because an index names them and no tag does.
+
+    Without those that somebody was told of who may be about to push another index of them.
+    """
+    rows = await conn.all(_HIDDEN, repository=repository, digests=json.dumps(sorted(digests)))
     return {Digest(row["digest"]) for row in rows}
 
 

@@ -103,6 +103,8 @@ def _one_setting(made: Routes, db: Database) -> None:
 
     @made.delete(_ONE, permission=METADATA_DELETE, response_class=Response, raises=(BadRequest, Conflict))
     async def delete_metadata(project: InProject, meta_name: Name, by: AskedBy) -> Response:
+        rules.check_removable(meta_name)
+
         async def remove(conn: Conn) -> None:
             await projects.lock(conn, project.id)
             await _present(conn, project, meta_name)

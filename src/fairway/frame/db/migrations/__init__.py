@@ -1,3 +1,3 @@
 """The schema's history.  `HEAD` is the revision this code was written for."""
 
-HEAD = "0020"
+HEAD = "0021"

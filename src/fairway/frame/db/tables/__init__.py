@@ -33,6 +33,13 @@ from fairway.frame.db.tables.projects import (
     quota_deltas,
     quotas,
 )
+from fairway.frame.db.tables.retention import (
+    retention_doomed,
+    retention_exemptions,
+    retention_lines,
+    retention_policies,
+    retention_results,
+)
 from fairway.frame.db.tables.robots import robot_permissions, robots
 from fairway.frame.db.tables.roles import role_permissions, roles
 from fairway.frame.db.tables.rules import immutable_rules
@@ -80,6 +87,11 @@ __all__ = [
     "quotas",
     "refresh_tokens",
     "repositories",
+    "retention_doomed",
+    "retention_exemptions",
+    "retention_lines",
+    "retention_policies",
+    "retention_results",
     "robot_permissions",
     "robots",
     "role_permissions",

@@ -1,0 +1,1 @@
+"""The rows of retention: policies, what they are asked about, and what runs decided."""
