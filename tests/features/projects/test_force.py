@@ -303,7 +303,7 @@ class TestRaces:
 
         class Slow:
             def __init__(self, conn: Conn) -> None:
-                self.run = conn.run
+                self.run, self.first = conn.run, conn.first
                 self._conn = conn
 
             async def scalar(self, statement: Any, /, **params: Any) -> Any:
