@@ -212,6 +212,7 @@ def _content(api: FastAPI, parts: Parts, authoriser: Authoriser) -> None:
     """What is in projects, what hangs on it, and who is told of it."""
     open_blob = parts.hub.open_blob
     api.include_router(artifacts.routes(parts.db, authoriser, parts.hub.periods, open_blob), prefix=_API)
+    api.include_router(artifacts.own_routes(parts.db, authoriser, parts.hub.periods), prefix=_OWN_API)
     api.include_router(labels.routes(parts.db, authoriser), prefix=_API)
     api.include_router(immutability.routes(parts.db, authoriser), prefix=_API)
     api.include_router(webhooks.routes(parts.db, authoriser, parts.sealer, parts.webhooks), prefix=_API)

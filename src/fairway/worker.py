@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fairway.boot import Parts, build
+from fairway.features.artifacts.remembering import Remembering
 from fairway.features.audit.forward import Forwarder
 from fairway.features.gc import measures as gc
 from fairway.features.projects import deletions
@@ -92,6 +93,7 @@ def steps(parts: Parts) -> list[Step]:
         ),
         Step("forget webhooks of deleted projects", 300, lambda: forget_webhooks(db)),
         Step("forget runs of deleted retention policies", 300, lambda: retention.forget_orphans(db)),
+        Step("forget what tags named long ago", 60, Remembering(db).forget, told=False),
         Step("sweep history", 300, lambda: sweep_history(db, parts.jobs)),
     ]
 

@@ -109,6 +109,8 @@ POST:/api/v2.0/projects/team/members                                   401      
 GET:/api/v2.0/projects/team/members/1                                  401       403      403           200   200       200        200           200
 PUT:/api/v2.0/projects/team/members/1                                  401       403      403           403   403       403        200           200
 DELETE:/api/v2.0/projects/team/members/1                               401       403      403           403   403       403        200           404
+GET:/api/fairway/projects/team/repositories/app/tags/v1/history        401       403      403           403   200       200        200           200
+POST:/api/fairway/projects/team/repositories/app/tags/v1/rollback      401       403      403           403   404       404        404           404
 GET:/api/v2.0/projects/team/immutabletagrules                          401       403      403           403   403       200        200           200
 POST:/api/v2.0/projects/team/immutabletagrules                         401       403      403           403   403       409        409           409
 PUT:/api/v2.0/projects/team/immutabletagrules/1                        401       403      403           403   403       200        200           200
@@ -289,6 +291,7 @@ BODIES = {
     "PUT:/api/v2.0/projects/team/metadatas/public": {"public": "false"},
     "POST:/api/v2.0/projects/team/members": {"role_id": 1, "member_user": {"user_id": 1}},
     "PUT:/api/v2.0/projects/team/members/1": {"role_id": 1},
+    "POST:/api/fairway/projects/team/repositories/app/tags/v1/rollback": {},
     "POST:/api/v2.0/projects/team/immutabletagrules": RULE,
     "PUT:/api/v2.0/projects/team/immutabletagrules/1": RULE,
     "POST:/api/v2.0/projects/team/webhook/policies": HOOK,
@@ -328,6 +331,7 @@ TEMPLATES = {
     "artifacts/v1": "artifacts/{reference}",
     "artifacts/none": "artifacts/{reference}",
     "tags/none": "tags/{tag_name}",
+    "tags/v1": "tags/{tag_name}",
     "additions/none": "additions/{addition}",
     "icons/none": "icons/{digest}",
     "team": "{project_name_or_id}",

@@ -82,6 +82,8 @@ CALLS = [
     *[(method, "/api/v2.0/projects/{}/metadatas/public") for method in ("GET", "PUT", "DELETE")],
     *[(method, "/api/v2.0/projects/{}/robots") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/robots/1") for method in ("GET", "PUT", "DELETE")],
+    ("GET", "/api/fairway/projects/{}/repositories/app/tags/v1/history"),
+    ("POST", "/api/fairway/projects/{}/repositories/app/tags/v1/rollback"),
     *[(method, "/api/v2.0/projects/{}/immutabletagrules") for method in ("GET", "POST")],
     *[(method, "/api/v2.0/projects/{}/immutabletagrules/1") for method in ("PUT", "DELETE")],
     *[

@@ -179,7 +179,8 @@ def delete(named: Named) -> Call[None]:
 
 def tags(named: Named, *, q: str = "", sort: str = "") -> Listing[TagRow]:
     """Tags of an artifact."""
-    return Listing(f"{path_of(named)}/tags", reader(TagRow), {"q": filters(q), "sort": sort})
+    query = {"q": filters(q), "sort": sort, "with_immutable_status": True}
+    return Listing(f"{path_of(named)}/tags", reader(TagRow), query)
 
 
 def add_tag(named: Named, tag: str) -> Call[None]:

@@ -76,6 +76,8 @@ LATER = [
     ["group", "add", "x", "y"],
     ["group", "remove", "x", "y"],
     ["group", "delete", "x", "--yes"],
+    ["tag", "history", "x/y:z"],
+    ["tag", "rollback", "x/y:z", "--to", f"sha256:{64 * '0'}", "--yes"],
     ["immutable", "list", "x"],
     ["immutable", "add", "x", "--tags", "v*"],
     ["immutable", "enable", "x", "1"],

@@ -11,7 +11,7 @@ from fairway.core.oci.digest import Digest
 from fairway.core.oci.errors import ManifestUnknown, NameUnknown, PreconditionFailed
 from fairway.core.oci.names import Reference, Repository, Tag
 from fairway.features.artifacts.model import Periods
-from fairway.features.artifacts.store import blobs, deleted, kept, manifests, repositories, shown
+from fairway.features.artifacts.store import blobs, deleted, history, kept, manifests, repositories, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.features.immutability import rules as immutability
 from fairway.features.immutability.model import Rule
@@ -262,6 +262,8 @@ async def _delete(
         tags = tag_names[digest]
         if place.periods.undo:
             await deleted.keep(conn, artifact, repo.rest, tags, place.actor, place.periods.undo)
+        gone: dict[str, tuple[str | None, str | None]] = dict.fromkeys(tags, (digest, None))
+        await history.note(conn, repository, gone, how=history.DELETE, actor=place.actor)
         told = {"digest": digest, "tags": tags, **await manifests.remove_artifact(conn, artifact), **facts}
         released += await _release(conn, place, digest)
         await place.record(conn, repo, "artifact.deleted", told)
@@ -306,6 +308,7 @@ async def delete_tag(
         raise ManifestUnknown(f"{repo if on is None else f'{repo}@{expected}'} has no tag {tag}")
     if (rule := immutability.freezing(frozen_by, tag)) is not None:
         raise immutability.refusal(rule, repo, tag)
+    await history.note(conn, repository, {tag: (digest, None)}, how=history.DELETE, actor=place.actor)
     await ledger.review(conn, place.project, Digest(digest), "tag deleted", place.periods.grace)
     await shown.refresh(conn, repository, [Digest(digest)])
     facts = await kept.facts(conn, repository)
@@ -335,6 +338,7 @@ async def add_tag(conn: Conn, place: Place, repo: Repository, ref: Reference, ta
         if there != digest and (rule := immutability.freezing(frozen_by, tag)) is not None:
             raise immutability.refusal(rule, repo, tag)
         raise UniqueViolation(f"{repo} has the tag {tag} already; delete it first, or choose another name")
+    await history.note(conn, repository, {tag: (None, digest)}, how=history.TAG, actor=place.actor)
     await ledger.keep_link(conn, place.project, digest)
     await ledger.review(conn, place.project, digest, "tag created", place.periods.grace)
     await shown.refresh(conn, repository, [digest])

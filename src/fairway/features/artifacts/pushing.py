@@ -14,7 +14,7 @@ from fairway.core.oci.manifest import Manifest
 from fairway.core.oci.names import Repository, Tag
 from fairway.features.artifacts import charges, rules
 from fairway.features.artifacts.changing import Place
-from fairway.features.artifacts.store import blobs, manifests, shown
+from fairway.features.artifacts.store import blobs, history, manifests, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.features.artifacts.store.kept import Kept
 from fairway.features.immutability import rules as immutability
@@ -81,6 +81,11 @@ async def put(
     artifact, new = await _add(conn, place, repo, kept, manifest, tags)
     crashpoint("manifest.after_row")
     moved = await _point(conn, repo, repository, manifest, artifact, tags, frozen)
+    how = history.PUSH if source is None else history.COPY
+    changes: dict[str, tuple[str | None, str | None]] = {
+        tag: (before, manifest.digest) for tag, before in moved.items()
+    }
+    await history.note(conn, repository, changes, how=how, actor=place.actor)
     charge = await ledger.link(conn, place.project, manifest.digest, manifest.size, None)
     await ledger.lease(conn, place.project, manifest.digest, place.periods.lease)
     changed = {manifest.digest, *(Digest(before) for before in moved.values() if before is not None)}

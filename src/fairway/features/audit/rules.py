@@ -50,8 +50,8 @@ def entries(kind: str, facts: Mapping[str, Any]) -> list[Entry]:
     """The lines for one event; none for what Harbor's log does not have, such as blobs."""
     if kind in _ARTIFACTS:
         return [_artifact(facts, *_ARTIFACTS[kind])]
-    if kind in ("tag.created", "tag.deleted"):
-        operation = CREATE if kind == "tag.created" else DELETE
+    if kind in _TAGS:
+        operation = _TAGS[kind]
         resource = f"{facts['repository']}:{facts['tag']}"
         return [Entry(facts["actor"], resource, "tag", operation, f"{operation} tag: {resource}")]
     if kind == "repository.deleted":
@@ -115,6 +115,8 @@ _LABELS = {
     "artifact.labelled": "put label {label} on artifact",
     "artifact.unlabelled": "take label {label} off artifact",
 }
+
+_TAGS = {"tag.created": CREATE, "tag.moved": UPDATE, "tag.deleted": DELETE}
 
 # What is done, and how it is described: Harbor has no word for a deletion that was undone.
 _ARTIFACTS = {

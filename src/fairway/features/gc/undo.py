@@ -9,7 +9,7 @@ from fairway.core.oci.names import Repository, Tag
 from fairway.features.artifacts import charges
 from fairway.features.artifacts.changing import Place
 from fairway.features.artifacts.model import Periods
-from fairway.features.artifacts.store import blobs, deleted, manifests, shown
+from fairway.features.artifacts.store import blobs, deleted, history, manifests, shown
 from fairway.features.artifacts.store import tags as tag_rows
 from fairway.features.gc.model import Deleted, NothingToUndo, Restored, UndoRefused
 from fairway.frame.db import Conn, Database, ReferenceViolation, Row, ledger
@@ -45,6 +45,8 @@ async def undo(
             raise UndoRefused(f"{repo} has the manifest {digest}; it was pushed again")
         wanted = sorted(json.loads(row["tags"]))
         free = [tag for tag in wanted if await tag_rows.add_tag(conn, repository, Tag(tag), artifact)]
+        back: dict[str, tuple[str | None, str | None]] = dict.fromkeys(free, (None, digest))
+        await history.note(conn, repository, back, how=history.UNDO, actor=by)
         charge = await ledger.link(conn, project, digest, row["size"], None)
         await ledger.lease(conn, project, digest, periods.lease)
         await ledger.review(conn, project, digest, "deletion undone", periods.grace)

@@ -3,7 +3,7 @@ accessories."""
 
 from fastapi import APIRouter
 
-from fairway.features.artifacts.api import additions, artifacts, copies, labels, repositories, tags
+from fairway.features.artifacts.api import additions, artifacts, copies, history, labels, repositories, tags
 from fairway.features.artifacts.facts import Describer, OpenBlob
 from fairway.features.artifacts.model import Periods
 from fairway.frame.db import Database
@@ -21,3 +21,8 @@ def routes(db: Database, authoriser: Authoriser, periods: Periods, open_blob: Op
     made.include_router(tags.routes(db, authoriser, periods))
     made.include_router(labels.routes(db, authoriser, periods))
     return made
+
+
+def own_routes(db: Database, authoriser: Authoriser, periods: Periods) -> APIRouter:
+    """Ours, relative to `/api/fairway`."""
+    return history.routes(db, authoriser, periods)

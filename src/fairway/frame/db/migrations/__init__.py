@@ -1,3 +1,3 @@
 """The schema's history.  `HEAD` is the revision this code was written for."""
 
-HEAD = "0021"
+HEAD = "0022"

@@ -20,6 +20,7 @@ from fairway.frame.db.tables.content import (
     blobs,
     project_blobs,
     repositories,
+    tag_changes,
     tags,
     uploads,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "roles",
     "schedules",
     "sessions",
+    "tag_changes",
     "tags",
     "task_logs",
     "task_steps",

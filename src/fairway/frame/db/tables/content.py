@@ -178,6 +178,22 @@ tags = Table(
     sqlite_autoincrement=True,
 )
 
+# What a tag named before and after each change of it.  Kept when the tag is gone; when the repository is, nothing finds it.
+tag_changes = Table(
+    "tag_changes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("repository_id", Id, nullable=False),
+    Column("tag", Name, nullable=False),
+    Column("before", Name),  # a digest; null: there was no such tag
+    Column("after", Name),  # null: it was deleted
+    Column("how", Text, nullable=False),  # push | copy | tag | delete | undo | rollback
+    Column("actor", Text, nullable=False),
+    Column("at", Micros, nullable=False),
+    Index(None, "repository_id", "tag", "id"),
+    sqlite_autoincrement=True,
+)
+
 blob_bringers = (
     Table(  # who proved the bytes of a blob by sending them; kept of those who do not see all of a project
         "blob_bringers",
