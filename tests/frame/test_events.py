@@ -1,6 +1,7 @@
 """Events on both databases: handed over in order, once, and one that fails holds up its own topic only."""
 
 import asyncio
+import time
 from functools import partial
 
 from sqlalchemy import func, select, update
@@ -86,3 +87,18 @@ async def test_more_than_a_batch_is_taken_batch_by_batch(db: Database) -> None:
     await happen(db, *(("a", number) for number in range(events.BATCH + 5)))
     assert await hand_over(db, {"made": [heard]}) == events.BATCH + 5
     assert heard.numbers == list(range(events.BATCH + 5))
+
+
+async def test_what_takes_long_is_taken_in_short_transactions(db: Database) -> None:
+    heard = Heard()
+
+    async def slow(conn: Conn, event: Event) -> None:
+        time.sleep(events.BATCH_SECONDS * 0.6)  # noqa: ASYNC251 - computing, which lets nobody else run
+        await heard(conn, event)
+
+    await happen(db, *(("a", number) for number in range(5)))
+    some = partial(events._hand_over_some, reactions={"made": [slow]}, most=events.BATCH, reached=[])
+    assert 1 <= await db.write(some) <= 2
+    assert 3 <= await waiting(db) <= 4
+    await hand_over(db, {"made": [slow]})
+    assert heard.numbers == list(range(5))

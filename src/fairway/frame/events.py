@@ -9,6 +9,7 @@ There is no "last id seen", since ids are not committed in order.
 """
 
 import json
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ from fairway.frame.log import get_logger
 _log = get_logger(__name__)
 
 BATCH = 200
-"""Events taken in one transaction."""
+"""Events taken in one transaction, at most."""
+BATCH_SECONDS = 0.02
+"""One that has taken longer takes no further event: on SQLite every push waits for it."""
 _LONGEST_WAIT = 3600.0
 
 
@@ -138,12 +141,17 @@ async def _hand_over_some(conn: Conn, reactions: Reactions, most: int, reached: 
             return 0
     held_up = {row["topic"] for row in await conn.all(_WAITING)}
     rows = await conn.all(_FRONT, waiting=json.dumps(sorted(held_up)), most=most)
+    until = time.monotonic() + BATCH_SECONDS
+    taken = []
     for event in map(_event, rows):
         reached.append(event)
         for reaction in reactions.get(event.kind, ()):
             await reaction(conn, event)
-    await conn.many(_TAKEN, [{"number": row["id"]} for row in rows])
-    return len(rows)
+        taken.append({"number": event.number})
+        if time.monotonic() > until:
+            break
+    await conn.many(_TAKEN, taken)
+    return len(taken)
 
 
 async def _postpone(db: Database, event: Event, error: Exception) -> None:
