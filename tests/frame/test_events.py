@@ -1,6 +1,7 @@
 """Events on both databases: handed over in order, once, and one that fails holds up its own topic only."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -186,3 +187,18 @@ async def test_many_are_recorded_at_once(db: Database) -> None:
     await hand_over(db, {"made": [heard]})
     assert heard.numbers == [0, 1, 2]
     assert len({event.id for event in heard.events}) == 3
+
+
+async def test_what_takes_long_is_taken_in_short_transactions(db: Database) -> None:
+    heard = Heard()
+
+    async def slow(conn: Conn, event: Event) -> None:
+        time.sleep(events.BATCH_SECONDS * 0.6)  # noqa: ASYNC251 - computing, which lets nobody else run
+        await heard(conn, event)
+
+    await happen(db, *(("a", number) for number in range(5)))
+    some = partial(events._hand_over_some, reactions={"made": [slow]}, turn=events._Turn(), reached=[])
+    assert 1 <= len((await db.write(some)).rows) <= 2
+    assert 3 <= await waiting(db) <= 4
+    await hand_over(db, {"made": [slow]})
+    assert heard.numbers == list(range(5))

@@ -1,63 +1,16 @@
-"""The guide for teams, as it is printed: once by `fairway` and once by curl, each on a hub of its own.
+"""The guide for teams, as it is printed: once by `fairway` and once by curl, each on a hub of its own."""
 
-Its blocks of shell run one after the other in one shell, with this hub's address in place of the one that is printed.
-"""
-
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from architecture.source import ROOT
-from hub import PASSWORD, Hub
-from system.clients import Person, need
+from hub import Hub
+from system.clients import need
+from system.guides import in_order, told
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
-
-GUIDE = (ROOT / "docs" / "guides" / "teams.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-_SECONDS = 300
-_LOGIN = "fairway login $HUB --username admin"
-
-
-def commands(block: str) -> list[str]:
-    """The commands of a block; one that goes on over several lines is one."""
-    return block.replace("\\\n", " ").splitlines()
-
-
-def kept(block: str, without: str) -> str:
-    """A block without the commands of the program that is not used this time."""
-    return "\n".join(line for line in commands(block) if without not in line)
-
-
-def told(hub: Hub, folder: Path, without: str) -> list[str]:
-    """What each block prints, with the exit status of each command in it."""
-    person = Person(folder, hub)
-    fairway = f'fairway() {{ {sys.executable} -m fairway "$@"; }}'
-    script = [fairway, "shopt -u expand_aliases", "exec 2>&1"]
-    for block in BLOCKS:
-        text = kept(block, without).replace("127.0.0.1:8080", hub.place)
-        text = text.replace("what the first start printed", PASSWORD)
-        text = text.replace(_LOGIN, f"printf '%s' \"$PASSWORD\" | {_LOGIN} --password-stdin")
-        script += [f'{line}\necho "[$?]"' for line in text.splitlines()] + ["echo ::block"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("FAIRWAY_")}
-    env |= {**person.env, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "COLUMNS": "200"}
-    done = subprocess.run(
-        ["bash"],
-        input="\n".join(script),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        env=env,
-        cwd=folder,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.split("::block\n")[:-1]
 
 
 @pytest.fixture
@@ -66,18 +19,9 @@ def played(start_hub: Callable[..., Hub], tmp_path: Path) -> Callable[[str], str
     hub = start_hub()
 
     def play(without: str) -> str:
-        return "\n".join(told(hub, tmp_path / "person", without))
+        return "\n".join(told(hub, tmp_path / "person", "teams.md", without=without))
 
     return play
-
-
-def in_order(text: str, *parts: str) -> None:
-    """The parts stand in the text, one behind the other."""
-    at = 0
-    for part in parts:
-        found = text.find(part, at)
-        assert found >= 0, f"{part!r} is missing in:\n{text[at:]}"
-        at = found + len(part)
 
 
 def test_by_fairway(played: Callable[[str], str]) -> None:

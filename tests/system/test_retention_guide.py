@@ -11,8 +11,8 @@ import pytest
 
 from architecture.source import ROOT
 from hub import PASSWORD, Hub
+from system.guides import in_order
 from system.harborapi.pushing import push
-from system.test_guides import in_order
 from system.wire import Wire
 
 pytestmark = pytest.mark.system

@@ -13,6 +13,7 @@ another behind them.
 """
 
 import json
+import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -31,7 +32,9 @@ from fairway.frame.log import get_logger
 _log = get_logger(__name__)
 
 BATCH = 200
-"""Events taken in one transaction."""
+"""Events taken in one transaction, at most."""
+BATCH_SECONDS = 0.02
+"""One that has taken longer takes no further event: on SQLite every push waits for it."""
 _LOOKS = 100
 """Stretches of topics between those that are held up, which are looked through in one transaction."""
 _LAST = "\U0010ffff"
@@ -138,6 +141,17 @@ class _Some:
     full: bool = False
     by_topic: bool = False
 
+    def first(self, count: int) -> "_Some":
+        """The same when no more than so many were taken."""
+        if count == len(self.rows):
+            return self
+        rows = self.rows[:count]
+        return (
+            replace(self, rows=rows, last=rows[-1]["topic"], full=True)
+            if self.by_topic
+            else replace(self, rows=rows)
+        )
+
 
 async def hand_over(db: Database, reactions: Reactions) -> int:
     """Let happen what follows from the events that wait; how many were taken.
@@ -199,10 +213,16 @@ async def _hand_over_some(conn: Conn, reactions: Reactions, turn: _Turn, reached
     else:
         rows = await conn.all(_FRONT)
         some = _Some(rows[: turn.most], full=len(rows) == BATCH)
+    until = time.monotonic() + BATCH_SECONDS
+    taken = 0
     for event in map(_event, some.rows):
         reached.append(event)
         for reaction in reactions.get(event.kind, ()):
             await reaction(conn, event)
+        taken += 1
+        if time.monotonic() > until:
+            break
+    some = some.first(taken)
     await conn.many(_TAKEN, [{"number": row["id"]} for row in some.rows])
     return some
 

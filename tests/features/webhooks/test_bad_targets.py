@@ -87,7 +87,7 @@ async def servers() -> AsyncIterator[dict[str, Elsewhere]]:
 async def test_an_hour_of_bad_targets(
     telling: Telling, servers: dict[str, Elsewhere], tmp_path: Path
 ) -> None:
-    telling.deliverer = telling.worker(request_seconds=0.3)
+    telling.deliverer = telling.worker(request_seconds=1)
     story = Story(telling)
     async with listening() as free:
         port = free.port
