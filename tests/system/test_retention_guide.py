@@ -1,25 +1,17 @@
 """The guide about retention, as it is printed: its commands run one after the other, on a hub with a few images."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from architecture.source import ROOT
-from hub import PASSWORD, Hub
-from system.guides import in_order
+from hub import Hub
+from system.guides import in_order, played
 from system.harborapi.pushing import push
 from system.wire import Wire
 
 pytestmark = pytest.mark.system
-
-GUIDE = (ROOT / "docs" / "guides" / "retention.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-_SECONDS = 300
 
 
 def test_its_commands_do_what_it_says(start_hub: Callable[..., Hub], tmp_path: Path) -> None:
@@ -29,20 +21,7 @@ def test_its_commands_do_what_it_says(start_hub: Callable[..., Hub], tmp_path: P
     for n in range(4):
         push(wire, "orchard/apple", f"v{n}", seed=f"{n}".encode())
     push(wire, "orchard/apple", "seedling", seed=b"seedling")
-    script = [f'fairway() {{ {sys.executable} -m fairway "$@"; }}', "exec 2>&1"]
-    script += [f'{line}\necho "[$?]"' for block in BLOCKS for line in block.splitlines()]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("FAIRWAY_")}
-    login = {"FAIRWAY_HUB": hub.url, "FAIRWAY_USERNAME": "admin", "FAIRWAY_PASSWORD": PASSWORD}
-    done = subprocess.run(
-        ["bash"],
-        input="\n".join(script),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        env={**env, **login, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "COLUMNS": "200"},
-        check=False,
-    )
-    said = done.stdout
+    said = played(hub, tmp_path, "retention.md")
     assert set(re.findall(r"\[(\d+)\]", said)) == {"0"}, said
     in_order(
         said,
