@@ -20,7 +20,6 @@ class Rule:
     """Harbor's ImmutableRule."""
 
     id: int
-    project_id: int = 0
     priority: int = 0
     disabled: bool = False
     tag_selectors: tuple[Selector, ...] = ()

@@ -32,7 +32,6 @@ async def test_a_rule_is_made_shown_changed_and_deleted(world: World, alice: Per
     assert (answer.status, answer["x-total-count"]) == (200, "1")
     expected = {
         "id": number,
-        "project_id": team,
         "priority": 0,
         "disabled": False,
         "action": "immutable",

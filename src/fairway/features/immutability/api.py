@@ -65,7 +65,6 @@ class RuleOut(BaseModel):
     """Harbor's ImmutableRule."""
 
     id: int
-    project_id: int
     priority: int
     disabled: bool
     action: str = ACTION
@@ -204,7 +203,6 @@ def _shown(rule: Rule) -> RuleOut:
     says = rule.says
     return RuleOut(
         id=rule.id,
-        project_id=rule.project,
         priority=says.priority,
         disabled=says.disabled,
         tag_selectors=[_shown_selector(says.tag, of_tags=True)],
