@@ -22,6 +22,7 @@ from faults.stage import Scene, note, seed
 from faults.workload import Crowd, Member
 from features.gc.yard import POINTS as COLLECTOR
 from features.projects.test_force import POINTS as DELETION
+from features.retention.test_deaths import POINTS as RETENTION
 from features.webhooks.test_bad_targets import POINTS as TELLING
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -65,8 +66,9 @@ def points_in_the_code() -> set[str]:
 
 
 def test_every_point_in_the_code_is_tried_here() -> None:
-    """No push passes those tried in features/gc/test_deaths.py, projects/test_force.py and webhooks/test_bad_targets.py."""
-    assert points_in_the_code() == set(FATES) | COLLECTOR | DELETION | TELLING
+    """No push passes those tried in gc/test_deaths.py, projects/test_force.py, retention/test_deaths.py and
+    webhooks/test_bad_targets.py of features."""
+    assert points_in_the_code() == set(FATES) | COLLECTOR | DELETION | RETENTION | TELLING
 
 
 @pytest.mark.parametrize("point", FATES)
