@@ -11,7 +11,7 @@ from fairway.features.retention import asking, deciding, jobs
 from fairway.features.retention.carrying import NotInForce, carry_out
 from fairway.features.retention.model import Result
 from fairway.features.retention.store import noting, policies, results
-from fairway.frame.db.tables import artifacts, retention_doomed, retention_results, task_steps
+from fairway.frame.db.tables import artifacts, leases, retention_doomed, retention_results, task_steps
 from fairway.frame.db.tables import tasks as rows_of_tasks
 from fairway.frame.jobs.attempt import Attempt
 from fairway.frame.jobs.queue import Claimed
@@ -270,3 +270,65 @@ async def test_nothing_is_deleted_for_a_policy_that_says_something_else_now(worl
     with pytest.raises(NotInForce):
         await world.db.write(partial(carry_out, place=place, policy=found, result=result, some=some))
     assert await alice.tags("team/app") == ["v1"]
+
+
+def signature(of: Image, name: str = "signature") -> Image:
+    subject = {"mediaType": of.manifest.media_type, "digest": of.digest, "size": of.manifest.size}
+    return image(name, subject=subject)
+
+
+async def test_an_image_that_stays_keeps_its_signatures(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index names it meanwhile, or a rule makes its tag immutable: what belongs to it stays with it."""
+    alice, project = await team(world)
+    named = await push(alice, "team/app:named")
+    frozen = await push(alice, "team/app:frozen")
+    signed = [signature(named, "one"), signature(frozen, "two")]
+    for each in signed:
+        assert (await alice.push(f"team/app@{each.digest}", each)).status == 201
+    number = await make(alice, project, NONE)
+
+    async def deed() -> None:
+        await alice.push_manifest("team/app:both", index(named))
+        what = {
+            "action": "immutable",
+            "template": "immutable_template",
+            "tag_selectors": [selector("frozen")],
+            "scope_selectors": {"repository": [selector("**", "repoMatches")]},
+        }
+        made = await ask(alice, "POST", f"{API}/projects/{project}/immutabletagrules", what)
+        assert made.status == 201, made.body
+
+    Between(world, monkeypatch, deed)
+    await run(world, alice, number)
+    left = {row["digest"] for row in await world.rows(artifacts)}
+    assert {named.digest, frozen.digest} <= left
+    assert {each.digest for each in signed} <= left
+
+
+async def test_a_child_that_another_index_names_keeps_its_signatures(world: World) -> None:
+    alice, project = await team(world)
+    shared = image("shared")
+    old, new = index(shared), index(shared, annotations={"v": "2"})
+    await alice.push("team/app:v1", old)
+    await alice.push("team/app:v2", new)
+    signed = signature(shared)
+    assert (await alice.push(f"team/app@{signed.digest}", signed)).status == 201
+    await world.run(leases.delete())
+    await aged(world, "app", "v1", pushed=50)
+    await run(world, alice, await make(alice, project, rule("latestPushedK", 1)))
+    left = {row["digest"] for row in await world.rows(artifacts)}
+    assert left == {new.digest, shared.digest, signed.digest}
+
+
+async def test_what_was_signed_since_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, project = await team(world)
+    one = await push(alice, "team/app:v1")
+    signed = signature(one)
+    number = await make(alice, project, NONE)
+    Between(world, monkeypatch, lambda: alice.push(f"team/app@{signed.digest}", signed))
+    execution = await run(world, alice, number)
+    assert {row["digest"] for row in await world.rows(artifacts)} == {one.digest, signed.digest}
+    [(_, mark, reason)] = await said(alice, number, execution)
+    assert (mark, reason.split(":")[0]) == ("RETAIN", "CHANGED")

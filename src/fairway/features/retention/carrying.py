@@ -1,7 +1,7 @@
 """Deleting what was decided, each image only while it is as it was seen.
 
-In the transaction that deletes it, an image and its tags are locked and read once more: one that was pushed, tagged or pulled
-since stays, whatever the rules would say of it now; the next run will.  It is deleted as people delete: what can be had back
+In the transaction that deletes it, an image and its tags are locked and read once more: one that was pushed, tagged, signed or
+pulled since stays, whatever the rules would say of it now; the next run will.  It is deleted as people delete: what can be had back
 can be had back, what nobody may delete stays.
 """
 
@@ -19,7 +19,7 @@ from fairway.features.retention.model import Candidate, Doomed, Line, Mark, Outc
 from fairway.features.retention.store import candidates, lines, policies, results
 from fairway.frame.db import Conn
 
-CHANGED: Final = "CHANGED: it was pushed, tagged or pulled since this was decided"
+CHANGED: Final = "CHANGED: it was pushed, tagged, signed or pulled since this was decided"
 NAMED: Final = "an index names it"
 IMMUTABLE: Final = "an immutable tag keeps it"
 
@@ -64,7 +64,9 @@ async def _delete_images(
 
     async def unchanged(conn: Conn, artifacts: Collection[int]) -> Collection[int]:
         now = await candidates.as_they_are(conn, artifacts)
-        same = {id for id in artifacts if id in now and _same(now[id], seen.get(id))}
+        named = {Digest(each.digest) for each in now.values()}
+        signed = await candidates.signed_since(conn, result.repository_id, named, result.execution)
+        same = {id for id, image in now.items() if _same(image, seen.get(id)) and image.digest not in signed}
         changed.update(seen.keys() - same)
         return same
 

@@ -78,8 +78,11 @@ class Judgement:
         return bool(self._counting)
 
     def count(self, candidate: Candidate) -> None:
-        """Take an image into account.  Each once, and all before the first verdict."""
-        if self._counting:
+        """Take an image into account.  Each once, and all before the first verdict.
+
+        One whose tags are not known stays in any case, and takes no place of another.
+        """
+        if self._counting and not candidate.crowded:
             for unit in self._units(candidate):
                 for rule in self._counting:
                     rule.count(unit)
