@@ -7,16 +7,18 @@ from functools import partial
 import pytest
 
 from fairway.features.artifacts.model import Periods
+from fairway.features.artifacts.store import shown
 from fairway.features.retention import asking, deciding, jobs
 from fairway.features.retention.carrying import NotInForce, carry_out
 from fairway.features.retention.model import Result
-from fairway.features.retention.store import noting, policies, results
+from fairway.features.retention.store import candidates, noting, policies, results
 from fairway.frame.db.tables import artifacts, leases, retention_doomed, retention_results, task_steps
 from fairway.frame.db.tables import tasks as rows_of_tasks
 from fairway.frame.jobs.attempt import Attempt
 from fairway.frame.jobs.queue import Claimed
 from features.retention.making import (
     API,
+    DAY,
     aged,
     ask,
     make,
@@ -332,3 +334,46 @@ async def test_what_was_signed_since_stays(world: World, monkeypatch: pytest.Mon
     assert {row["digest"] for row in await world.rows(artifacts)} == {one.digest, signed.digest}
     [(_, mark, reason)] = await said(alice, number, execution)
     assert (mark, reason.split(":")[0]) == ("RETAIN", "CHANGED")
+
+
+async def test_what_is_pushed_while_a_run_looks_is_in_the_order_it_was_pushed_in(world: World) -> None:
+    """Also when it began long ago: an attempt that goes on has the time the first began with."""
+    alice, project = await team(world)
+    one = await push(alice, "team/app:one")
+    await push(alice, "team/app:two")
+    began = await candidates.now(world.db) - 3 * DAY
+    assert (await alice.push("team/app:one", one)).status == 201
+    asked = asking.wanted(rules=[rule("latestPushedK", 1)])
+    [part] = [part async for part in deciding.decide(world.db, project, "team", deciding.Judge(asked, began))]
+    assert [each.candidate.digest for each in part.judged if not each.goes] == [one.digest]
+
+
+@pytest.mark.parametrize("engine_only", ["postgresql"])
+async def test_a_child_that_is_tagged_while_its_index_goes_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch, engine_only: str
+) -> None:
+    """It was looked at as one that no tag names, and has one when it is locked."""
+    if world.db.dialect != engine_only:
+        pytest.skip("there is one writer")
+    alice, project = await team(world)
+    child = image("child")
+    await alice.push("team/app:old", index(child))
+    await world.run(leases.delete())
+    number = await make(alice, project, NONE)
+    hold = shown.hold
+
+    async def tagged_meanwhile(*args: object, **more: object) -> object:
+        monkeypatch.setattr(shown, "hold", hold)
+        assert (await alice.push_manifest("team/app:child", child)).status == 201
+        return await hold(*args, **more)  # type: ignore[arg-type]
+
+    Between(world, monkeypatch, _soon(monkeypatch, tagged_meanwhile))
+    await run(world, alice, number)
+    assert await alice.tags("team/app") == ["child"]
+
+
+def _soon(monkeypatch: pytest.MonkeyPatch, hold: object) -> Callable[[], Awaitable[object]]:
+    async def deed() -> None:
+        monkeypatch.setattr(shown, "hold", hold)
+
+    return deed
