@@ -6,9 +6,10 @@ from functools import partial
 
 import pytest
 
+from fairway.features.artifacts import changing
 from fairway.features.artifacts.model import Periods
 from fairway.features.artifacts.store import shown
-from fairway.features.retention import asking, deciding, jobs
+from fairway.features.retention import asking, carrying, deciding, jobs
 from fairway.features.retention.carrying import NotInForce, carry_out
 from fairway.features.retention.model import Result
 from fairway.features.retention.store import candidates, noting, policies, results
@@ -377,3 +378,25 @@ def _soon(monkeypatch: pytest.MonkeyPatch, hold: object) -> Callable[[], Awaitab
         monkeypatch.setattr(shown, "hold", hold)
 
     return deed
+
+
+async def test_images_with_very_many_tags_go_in_transactions_of_their_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, project = await team(world)
+    for n in range(3):
+        one = await push(alice, f"team/app:v{n}")
+        assert (await alice.push(f"team/app:w{n}", one)).status == 201
+    number = await make(alice, project, NONE)
+    together: list[int] = []
+    delete = changing.delete_unchanged
+
+    async def noted(*args: object) -> object:
+        together.append(len(args[4]))  # type: ignore[arg-type]
+        return await delete(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(changing, "delete_unchanged", noted)
+    monkeypatch.setattr(carrying, "MOST_TAGS", 4)
+    await run(world, alice, number)
+    assert together == [2, 1]
+    assert await world.rows(artifacts) == []

@@ -19,6 +19,8 @@ from fairway.features.retention.model import Candidate, Doomed, Line, Mark, Outc
 from fairway.features.retention.store import candidates, lines, policies, results
 from fairway.frame.db import Conn
 
+MOST_TAGS: Final = 2_000
+"""Tags that go in one transaction with their images, if these are more than one: everybody else's writes wait for it."""
 CHANGED: Final = "CHANGED: it was pushed, tagged, signed or pulled since this was decided"
 NAMED: Final = "an index names it"
 IMMUTABLE: Final = "an immutable tag keeps it"
@@ -43,10 +45,20 @@ async def carry_out(
         some = some[:1]
         outcome = await _delete_tags(conn, place, result, some[0], frozen_by)
     else:
-        some = some[: next((n for n, each in enumerate(some) if each.tags), len(some))]
+        some = _bounded(some)
         some, outcome = await _delete_images(conn, place, result, some, frozen_by)
     await results.carried_out(conn, result.id, some, outcome)
     return outcome
+
+
+def _bounded(some: Sequence[Doomed]) -> Sequence[Doomed]:
+    """The first of these: images that go as a whole, and that have MOST_TAGS together, or one."""
+    total = 0
+    for n, each in enumerate(some):
+        total += len(each.seen.tags)
+        if each.tags or (n and total > MOST_TAGS):
+            return some[:n]
+    return some
 
 
 async def spare(conn: Conn, result: Result, one: Doomed, mark: Mark, why: str) -> Outcome:
