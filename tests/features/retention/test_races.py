@@ -400,3 +400,18 @@ async def test_images_with_very_many_tags_go_in_transactions_of_their_own(
     await run(world, alice, number)
     assert together == [2, 1]
     assert await world.rows(artifacts) == []
+
+
+async def test_an_image_somebody_is_pushing_an_index_of_stays(world: World) -> None:
+    """Its children are pushed first, without a tag; they were promised to whoever pushed them."""
+    alice, project = await team(world)
+    child = image("child")
+    assert (await alice.push(f"team/app@{child.digest}", child)).status == 201
+    number = await make(alice, project, NONE)
+    execution = await run(world, alice, number)
+    [(_, mark, reason)] = await said(alice, number, execution)
+    assert (mark, reason.split(",")[0]) == ("RETAIN", "it has no tag")
+    await world.run(leases.delete())
+    dry = await run(world, alice, number, dry_run=True)
+    assert [mark for _, mark, _ in await said(alice, number, dry)] == ["DEL"]
+    assert (await alice.push_manifest("team/app:both", index(child))).status == 201

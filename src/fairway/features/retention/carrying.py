@@ -22,6 +22,7 @@ from fairway.frame.db import Conn
 MOST_TAGS: Final = 2_000
 """Tags that go in one transaction with their images, if these are more than one: everybody else's writes wait for it."""
 CHANGED: Final = "CHANGED: it was pushed, tagged, signed or pulled since this was decided"
+PROMISED: Final = "it has no tag, and somebody may be about to push an index of it"
 NAMED: Final = "an index names it"
 IMMUTABLE: Final = "an immutable tag keeps it"
 
@@ -73,6 +74,7 @@ async def _delete_images(
 ) -> tuple[Sequence[Doomed], Outcome]:
     seen = {each.seen.id: each.seen for each in some}
     changed: set[int] = set()
+    promised: set[int] = set()
 
     async def unchanged(conn: Conn, artifacts: Collection[int]) -> Collection[int]:
         now = await candidates.as_they_are(conn, artifacts)
@@ -80,7 +82,8 @@ async def _delete_images(
         signed = await candidates.signed_since(conn, result.repository_id, named, result.execution)
         same = {id for id, image in now.items() if _same(image, seen.get(id)) and image.digest not in signed}
         changed.update(seen.keys() - same)
-        return same
+        promised.update(await candidates.promised(conn, {id for id in same if not now[id].tags}))
+        return same - promised
 
     repo = Repository(result.repository)
     digests = [Digest(each.seen.digest) for each in some]
@@ -92,6 +95,8 @@ async def _delete_images(
             outcomes.append(_went(each))
         elif each.seen.id in changed:
             outcomes.append(_stays(each, Mark.RETAIN, CHANGED))
+        elif each.seen.id in promised:
+            outcomes.append(_stays(each, Mark.RETAIN, PROMISED))
         elif immutability.frozen(frozen_by, [tag.name for tag in each.seen.tags]):
             outcomes.append(_stays(each, Mark.IMMUTABLE, IMMUTABLE))
         else:

@@ -14,8 +14,8 @@ from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store.shown import on_its_own
 from fairway.features.retention.model import Candidate, Tagged
 from fairway.frame.db import Conn, Row, now_us
-from fairway.frame.db.tables import artifact_labels, artifacts, executions, labels, repositories, tags
-from fairway.frame.db.types import within, within_ids
+from fairway.frame.db.tables import artifact_labels, artifacts, executions, labels, leases, repositories, tags
+from fairway.frame.db.types import some, within, within_ids
 
 MOST_TAGS: Final = 10_000
 """Tags that are read at once; an image that has more is left alone."""
@@ -75,6 +75,15 @@ _SIGNED_SINCE = (
         artifacts.c.pushed_at >= executions.c.created_at,
     )
     .distinct()
+)
+_PROMISED = select(artifacts.c.id).where(
+    within_ids(artifacts.c.id, bindparam("artifacts")),
+    some(
+        leases.c.project_id == artifacts.c.project_id,
+        leases.c.digest == artifacts.c.digest,
+        leases.c.until_at > now_us(),
+        of=[artifacts],
+    ),
 )
 _LABELS = (
     select(artifact_labels.c.artifact_id, labels.c.name)
@@ -145,6 +154,12 @@ async def signed_since(
     asked = json.dumps(sorted(digests))
     rows = await conn.all(_SIGNED_SINCE, repository=repository, digests=asked, execution=execution)
     return {row["accessory_of"] for row in rows}
+
+
+async def promised(conn: Conn, artifacts: Collection[int]) -> set[int]:
+    """Those of these images that somebody was told of who may be about to push an index of them."""
+    rows = await conn.all(_PROMISED, artifacts=json.dumps(sorted(artifacts)))
+    return {row["id"] for row in rows}
 
 
 async def _candidates(conn: Conn, rows: Sequence[Row]) -> list[Candidate]:
