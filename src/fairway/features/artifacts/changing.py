@@ -237,8 +237,8 @@ async def _delete(
     """Delete manifests; those that went.
 
     One that an index names, which does not go too, stays, and so does one with a tag that is immutable; of `whole`, or
-    for a tag of `tagged`, it is an error then, PreconditionFailed.  What belongs to one that was to go and stays, stays;
-    and of those that go `along` with others, one that has been given a tag.
+    for a tag of `tagged`, it is an error then, PreconditionFailed.  Of those that go `along` with others, one stays that
+    belongs to what was to go and stays, and so does one that has been given a tag.
     """
     frozen_by = await place.rules(conn, repo)
     chosen = set(digests)
@@ -262,7 +262,7 @@ async def _delete(
         for digest in sorted(named & set(whole)):
             parent = min(parents[digest] - rows.keys())
             raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
-        kept_with = {each for each, id in rows.items() if subjects.get(id) in stay and each not in whole}
+        kept_with = {each for each, id in rows.items() if subjects.get(id) in stay and each in along}
         if not named | kept_with:
             break
         stay |= named | kept_with
