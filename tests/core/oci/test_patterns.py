@@ -1,6 +1,7 @@
 """Patterns of rules: what each kind matches, what is refused, and that no pattern can hold a process."""
 
 import contextlib
+import random
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fairway.core.oci.errors import BadRequest, PatternInvalid
-from fairway.core.oci.patterns import MAX_PATTERN, Kind, Selector, matcher
+from fairway.core.oci.patterns import MAX_PATTERN, Kind, Selector, any_of, matcher
 
 
 def matches(kind: str, pattern: str, name: str) -> bool:
@@ -291,3 +292,32 @@ def test_path_patterns_agree_with_a_model_that_tries_everything(pattern: str, na
 def test_any_text_is_a_pattern_or_refused_as_one(kind: Kind, pattern: str, name: str) -> None:
     with contextlib.suppress(PatternInvalid):
         assert matcher(kind, pattern)(name) in {True, False}
+
+
+NAMES = ["v1", "v1.2", "1.2.3", "release-1", "a/b", "a/b/c", "", "x", "latest", "sha256-ab.sig"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_of_many_says_what_each_says(seed: int) -> None:
+    dice = random.Random(seed)
+    said = [
+        (Kind.DOUBLESTAR, "v*"),
+        (Kind.DOUBLESTAR, "a/**"),
+        (Kind.DOUBLESTAR, "{release,x}-?"),
+        (Kind.DOUBLESTAR, "[a-l]*"),
+        (Kind.REGEX, r"\Qv1"),
+        (Kind.REGEX, "a|x"),
+        (Kind.SEMVER, ">=1.2 <2"),
+        (Kind.DOUBLESTAR, "**"),
+    ]
+    # `**` seldom: it says everything.
+    some = dice.sample(said[: 8 if seed % 8 == 0 else 7], dice.randrange(5))
+    selectors = tuple(Selector(*each, excludes=dice.random() < 0.2) for each in some)
+    for name in NAMES:
+        assert any_of(selectors)(name) is any(each.selects(name) for each in selectors), (selectors, name)
+
+
+def test_too_many_long_patterns_together_are_asked_one_by_one() -> None:
+    selectors = tuple(Selector(Kind.DOUBLESTAR, f"{n}" + "[a-z]" * 200) for n in range(400))
+    assert any_of(selectors)("7" + "a" * 200)
+    assert not any_of(selectors)("x")

@@ -173,6 +173,9 @@ def test_a_pull_by_digest_counts_for_each_tag() -> None:
 def test_an_image_with_more_tags_than_are_read_stays() -> None:
     crowded = image(1, "a", pushed=400).__class__(1, "sha256:1", ago(400), crowded=True)
     assert not judged([rule(PUSHED_DAYS, 1)], [crowded])[0].goes
+    # Nobody knows whether its tags are selected: it takes no place of another one.
+    crowded = image(2, pushed=1).__class__(2, "sha256:2", ago(1), crowded=True)
+    assert kept([rule(PUSHED, 1, matches("v*"))], [crowded, image(1, "v1", pushed=9)]) == {1, 2}
 
 
 def test_reasons_are_exact() -> None:

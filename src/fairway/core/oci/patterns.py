@@ -19,6 +19,8 @@ MAX_PATTERN = 1024  # characters
 _MAX_VERSION = 255  # no longer than any name is
 _MEMORY = 1 << 20  # bytes that one compiled expression may take
 _KEPT = 128  # compiled patterns
+_ALL = frozenset({"", "**"})  # path patterns that match every name
+_NONE = r"[^\x{0}-\x{10FFFF}]"  # matches none
 
 _SPACE_AFTER_OPERATOR = re.compile(r"(?<=[<>=^~])\s+")
 
@@ -63,8 +65,26 @@ def matcher(kind: Kind, pattern: str) -> Matcher:
             return _semver(pattern)
 
 
+@lru_cache(maxsize=_KEPT)
+def any_of(selectors: tuple[Selector, ...]) -> Matcher:
+    """What tells whether any of these selects a name; path patterns, however many, at the price of one.
+
+    Raises PatternInvalid.
+    """
+    paths = tuple(each for each in selectors if each.kind is Kind.DOUBLESTAR and not each.excludes)
+    others = [each for each in selectors if each not in paths]
+    if any(each.pattern in _ALL for each in paths):
+        return _everything
+    joined = "|".join(f"(?:{to_regex(each.pattern)})" for each in paths)
+    try:
+        of_paths = _compiled(joined or _NONE)
+    except PatternInvalid:  # too much together
+        others, of_paths = list(selectors), _compiled(_NONE)
+    return lambda name: of_paths(name) or any(each.selects(name) for each in others)
+
+
 def _doublestar(pattern: str) -> Matcher:
-    if pattern in {"", "**"}:
+    if pattern in _ALL:
         return _everything
     return _compiled(to_regex(pattern))
 

@@ -128,7 +128,8 @@ async def delete_unchanged(
         await tag_rows.lock_tags_of(conn, held[digest])
     still = await unchanged(conn, [held[digest] for digest in first if digest in held])
     chosen = [digest for digest in first if held.get(digest) in still]
-    gone = await _delete(conn, place, repo, repository, {each for digest in chosen for each in going[digest]})
+    along = {each for digest in chosen for each in going[digest]}.difference(chosen)
+    gone = await _delete(conn, place, repo, repository, along.union(chosen), along=along)
     return first, set(chosen) & set(gone)
 
 
@@ -231,11 +232,13 @@ async def _delete(
     *,
     whole: Collection[Digest] = (),
     tagged: Collection[Digest] = (),
+    along: Collection[Digest] = (),
 ) -> list[Digest]:
     """Delete manifests; those that went.
 
     One that an index names, which does not go too, stays, and so does one with a tag that is immutable; of `whole`, or
-    for a tag of `tagged`, it is an error then, PreconditionFailed.
+    for a tag of `tagged`, it is an error then, PreconditionFailed.  Of those that go `along` with others, one stays that
+    belongs to what was to go and stays, and so does one that has been given a tag.
     """
     frozen_by = await place.rules(conn, repo)
     chosen = set(digests)
@@ -248,12 +251,22 @@ async def _delete(
             if digest in whole or digest in tagged:
                 raise immutability.refusal(rule, repo, tag)
             rows.pop(digest, None)
+    subjects = await manifests.subjects(conn, rows.values())
+    rows = {
+        each: id for each, id in rows.items() if not tag_names[each] or each not in along or id in subjects
+    }
+    stay = (chosen & held.keys()) - rows.keys()
     parents = {each: await manifests.parents(conn, place.project, repository, each) for each in rows}
-    while named := {each for each in rows if not parents[each] <= rows.keys()}:
+    while True:
+        named = {each for each in rows if not parents[each] <= rows.keys()}
         for digest in sorted(named & set(whole)):
             parent = min(parents[digest] - rows.keys())
             raise PreconditionFailed(f"the index {parent} names this manifest; delete the index first")
-        rows = {digest: artifact for digest, artifact in rows.items() if digest not in named}
+        kept_with = {each for each, id in rows.items() if subjects.get(id) in stay and each in along}
+        if not named | kept_with:
+            break
+        stay |= named | kept_with
+        rows = {digest: artifact for digest, artifact in rows.items() if digest not in stay}
     for digest in rows:
         await ledger.lock_link(conn, place.project, digest)  # before the reviews, as whoever pushes it does
     await _review(conn, place, repository, rows)

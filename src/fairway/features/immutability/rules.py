@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from fairway.core.oci.errors import BadRequest, PatternInvalid, PreconditionFailed
-from fairway.core.oci.patterns import Kind, Selector, matcher
+from fairway.core.oci.patterns import Kind, Selector, any_of, matcher
 from fairway.features.immutability.model import Rule, Wanted
 
 MAX_RULES: Final = 100
@@ -42,7 +42,11 @@ def freezing(rules: Sequence[Rule], tag: str) -> Rule | None:
 
 def frozen(rules: Sequence[Rule], tags: Iterable[str]) -> Mapping[str, Rule]:
     """Those of the tags that are immutable by a repository's rules, each with one."""
-    found = {tag: freezing(rules, tag) for tag in tags} if rules else {}
+    if not rules:
+        return {}
+    # Most tags of very many are immutable by none of very many rules.
+    by_any = any_of(tuple(rule.says.tag for rule in rules))
+    found = {tag: freezing(rules, tag) for tag in tags if by_any(tag)}
     return {tag: rule for tag, rule in found.items() if rule is not None}
 
 

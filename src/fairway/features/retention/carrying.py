@@ -1,7 +1,7 @@
 """Deleting what was decided, each image only while it is as it was seen.
 
-In the transaction that deletes it, an image and its tags are locked and read once more: one that was pushed, tagged or pulled
-since stays, whatever the rules would say of it now; the next run will.  It is deleted as people delete: what can be had back
+In the transaction that deletes it, an image and its tags are locked and read once more: one that was pushed, tagged, signed or
+pulled since stays, whatever the rules would say of it now; the next run will.  It is deleted as people delete: what can be had back
 can be had back, what nobody may delete stays.
 """
 
@@ -19,7 +19,10 @@ from fairway.features.retention.model import Candidate, Doomed, Line, Mark, Outc
 from fairway.features.retention.store import candidates, lines, policies, results
 from fairway.frame.db import Conn
 
-CHANGED: Final = "CHANGED: it was pushed, tagged or pulled since this was decided"
+MOST_TAGS: Final = 2_000
+"""Tags that go in one transaction with their images, if these are more than one: everybody else's writes wait for it."""
+CHANGED: Final = "CHANGED: it was pushed, tagged, signed or pulled since this was decided"
+PROMISED: Final = "it has no tag, and somebody may be about to push an index of it"
 NAMED: Final = "an index names it"
 IMMUTABLE: Final = "an immutable tag keeps it"
 
@@ -43,10 +46,20 @@ async def carry_out(
         some = some[:1]
         outcome = await _delete_tags(conn, place, result, some[0], frozen_by)
     else:
-        some = some[: next((n for n, each in enumerate(some) if each.tags), len(some))]
+        some = _bounded(some)
         some, outcome = await _delete_images(conn, place, result, some, frozen_by)
     await results.carried_out(conn, result.id, some, outcome)
     return outcome
+
+
+def _bounded(some: Sequence[Doomed]) -> Sequence[Doomed]:
+    """The first of these: images that go as a whole, and that have MOST_TAGS together, or one."""
+    total = 0
+    for n, each in enumerate(some):
+        total += len(each.seen.tags)
+        if each.tags or (n and total > MOST_TAGS):
+            return some[:n]
+    return some
 
 
 async def spare(conn: Conn, result: Result, one: Doomed, mark: Mark, why: str) -> Outcome:
@@ -61,12 +74,16 @@ async def _delete_images(
 ) -> tuple[Sequence[Doomed], Outcome]:
     seen = {each.seen.id: each.seen for each in some}
     changed: set[int] = set()
+    promised: set[int] = set()
 
     async def unchanged(conn: Conn, artifacts: Collection[int]) -> Collection[int]:
         now = await candidates.as_they_are(conn, artifacts)
-        same = {id for id in artifacts if id in now and _same(now[id], seen.get(id))}
+        named = {Digest(each.digest) for each in now.values()}
+        signed = await candidates.signed_since(conn, result.repository_id, named, result.execution)
+        same = {id for id, image in now.items() if _same(image, seen.get(id)) and image.digest not in signed}
         changed.update(seen.keys() - same)
-        return same
+        promised.update(await candidates.promised(conn, {id for id in same if not now[id].tags}))
+        return same - promised
 
     repo = Repository(result.repository)
     digests = [Digest(each.seen.digest) for each in some]
@@ -78,6 +95,8 @@ async def _delete_images(
             outcomes.append(_went(each))
         elif each.seen.id in changed:
             outcomes.append(_stays(each, Mark.RETAIN, CHANGED))
+        elif each.seen.id in promised:
+            outcomes.append(_stays(each, Mark.RETAIN, PROMISED))
         elif immutability.frozen(frozen_by, [tag.name for tag in each.seen.tags]):
             outcomes.append(_stays(each, Mark.IMMUTABLE, IMMUTABLE))
         else:

@@ -14,7 +14,7 @@ from fairway.features.immutability.store import rows as immutable_rules
 from fairway.features.retention.model import Candidate, Judged, Part
 from fairway.features.retention.rules import Judge, Judgement, spared
 from fairway.features.retention.store import candidates
-from fairway.frame.db import Database
+from fairway.frame.db import SECOND, Database
 from fairway.frame.log import get_logger
 
 _log = get_logger(__name__)
@@ -24,6 +24,8 @@ REPOSITORIES: Final = 200
 PAGE: Final = 500
 """Images of one repository that are held at a time; one with more is large."""
 _TOGETHER: Final = 1_000
+_LOOKING: Final = 3600 * SECOND
+"""What is pushed while a repository is looked at is in the order it was pushed in, not in the future."""
 
 
 class Touched(NamedTuple):
@@ -71,10 +73,11 @@ async def _some(
     db: Database, project: int, name: str, some: Sequence[tuple[int, str]], judge: Judge, most: int | None
 ) -> AsyncIterator[Part]:
     kept = await immutable_rules.enabled(db, project)
+    latest = await candidates.now(db) + _LOOKING  # the run may have begun long ago
     touched = [
         Touched(id, rest, judgement, immutability.in_repository(kept, rest))
         for id, rest in some
-        if (judgement := judge.of(rest)) is not None
+        if (judgement := judge.of(rest, latest)) is not None
     ]
     counts = await candidates.counts(db, [each.id for each in touched]) if touched else {}
     for group in together(touched, counts):

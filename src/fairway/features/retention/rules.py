@@ -55,22 +55,25 @@ class Judge:
             if not rule.disabled
         ]
 
-    def of(self, repository: str) -> "Judgement | None":
-        """For one repository, by its name without the project; None when no rule is about it."""
+    def of(self, repository: str, latest: int | None = None) -> "Judgement | None":
+        """For one repository, by its name without the project; None when no rule is about it.
+
+        `latest`: times after it are by clocks that were ahead, and count as it; those after `now`, without it.
+        """
         touching = [
             _Kept(rule, number, self._now) for of, number, rule in self._rules if of.select(repository)
         ]
-        return Judgement(touching, self._mode, self._now) if touching else None
+        return Judgement(touching, self._mode, latest or self._now) if touching else None
 
 
 class Judgement:
     """What the rules say in one repository."""
 
-    def __init__(self, rules: "Sequence[_Kept]", mode: Mode, now: int) -> None:
+    def __init__(self, rules: "Sequence[_Kept]", mode: Mode, latest: int) -> None:
         self._rules = rules
         self._counting = [rule for rule in rules if rule.counts]
         self._mode = mode
-        self._now = now
+        self._latest = latest
 
     @property
     def counts(self) -> bool:
@@ -78,8 +81,11 @@ class Judgement:
         return bool(self._counting)
 
     def count(self, candidate: Candidate) -> None:
-        """Take an image into account.  Each once, and all before the first verdict."""
-        if self._counting:
+        """Take an image into account.  Each once, and all before the first verdict.
+
+        One whose tags are not known stays in any case, and takes no place of another.
+        """
+        if self._counting and not candidate.crowded:
             for unit in self._units(candidate):
                 for rule in self._counting:
                     rule.count(unit)
@@ -122,8 +128,8 @@ class Judgement:
         return [_Unit(names, candidate.id, _NO_TAG, latest, self._pulled(pulled))]
 
     def _known(self, moment: int) -> int | None:
-        """A time in the future, by a clock that was ahead, counts as now."""
-        return min(moment, self._now) if moment > 0 else None
+        """A time in the future, by a clock that was ahead, counts as the latest there is."""
+        return min(moment, self._latest) if moment > 0 else None
 
     def _pulled(self, moment: int | None) -> int | None:
         return 0 if moment is None else self._known(moment)

@@ -14,7 +14,7 @@ from fairway.features.artifacts import rules
 from fairway.features.artifacts.processors import table
 from fairway.frame.db import Conn, Row, now_us
 from fairway.frame.db.tables import artifact_links, artifacts, projects, repositories, tags
-from fairway.frame.db.types import within
+from fairway.frame.db.types import within, within_ids
 
 # Who has a token made before the project was deleted asks by the project's id.
 THERE: Final = exists(
@@ -289,6 +289,17 @@ async def accessories(conn: Conn, repository: int, digest: Digest, limit: int) -
     """The manifests of the repository that are accessories of this one."""
     rows = await conn.all(_ACCESSORIES, repository=repository, digest=digest, limit=limit)
     return [Digest(row["digest"]) for row in rows]
+
+
+_SUBJECTS = select(artifacts.c.id, artifacts.c.accessory_of).where(
+    within_ids(artifacts.c.id, bindparam("artifacts")), artifacts.c.accessory_of.is_not(None)
+)
+
+
+async def subjects(conn: Conn, artifacts: Collection[int]) -> dict[int, str]:
+    """Of those of these artifacts, by id, that are accessories: the digest that each belongs to."""
+    rows = await conn.all(_SUBJECTS, artifacts=json.dumps(sorted(artifacts)))
+    return {row["id"]: row["accessory_of"] for row in rows}
 
 
 async def parents(conn: Conn, project: int, repository: int, digest: Digest) -> set[str]:

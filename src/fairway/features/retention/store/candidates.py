@@ -14,8 +14,8 @@ from fairway.core.oci.digest import Digest
 from fairway.features.artifacts.store.shown import on_its_own
 from fairway.features.retention.model import Candidate, Tagged
 from fairway.frame.db import Conn, Row, now_us
-from fairway.frame.db.tables import artifact_labels, artifacts, labels, repositories, tags
-from fairway.frame.db.types import within_ids
+from fairway.frame.db.tables import artifact_labels, artifacts, executions, labels, leases, repositories, tags
+from fairway.frame.db.types import some, within, within_ids
 
 MOST_TAGS: Final = 10_000
 """Tags that are read at once; an image that has more is left alone."""
@@ -65,6 +65,25 @@ _TAGS = (
     select(tags.c.artifact_id, tags.c.name, tags.c.pushed_at, tags.c.pulled_at, tags.c.created_at)
     .where(within_ids(tags.c.artifact_id, bindparam("artifacts")))
     .limit(bindparam("limit"))
+)
+_SIGNED_SINCE = (
+    select(artifacts.c.accessory_of)
+    .join(executions, executions.c.id == bindparam("execution"))
+    .where(
+        artifacts.c.repository_id == bindparam("repository"),
+        within(artifacts.c.accessory_of, bindparam("digests")),
+        artifacts.c.pushed_at >= executions.c.created_at,
+    )
+    .distinct()
+)
+_PROMISED = select(artifacts.c.id).where(
+    within_ids(artifacts.c.id, bindparam("artifacts")),
+    some(
+        leases.c.project_id == artifacts.c.project_id,
+        leases.c.digest == artifacts.c.digest,
+        leases.c.until_at > now_us(),
+        of=[artifacts],
+    ),
 )
 _LABELS = (
     select(artifact_labels.c.artifact_id, labels.c.name)
@@ -126,6 +145,21 @@ async def as_they_are(conn: Conn, artifacts: Collection[int]) -> dict[int, Candi
     """These images, by id, those that are still there."""
     rows = await conn.all(_BY_IDS, artifacts=json.dumps(sorted(artifacts)))
     return {each.id: each for each in await _candidates(conn, rows)}
+
+
+async def signed_since(
+    conn: Conn, repository: int, digests: Collection[Digest], execution: int
+) -> Collection[str]:
+    """Those of these images to which a signature, or something else that belongs to them, came since a run began."""
+    asked = json.dumps(sorted(digests))
+    rows = await conn.all(_SIGNED_SINCE, repository=repository, digests=asked, execution=execution)
+    return {row["accessory_of"] for row in rows}
+
+
+async def promised(conn: Conn, artifacts: Collection[int]) -> set[int]:
+    """Those of these images that somebody was told of who may be about to push an index of them."""
+    rows = await conn.all(_PROMISED, artifacts=json.dumps(sorted(artifacts)))
+    return {row["id"] for row in rows}
 
 
 async def _candidates(conn: Conn, rows: Sequence[Row]) -> list[Candidate]:
