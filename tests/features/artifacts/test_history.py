@@ -1,6 +1,7 @@
 """What tags named before, who changed them, and going back to it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,6 +159,24 @@ async def test_of_pushes_and_rollbacks_at_once_the_history_is_one_chain(
     found = (await changes(alice))[::-1]
     assert [before for _, _, before, _ in found] == ["", *(after for *_, after in found[:-1])]
     assert found[-1][3] == await where(alice)
+
+
+async def test_a_rollback_that_meets_a_push_goes_back_behind_nothing_unseen(
+    world: World, alice: Person, team: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was to go back from is not there any more, so that where it would lead nobody has seen."""
+    last = history.last
+
+    async def outdated(conn: Any, repository: int, tag: str) -> Any:
+        found = await last(conn, repository, tag)
+        assert found is not None
+        return replace(found, before=ONE.digest, after=THREE.digest)
+
+    monkeypatch.setattr(history, "last", outdated)
+    answer = await roll_back(alice)
+    assert answer.status == 409
+    assert "try again" in answer.json["errors"][0]["message"]
+    assert await where(alice) == TWO.digest
 
 
 async def noted(world: World, repository: int, tag: str, count: int, *, hours: int = 2) -> None:

@@ -57,6 +57,19 @@ async def test_what_rules_can_say(world: World) -> None:
     assert (await world.anybody("GET", f"{API}/retentions/metadatas")).status == 401
 
 
+async def test_who_does_not_know_the_mode_does_not_change_it(world: World) -> None:
+    alice, project = await team(world)
+    number = await make(alice, project, rule("always"), mode="tag")
+    shown = (await alice("GET", f"{API}/retentions/{number}")).json
+    assert shown.pop("mode") == "tag"
+    assert (await ask(alice, "PUT", f"{API}/retentions/{number}", shown)).status == 200
+    assert (await alice("GET", f"{API}/retentions/{number}")).json["mode"] == "tag"
+    assert (
+        await ask(alice, "PUT", f"{API}/retentions/{number}", {**shown, "mode": "artifact"})
+    ).status == 200
+    assert (await alice("GET", f"{API}/retentions/{number}")).json["mode"] == "artifact"
+
+
 async def test_a_policy_is_made_shown_changed_and_deleted(world: World) -> None:
     alice, project = await team(world)
     number = await make(alice, project, rule("latestPushedK", 3), cron="0 0 0 * * *")

@@ -8,6 +8,7 @@ from fairway.core.oci.names import Repository, Tag
 from fairway.features.artifacts.changing import Place
 from fairway.features.artifacts.store import deleted, history, kept, shown
 from fairway.features.artifacts.store import tags as tag_rows
+from fairway.features.artifacts.store.history import Change
 from fairway.features.immutability import rules as immutability
 from fairway.frame.db import Conn, UniqueViolation, ledger
 
@@ -24,16 +25,19 @@ async def roll_back(conn: Conn, place: Place, repo: Repository, tag: Tag, to: Di
     """Let a tag name the manifest `to`, or, without one, what it named before its last change.
 
     The body of a transaction, which locks as `changing` does.  Raises NameUnknown; ManifestUnknown when nothing is known
-    of the tag or the manifest is not there any more; UniqueViolation when the tag names it already; and
+    of the tag or the manifest is not there any more; UniqueViolation when the tag names it already, or was changed just now; and
     PreconditionFailed when the tag is immutable.
     """
     frozen_by = await place.rules(conn, repo)
     repository = await place.repository(conn, repo)
-    wanted = to or await _former(conn, repo, repository, tag)
+    last = None if to else await _last(conn, repo, repository, tag)
+    wanted = to or Digest(str(last and last.before))
     held = await shown.hold(conn, repository, {wanted, *await shown.behind(conn, repository, [tag])})
     if wanted not in held:
         raise ManifestUnknown(await _gone(conn, place, repo, wanted))
     before = await tag_rows.move_tag(conn, repository, tag, held[wanted])
+    if last is not None and before != last.after:
+        raise UniqueViolation(f"{repo}:{tag} was changed just now; look at its history, and try again")
     if before == wanted:
         raise UniqueViolation(f"{repo}:{tag} names {wanted} already")
     if before is not None and (rule := immutability.freezing(frozen_by, tag)) is not None:
@@ -51,7 +55,7 @@ async def roll_back(conn: Conn, place: Place, repo: Repository, tag: Tag, to: Di
     return Rolled(before, wanted)
 
 
-async def _former(conn: Conn, repo: Repository, repository: int, tag: Tag) -> Digest:
+async def _last(conn: Conn, repo: Repository, repository: int, tag: Tag) -> Change:
     change = await history.last(conn, repository, tag)
     if change is None:
         raise ManifestUnknown(
@@ -59,7 +63,7 @@ async def _former(conn: Conn, repo: Repository, repository: int, tag: Tag) -> Di
         )
     if change.before is None:
         raise ManifestUnknown(f"{repo}:{tag} named nothing before; say which digest it is to name")
-    return Digest(change.before)
+    return change
 
 
 async def _gone(conn: Conn, place: Place, repo: Repository, digest: Digest) -> str:

@@ -59,10 +59,10 @@ def _of_server(made: Routes, db: Database) -> None:
         by: AskedBy, asked: Annotated[PolicyIn, json_body(PolicyIn)]
     ) -> PolicyOut:
         """One schedule runs it in all projects that it is for, those that come later, too."""
-        wanted = asked.wanted()
 
         async def put(conn: Conn) -> PolicyOut:
             policy = await policies.of_server(conn)
+            wanted = asked.wanted(before=None if policy is None else policy.wanted)
             if policy is None:
                 await policies.create(conn, None, wanted, by.name)
             else:

@@ -150,7 +150,10 @@ def _one_policy(made: Routes, db: Database) -> None:
     async def update_retention(
         id: Id, by: AskedBy, asked: Annotated[PolicyIn, json_body(PolicyIn)]
     ) -> Response:
-        """A run that is under way ends, so that nothing goes any more that the new rules may keep."""
+        """A run that is under way ends, so that nothing goes any more that the new rules may keep.
+
+        Without `mode` that stays as it is: clients of Harbor do not know it.
+        """
         policy = await present(db, id)
         scope = asked.scope
         if scope is not None and scope.ref and scope.ref != policy.project:
@@ -158,7 +161,7 @@ def _one_policy(made: Routes, db: Database) -> None:
             raise NotFound(
                 f"retention policy {id} is not of project {scope.ref}; a policy stays where it was made"
             )
-        wanted = asked.wanted()
+        wanted = asked.wanted(before=policy.wanted)
         if not await db.write(lambda conn: policies.change(conn, id, wanted, by.name)):
             raise NotFound(f"retention policy {id} was deleted just now")
         return Response()

@@ -1,5 +1,6 @@
 """Policies, runs and decisions as the API says them."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import Path
@@ -79,13 +80,14 @@ class PolicyIn(RulesIn):
     trigger: TriggerIn | None = None
     scope: ScopeIn | None = None
 
-    def wanted(self, cron: str = "", trigger: str = "") -> Wanted:  # noqa: ARG002 - they are in the body
-        """Checked.  Raises BadRequest and Conflict."""
+    def wanted(self, cron: str = "", trigger: str = "", *, before: Wanted | None = None) -> Wanted:  # noqa: ARG002 - they are in the body
+        """Checked; the mode is as `before` where it is not said.  Raises BadRequest and Conflict."""
         when = self.trigger or TriggerIn()
         said = when.settings.get("cron", "")
         if not isinstance(said, str):
             raise BadRequest("trigger.settings.cron is text; leave it empty for no schedule")
-        return super().wanted(said, when.kind)
+        wanted = super().wanted(said, when.kind)
+        return wanted if self.mode or before is None else replace(wanted, mode=before.mode)
 
 
 class TriggerOut(BaseModel):
