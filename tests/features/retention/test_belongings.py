@@ -158,7 +158,6 @@ async def test_an_image_somebody_is_pushing_an_index_of_stays(world: World) -> N
     assert (await alice.push_manifest("team/app:both", index(child))).status == 201
 
 
-@pytest.mark.xfail(strict=True, reason="not mended: what was to stay is not looked at again")
 async def test_the_last_images_stay_when_those_that_were_to_stay_are_gone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,7 +216,12 @@ async def test_g8_equal_digests_missing_times_and_a_clock_that_was_ahead(world: 
         assert (await alice.push(f"team/app:{name}", same)).status == 201
         await aged(world, "app", name, pushed=90)
     assert (
-        await ask(alice, "PUT", f"{API}/retentions/{number}", policy(project, *recent, keeps))
+        await ask(
+            alice,
+            "PUT",
+            f"{API}/retentions/{number}",
+            policy(project, *recent, keeps, mode="artifact"),
+        )
     ).status == 200
     await run(world, alice, number)
     assert await alice.tags("team/app") == ["ahead", "nightly", "pulled", "unknown", "v1", "v2"]

@@ -15,7 +15,17 @@ from fairway.features.artifacts import changing
 from fairway.features.artifacts.changing import Place
 from fairway.features.immutability import rules as immutability
 from fairway.features.immutability.model import Rule
-from fairway.features.retention.model import Candidate, Doomed, Line, Mark, Outcome, Policy, Result, Verdict
+from fairway.features.retention.model import (
+    Candidate,
+    Doomed,
+    Line,
+    Mark,
+    Mode,
+    Outcome,
+    Policy,
+    Result,
+    Verdict,
+)
 from fairway.features.retention.store import candidates, lines, policies, results
 from fairway.frame.db import Conn
 
@@ -31,12 +41,16 @@ class NotInForce(Exception):
     """The policy was changed or deleted, or is not for this project any more."""
 
 
+class TooFewLeft(Exception):
+    """Images that were to stay are gone: the rest would be fewer than the rules keep."""
+
+
 async def carry_out(
     conn: Conn, place: Place, policy: Policy, result: Result, some: Sequence[Doomed]
 ) -> Outcome:
     """Delete some of what is doomed in a repository, and note what became of it.
 
-    Needs a transaction.  Raises NotInForce, and PreconditionFailed for what must not be deleted: then `spare` says so.
+    Needs a transaction.  Raises NotInForce, TooFewLeft, and PreconditionFailed for what must not be deleted: then `spare` says so.
     """
     repo = Repository(result.repository)
     frozen_by = await place.rules(conn, repo)  # before any lock
@@ -48,8 +62,15 @@ async def carry_out(
     else:
         some = _bounded(some)
         some, outcome = await _delete_images(conn, place, result, some, frozen_by)
+        if outcome.gone and await candidates.standing(conn, result.repository_id) < _least(policy, result):
+            raise TooFewLeft
     await results.carried_out(conn, result.id, some, outcome)
     return outcome
+
+
+def _least(policy: Policy, result: Result) -> int:
+    """Images that stay in any case: as many as were to stay, or one where it was decided about tags."""
+    return result.retained if policy.wanted.mode is Mode.ARTIFACT else min(result.retained, 1)
 
 
 def _bounded(some: Sequence[Doomed]) -> Sequence[Doomed]:

@@ -16,7 +16,7 @@ from fairway.features.artifacts.changing import AT_A_TIME, Place
 from fairway.features.artifacts.model import Periods
 from fairway.features.registry.pulls import FLUSH_SECONDS
 from fairway.features.retention import asking
-from fairway.features.retention.carrying import IMMUTABLE, NotInForce, carry_out, spare
+from fairway.features.retention.carrying import IMMUTABLE, NotInForce, TooFewLeft, carry_out, spare
 from fairway.features.retention.deciding import decide
 from fairway.features.retention.model import RETENTION, Doomed, Mark, Part, Policy, Result
 from fairway.features.retention.rules import Judge
@@ -38,6 +38,7 @@ _PROJECTS: Final = 100
 _RESULTS: Final = 100
 _FORGOTTEN: Final = 20
 _NOT_IN_FORCE: Final = "the policy is not for this project any more"
+_TOO_FEW_LEFT: Final = "images that were to stay were deleted meanwhile, so that the rest stays; run it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,8 @@ class _Run:
             if current is None or current.version != self._policy.version:
                 raise GiveUp("the policy was changed while this ran; run it again") from None
             message = _NOT_IN_FORCE
+        except TooFewLeft:
+            message = _TOO_FEW_LEFT
         await self._task.write(partial(self._finish, result=result, message=message))
 
     async def _carry_out(self, place: Place, result: Result, some: Sequence[Doomed]) -> None:

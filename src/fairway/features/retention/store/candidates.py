@@ -202,3 +202,15 @@ async def _tags(conn: Conn, artifacts: Sequence[int]) -> dict[int, list[Tagged] 
             Tagged(row["name"], row["pushed_at"], row["pulled_at"], row["created_at"])
         )
     return found
+
+
+_STANDING = (
+    select(func.count())
+    .select_from(artifacts)
+    .where(artifacts.c.repository_id == bindparam("repository"), *on_its_own)
+)
+
+
+async def standing(conn: Conn, repository: int) -> int:
+    """How many images a repository has that retention is about."""
+    return int(await conn.scalar(_STANDING, repository=repository))
