@@ -150,7 +150,7 @@ class Deliverer:
             await self._db.write(failed, soft=True)
             _log.error("a webhook's secret cannot be opened", target=claimed.target, why=broken.message)
         except Superseded:
-            _log.warning("another worker has taken a webhook's queue over", target=claimed.target)
+            _log.info("a queue of webhooks was taken over, or its target changed", target=claimed.target)
             return
         finally:
             await self._give_back(claimed, working.ended if working else 0)
