@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from fairway.features.webhooks.model import WantedTarget
-from fairway.features.webhooks.store import targets
+from fairway.features.webhooks.store import policies, targets
 from fairway.frame.db import Conn
 from features.webhooks.telling import SEALER, Telling, bodies
 from frame.egress.elsewhere import Elsewhere
@@ -94,3 +94,14 @@ async def test_a_rest_goes_on_when_only_a_secret_is_changed(telling: Telling, th
     await telling.pass_time(301)
     await telling.work()
     assert [each.headers["authorization"] for each in there.asked] == [OLD, NEW]
+
+
+async def test_what_waits_for_a_policy_that_is_disabled_is_told_still(
+    telling: Telling, there: Elsewhere
+) -> None:
+    """A sample is told by one that is disabled, too.  Who wants nothing more to be told removes it."""
+    target = await telling.target(f"{there.url}/hook")
+    await telling.add(target, *"ab")
+    await telling.db.write(partial(policies.disable_all, project=1))
+    await telling.work()
+    assert bodies(there) == ["a", "b"]
