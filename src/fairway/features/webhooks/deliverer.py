@@ -145,18 +145,33 @@ class Deliverer:
             )
             await working.run()
         except SealBroken as broken:
-            rest = rules.rest_after(claimed.failures + rules.BROKEN_AFTER, 1)
-            failed = partial(store.target_failed, claimed=claimed, message=broken.message, rest=rest)
-            await self._db.write(failed, soft=True)
+            await self._count(claimed, broken.message)
             _log.error("a webhook's secret cannot be opened", target=claimed.target, why=broken.message)
         except Superseded:
-            _log.warning("another worker has taken a webhook's queue over", target=claimed.target)
-            return
+            _log.info("a queue of webhooks was taken over, or its target changed", target=claimed.target)
+        except FairwayError:
+            raise  # the database does not answer: no failure of the target
+        except Exception as error:  # noqa: BLE001 - or it would be due again at once, for ever
+            await self._count(claimed, _own_fault(error))
+            _log.error("working through a webhook's queue failed", exc_info=error, target=claimed.target)
         finally:
             await self._give_back(claimed, working.ended if working else 0)
 
+    async def _count(self, claimed: Claimed, message: str) -> None:
+        """One more failure of a target, which rests, since it is not to be told at all now."""
+        rest = rules.rest_after(claimed.failures + rules.BROKEN_AFTER, 1)
+        with suppress(Superseded):
+            failed = partial(store.target_failed, claimed=claimed, message=message, rest=rest)
+            await self._db.write(failed, soft=True)
+
     async def _send(self, target: Target, delivery: Delivery) -> Answer:
-        return await sending.send(self._egress, target, delivery, seconds=self._request_seconds)
+        try:
+            return await sending.send(self._egress, target, delivery, seconds=self._request_seconds)
+        except Exception as error:  # noqa: BLE001 - put off as if it had failed there, so that others have their turn
+            _log.error(
+                "a webhook could not be sent", exc_info=error, target=target.id, event_id=delivery.event_id
+            )
+            return Answer(None, _own_fault(error))
 
     async def _give_back(self, claimed: Claimed, ended: int) -> None:
         # Should the database not answer, the lease ends by itself.
@@ -170,3 +185,8 @@ class Deliverer:
         some = partial(bounds.sweep, policy=policy, kept=KEPT, most=_SWEPT_AT_A_TIME)
         while await self._db.write(some, soft=True) == _SWEPT_AT_A_TIME:
             pass
+
+
+def _own_fault(error: Exception) -> str:
+    # Its text may hold what was to be sent.
+    return f"an error of this registry ({type(error).__name__}), no fault of the target; its log says more"

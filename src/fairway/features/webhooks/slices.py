@@ -68,7 +68,10 @@ class Slice:
         for each in may:
             if not self._may_go_on():
                 break
-            if each.topic in held_up or (found := await store.still_open(self._db, each.id)) is None:
+            if (
+                each.topic in held_up
+                or (found := await store.still_open(self._db, self._claimed, each.id)) is None
+            ):
                 continue
             fate = await self._try(*found)
             if fate.rest:

@@ -160,7 +160,7 @@ _FENCE = select(_t.c.id).where(_MINE).with_for_update(read=True, key_share=True)
 
 
 def _superseded() -> Superseded:
-    return Superseded("another worker has this queue now, or its target is gone")
+    return Superseded("another worker has this queue now, or its target was changed or is gone")
 
 
 async def fence(conn: Conn, claimed: Claimed) -> None:
@@ -190,7 +190,11 @@ _TURN = select(_d.c.id, _d.c.topic, _HEAD.label("head")).where(_IN_QUEUE).limit(
 _ZERO: ColumnElement[int] = literal_column("0")
 _READY = _TURN.where(_d.c.next_at == _ZERO).order_by(_d.c.id)
 _DUE_AGAIN = _TURN.where(_d.c.next_at > _ZERO, _d.c.next_at <= _NOW).order_by(_d.c.next_at)
-_ONE = select(_d, now_us().label("now")).where(_d.c.id == bindparam("number"), OPEN)
+_ONE = (
+    select(_d, now_us().label("now"), _t.c.id.label("mine"))
+    .select_from(_d.outerjoin(_t, _MINE))
+    .where(_d.c.id == bindparam("number"), OPEN)
+)
 _PARK = (
     update(_d)
     .where(
@@ -215,11 +219,16 @@ async def park(conn: Conn, claimed: Claimed, ids: Collection[int]) -> None:
     await conn.run(_PARK, of=claimed.target, ids=json.dumps(list(ids)))
 
 
-async def still_open(conn: Conn, id: int) -> tuple[Delivery, int, float] | None:
-    """A delivery, how often it was refused, and its age in seconds; None when it has ended meanwhile."""
-    row = await conn.first(_ONE, number=id)
+async def still_open(conn: Conn, claimed: Claimed, id: int) -> tuple[Delivery, int, float] | None:
+    """A delivery, how often it was refused, and its age in seconds; None when it has ended meanwhile.
+
+    Raises Superseded, so that nothing is sent any more to where the target was before it was changed, or removed.
+    """
+    row = await conn.first(_ONE, of=claimed.target, nth=claimed.attempt, number=id)
     if row is None:
         return None
+    if row["mine"] is None:
+        raise _superseded()
     return delivery(row), row["refusals"], (row["now"] - row["created_at"]) / SECOND
 
 

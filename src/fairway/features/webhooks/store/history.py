@@ -82,7 +82,7 @@ async def listed(
     conditions = [_d.c.policy_id == policy, *_LISTING.where(filters)]
     counted: Select[Any] = select(_d.c.id).select_from(_of).where(*conditions)
     if filters:
-        counted = counted.limit(max(COUNTED, offset + limit))
+        counted = counted.limit(max(COUNTED, offset + limit + 1))  # one more: there is a next page
     total = int(await conn.scalar(select(func.count()).select_from(counted.subquery())))
     page: Any = _IN_LIST.where(*conditions).order_by(*_LISTING.order(order)).offset(offset).limit(limit)
     rows = await conn.all(page) if offset < total else []

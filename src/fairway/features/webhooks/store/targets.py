@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, insert, null, select, update
 
 from fairway.features.webhooks.model import KnownTarget, Standing, WantedTarget
 from fairway.features.webhooks.targets import context
@@ -41,7 +41,18 @@ _said: dict[str, Any] = {
 }
 _ADD = insert(_table).values(policy_id=bindparam("policy"), **_said).returning(_table.c.id)
 _CHANGE = update(_table).where(_table.c.id == bindparam("target")).values(**_said)
-# Its address is another one, so that what it was like counts no more.  Whoever is at its queue goes on.
+# Whoever is at its queue knows where it was, and with which secrets: they have lost it, and with it what comes of what they
+# are sending now.
+_TAKE_AWAY = (
+    update(_table)
+    .where(_table.c.id == bindparam("target"), _table.c.worker.is_not(None))
+    .values(
+        worker=null(),
+        attempt=_table.c.attempt + 1,
+        due_at=case((_table.c.paused_until > now_us(), _table.c.paused_until), else_=now_us()),
+    )
+)
+# Its address is another one, so that what it was like counts no more.
 _ANEW = (
     update(_table)
     .where(_table.c.id == bindparam("target"))
@@ -49,9 +60,7 @@ _ANEW = (
         failures=0,
         paused_until=0,
         last_error="",
-        due_at=case(
-            ((_table.c.due_at.is_not(None)) & (_table.c.worker.is_(None)), now_us()), else_=_table.c.due_at
-        ),
+        due_at=case((_table.c.due_at.is_not(None), now_us())),
     )
 )
 _SEAL = {
@@ -95,6 +104,8 @@ async def replace(conn: Conn, policy: int, pairs: Sequence[Pair], sealer: Sealer
         else:
             target = before.id
             await conn.run(_CHANGE, target=target, **_columns(wanted, place))
+            if _is_told_otherwise(wanted, before):
+                await conn.run(_TAKE_AWAY, target=target)
             if wanted.address != before.address:
                 await conn.run(_ANEW, target=target)
         for column, secret in ((AUTH_HEADER, wanted.auth_header), (SECRET, wanted.secret)):
@@ -102,6 +113,15 @@ async def replace(conn: Conn, policy: int, pairs: Sequence[Pair], sealer: Sealer
                 sealed = sealer.seal(secret.encode(), context(target, column)) if secret else ""
                 await conn.run(_SEAL[column], target=target, sealed=sealed)
     await conn.run(_REMOVE, policy=policy)
+
+
+def _is_told_otherwise(wanted: WantedTarget, before: KnownTarget) -> bool:
+    """Whether it is another place, or requests to it are others."""
+    return (
+        (wanted.address, wanted.skip_cert_verify) != (before.address, before.skip_cert_verify)
+        or (wanted.auth_header is not None and bool(wanted.auth_header or before.has_auth_header))
+        or (wanted.secret is not None and bool(wanted.secret or before.has_secret))
+    )
 
 
 def _columns(wanted: WantedTarget, place: int) -> dict[str, Any]:
