@@ -30,9 +30,7 @@ async def test_what_is_added_is_told_in_order(telling: Telling, there: Elsewhere
     assert await telling.work() == 0
 
 
-async def test_a_target_that_fails_is_tried_again_with_the_same_id(
-    telling: Telling, there: Elsewhere
-) -> None:
+async def test_what_fails_is_told_again_with_the_same_id(telling: Telling, there: Elsewhere) -> None:
     target = await telling.target(f"{there.url}/hook")
     there.script["/hook"] = (503, {}, b"")
     await telling.add(target, *"ab")

@@ -25,8 +25,8 @@ async def roll_back(conn: Conn, place: Place, repo: Repository, tag: Tag, to: Di
     """Let a tag name the manifest `to`, or, without one, what it named before its last change.
 
     The body of a transaction, which locks as `changing` does.  Raises NameUnknown; ManifestUnknown when nothing is known
-    of the tag or the manifest is not there any more; UniqueViolation when the tag names it already, or was changed just now; and
-    PreconditionFailed when the tag is immutable.
+    of the tag or the manifest is not there any more; UniqueViolation when the tag names it already, or was changed just
+    now; and PreconditionFailed when the tag is immutable.
     """
     frozen_by = await place.rules(conn, repo)
     repository = await place.repository(conn, repo)
